@@ -1,0 +1,16 @@
+//! The mathematics of Fulcrum: from a table of cells to a posterior, and from a posterior to decisions.
+//!
+//! Everything here is a pure function. There is no I/O, no clock and no ambient randomness: callers load,
+//! this crate computes, callers save. A seed always comes in as an argument.
+
+mod cells;
+mod columns;
+mod factors;
+mod posterior;
+mod settings;
+
+pub use cells::{Cell, CellError, CellTable};
+pub use columns::{Column, Columns};
+pub use factors::{Dtype, Factor, FactorError, Space};
+pub use posterior::{Diagnostics, Link, Posterior, Predictor, ScalePoint, Step};
+pub use settings::{ModelType, Prior, RewardType, Seed, Settings};

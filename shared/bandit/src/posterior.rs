@@ -1,0 +1,120 @@
+//! What a fit leaves behind: equally weighted draws, and what is needed to check them.
+
+use serde::{Deserialize, Serialize};
+
+/// How a draw's row becomes expected rewards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Predictor {
+    /// mab: column v is variant v's own location; no context.
+    Arms,
+    /// cmab: the columns are those of [`crate::Columns`]; the location of a cell is the sum of its active columns.
+    Columns,
+}
+
+/// How a location becomes an expected reward.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "link")]
+pub enum Link {
+    /// bool rewards: the location is a log-odds, the expected reward 1/(1+e^(−η)).
+    Logit,
+    /// numeric rewards: the expected reward is center + scale · η, in reward units. Draws are kept in units of `scale`
+    /// about `center`, so that single precision loses nothing of rewards of any size.
+    Identity {
+        /// Reward units.
+        center: f64,
+        /// Reward units, positive.
+        scale: f64,
+    },
+}
+
+/// A posterior as equally weighted draws of locations or coefficients.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Posterior {
+    /// What the columns are.
+    pub predictor: Predictor,
+    /// What a location means.
+    pub link: Link,
+    /// Columns of `draws`: the number of variants (mab) or of coefficients (cmab).
+    pub columns: usize,
+    /// Draws × columns, row-major, on the location scale.
+    pub draws: Vec<f32>,
+    /// Mean of each column over the draws.
+    pub mean: Vec<f64>,
+    /// Lower Cholesky factor of the precision Λ at the mean scales: columns × columns, row-major. Empty for mab, whose
+    /// arms are independent and are described by `arms`.
+    pub precision_cholesky: Vec<f64>,
+    /// mab: the parameters of each arm's distribution, variants × parameters, row-major. Beta (a, b) for bool rewards;
+    /// normal–inverse-gamma (μ, κ, α, β) for numeric ones, in reward units. Empty for cmab.
+    pub arms: Vec<f64>,
+    /// How the draws were made.
+    pub diagnostics: Diagnostics,
+}
+
+impl Posterior {
+    /// The number of draws.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.draws.len() / self.columns.max(1)
+    }
+
+    /// Whether there is no draw.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.draws.is_empty()
+    }
+
+    /// Draw number `s`: one value per column.
+    #[must_use]
+    pub fn draw(&self, s: usize) -> &[f32] {
+        &self.draws[s * self.columns..(s + 1) * self.columns]
+    }
+}
+
+/// Which step of the inference the draws come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Drawn from a known distribution (mab, or conjugate given the scales).
+    Exact,
+    /// Importance-weighted draws of the Laplace mixture.
+    Importance,
+    /// The no-U-turn sampler.
+    Nuts,
+}
+
+/// One point of the grid of scales and its share of the posterior.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScalePoint {
+    /// `τ_main`, log-odds (bool) or pooled standard deviations (numeric).
+    pub main: f64,
+    /// `τ_pair`, likewise.
+    pub pair: f64,
+    /// Posterior probability of the point; the points of a grid add up to 1.
+    pub weight: f64,
+}
+
+/// What the inference says about itself. Fields that do not apply to the step taken are absent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Diagnostics {
+    /// The step the draws come from.
+    pub step: Step,
+    /// The grid of scales (cmab), or a single point where they are fixed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scales: Vec<ScalePoint>,
+    /// κ of the learned Beta prior (mab, bool): trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kappa: Option<f64>,
+    /// k̂ of the Pareto-smoothed importance weights, also where they were rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pareto_k: Option<f64>,
+    /// Effective number of draws: of the importance weights, or the least over the coefficients of NUTS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_draws: Option<f64>,
+    /// Greatest rank-normalised R̂ over the coefficients (NUTS).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r_hat: Option<f64>,
+    /// Divergent transitions after warm-up (NUTS).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub divergences: Option<u64>,
+}
