@@ -1,1 +1,17 @@
-//! placeholder
+//! The service behind the endpoints: records and storage, authentication, use cases, and the HTTP envelope.
+
+pub mod app;
+pub mod auth;
+pub mod calls;
+pub mod clock;
+pub mod domain;
+pub mod error;
+pub mod http;
+pub mod logging;
+pub mod store;
+pub mod usecases;
+
+pub use app::App;
+pub use error::ApiError;
+pub use http::{Call, run};
+pub use lambda_http::{Body, Request, Response};

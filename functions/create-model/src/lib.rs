@@ -1,0 +1,18 @@
+//! `POST /api/v2/models`: a new model, with a new optimization where none is named.
+
+use fulcrum_core::auth::Scope;
+use fulcrum_core::domain::ModelDetailView;
+use fulcrum_core::http::body;
+use fulcrum_core::{ApiError, App, Call};
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, Response};
+
+/// Answers the endpoint.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
+    let call = Call::begin(app, &request, Scope::ModelsWrite).await?;
+    let model = app.create_model(&call.caller.organization_id, body(&request)?).await?;
+    call.respond(StatusCode::CREATED, &ModelDetailView::new(&model, app.clock.now()))
+}

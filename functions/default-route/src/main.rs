@@ -1,0 +1,6 @@
+//! The Lambda function `default-route`.
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    fulcrum_core::run(default_route::handle).await
+}

@@ -1,0 +1,269 @@
+//! From a configuration as sent to one that is right: every rule of the API, each with its place.
+
+use std::collections::BTreeMap;
+
+use bandit::{Dtype, Factor, ModelType, Prior, Settings, Space};
+use serde_json::Value;
+
+use super::config::{FactorConfig, TrainingDataConfig};
+use crate::error::{ApiError, Detail};
+
+const MAX_VARIANTS: usize = 1_000;
+const MAX_COLUMNS: usize = 2_000;
+const MAX_CONFIG_BYTES: usize = 256_000;
+
+/// A configuration that obeys every rule, with what the mathematics needs of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// The configuration, with the levels of bool factors written out.
+    pub config: TrainingDataConfig,
+    /// Variants and contexts.
+    pub space: Space,
+    /// The rest of what the mathematics needs.
+    pub settings: Settings,
+}
+
+impl Checked {
+    /// Checks a configuration against every rule of the API.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidRequest`] with one detail per fault.
+    pub fn new(model_type: ModelType, mut config: TrainingDataConfig) -> Result<Self, ApiError> {
+        let mut faults = Faults::default();
+        let design = factors(&mut faults, "design_factors", &mut config.design_factors, 1..=10);
+        let context = factors(&mut faults, "context_factors", &mut config.context_factors, 0..=10);
+        unique_names(&mut faults, &config);
+        match model_type {
+            ModelType::Mab if !config.context_factors.is_empty() => {
+                faults.add("context_factors", "a mab model has no context; use cmab or leave them out");
+            }
+            ModelType::Cmab if config.context_factors.is_empty() => {
+                faults.add("context_factors", "a cmab model needs at least one; without context use mab");
+            }
+            _ => {}
+        }
+        let name = &config.reward.name;
+        if !(1..=256).contains(&name.chars().count()) {
+            faults.add("reward.name", format!("{name:?} is not a text of 1 to 256 characters"));
+        }
+        let hours = config.attribution.conversion_window_hours;
+        if !(1..=2160).contains(&hours) {
+            faults.add("attribution.conversion_window_hours", format!("{hours} is not in 1 to 2160 hours"));
+        }
+        let settings = settings(&mut faults, model_type, &config);
+        let size = serde_json::to_string(&config).map_or(0, |text| text.len());
+        if size > MAX_CONFIG_BYTES {
+            faults
+                .add("", format!("the configuration takes {size} bytes as JSON; at most {MAX_CONFIG_BYTES} are kept"));
+        }
+        faults.end()?;
+
+        let variants: u128 = design.iter().map(|f| f.levels().len() as u128).product();
+        if variants > MAX_VARIANTS as u128 {
+            faults.add(
+                "design_factors",
+                format!("the levels make {variants} variants; at most {MAX_VARIANTS} are possible"),
+            );
+        }
+        faults.end()?;
+        let space = Space::new(design, context).map_err(|e| ApiError::invalid(e.to_string()))?;
+        let columns = space.columns();
+        if model_type == ModelType::Cmab && columns > MAX_COLUMNS {
+            faults.add(
+                "",
+                format!("levels and pairs of levels make {columns} coefficients; at most {MAX_COLUMNS} can be learned"),
+            );
+        }
+        let excluded = exclusions(&mut faults, &space, &config.excluded_combinations);
+        faults.end()?;
+        let space = space.excluding(&excluded);
+        if !space.is_allowed(0) {
+            faults.add("excluded_combinations", "they exclude the baseline, the first level of every factor");
+        } else if space.allowed().count() < 2 {
+            faults.add("excluded_combinations", "they leave only the baseline; at least two variants must remain");
+        }
+        faults.end()?;
+        Ok(Self { config, space, settings })
+    }
+
+    /// Checks the biases of a training run.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidRequest`]: an unknown factor (the known ones are listed) or a number outside 0 to 10.
+    pub fn check_bias(&self, bias: &BTreeMap<String, f64>) -> Result<(), ApiError> {
+        let known: Vec<&str> = self.space.design().iter().chain(self.space.context()).map(Factor::name).collect();
+        let fault = |(name, value): (&String, &f64)| {
+            let place = format!("bias.{name}");
+            if !known.contains(&name.as_str()) {
+                return Some(Detail::new(
+                    place,
+                    format!("there is no factor {name:?}; the factors are {}", known.join(", ")),
+                ));
+            }
+            let good = (0.0..=10.0).contains(value);
+            (!good).then(|| Detail::new(place, format!("{value} is not in 0 to 10")))
+        };
+        let details: Vec<Detail> = bias.iter().filter_map(fault).collect();
+        if details.is_empty() { Ok(()) } else { Err(ApiError::invalid_at(details)) }
+    }
+}
+
+/// The faults found so far.
+#[derive(Default)]
+struct Faults(Vec<Detail>);
+
+impl Faults {
+    fn add(&mut self, place: impl AsRef<str>, message: impl Into<String>) {
+        let place = place.as_ref();
+        let dot = if place.is_empty() { "" } else { "." };
+        self.0.push(Detail::new(format!("training_data_config{dot}{place}"), message));
+    }
+
+    fn end(&mut self) -> Result<(), ApiError> {
+        if self.0.is_empty() { Ok(()) } else { Err(ApiError::invalid_at(std::mem::take(&mut self.0))) }
+    }
+}
+
+fn factors(
+    faults: &mut Faults,
+    list: &str,
+    configs: &mut [FactorConfig],
+    count: std::ops::RangeInclusive<usize>,
+) -> Vec<Factor> {
+    if !count.contains(&configs.len()) {
+        faults.add(list, format!("there are {}; {} to {} are possible", configs.len(), count.start(), count.end()));
+    }
+    let check = |(i, config): (usize, &mut FactorConfig)| factor(faults, &format!("{list}[{i}]"), config);
+    configs.iter_mut().enumerate().filter_map(check).collect()
+}
+
+fn factor(faults: &mut Faults, place: &str, config: &mut FactorConfig) -> Option<Factor> {
+    let name = config.name.clone();
+    let mut chars = name.chars();
+    let good = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && name.len() <= 64;
+    if !good {
+        faults.add(format!("{place}.name"), format!("{name:?} does not match [A-Za-z_][A-Za-z0-9_]{{0,63}}"));
+        return None;
+    }
+    let levels_place = format!("{place}.levels");
+    let levels = match (&config.levels, config.dtype) {
+        (Some(levels), _) => levels.clone(),
+        (None, Dtype::Bool) => vec![Value::Bool(false), Value::Bool(true)],
+        (None, Dtype::Str) => {
+            faults.add(levels_place, "they are missing; only a bool factor may leave them out");
+            return None;
+        }
+    };
+    if !(2..=50).contains(&levels.len()) {
+        faults.add(levels_place, format!("there are {}; 2 to 50 are possible", levels.len()));
+        return None;
+    }
+    let mut texts = Vec::with_capacity(levels.len());
+    for (j, level) in levels.iter().enumerate() {
+        match (level, config.dtype) {
+            (Value::String(text), Dtype::Str) if (1..=256).contains(&text.chars().count()) => texts.push(text.clone()),
+            (Value::String(text), Dtype::Str) => {
+                let length = text.chars().count();
+                faults
+                    .add(format!("{levels_place}[{j}]"), format!("it has {length} characters; 1 to 256 are possible"));
+                return None;
+            }
+            (Value::Bool(b), Dtype::Bool) => texts.push(b.to_string()),
+            (other, Dtype::Str) => {
+                faults.add(format!("{levels_place}[{j}]"), format!("{other} is not a text, as dtype str demands"));
+                return None;
+            }
+            (other, Dtype::Bool) => {
+                faults.add(
+                    format!("{levels_place}[{j}]"),
+                    format!("{other} is not true or false, as dtype bool demands"),
+                );
+                return None;
+            }
+        }
+    }
+    config.levels = Some(levels);
+    match Factor::new(name, config.dtype, texts) {
+        Ok(factor) => Some(factor),
+        Err(e) => {
+            faults.add(levels_place, e.to_string());
+            None
+        }
+    }
+}
+
+fn unique_names(faults: &mut Faults, config: &TrainingDataConfig) {
+    let lists = [("design_factors", &config.design_factors), ("context_factors", &config.context_factors)];
+    let mut seen: Vec<&str> = Vec::new();
+    for (list, factors) in lists {
+        for (i, factor) in factors.iter().enumerate() {
+            if seen.contains(&factor.name.as_str()) {
+                let message = format!("{:?} is taken; names are unique over design and context factors", factor.name);
+                faults.add(format!("{list}[{i}].name"), message);
+            }
+            seen.push(&factor.name);
+        }
+    }
+}
+
+fn settings(faults: &mut Faults, model_type: ModelType, config: &TrainingDataConfig) -> Settings {
+    let mut prior = Prior::default();
+    if let Some(given) = &config.prior {
+        let mut scale = |name: &str, value: Option<f64>, default: f64| {
+            let value = value.unwrap_or(default);
+            if !(0.001..=10.0).contains(&value) {
+                faults.add(format!("prior.{name}"), format!("{value} is not in 0.001 to 10"));
+            }
+            value
+        };
+        prior.main_scale = scale("main_scale", given.main_scale, prior.main_scale);
+        prior.pair_scale = scale("pair_scale", given.pair_scale, prior.pair_scale);
+        prior.fixed = given.fixed.unwrap_or(false);
+        if model_type == ModelType::Mab {
+            faults.add("prior", "a mab model learns its prior from the arms; these scales are those of a cmab");
+        }
+    }
+    let exploration = config.exploration.unwrap_or(1.0);
+    if !(0.25..=2.0).contains(&exploration) {
+        faults.add("exploration", format!("{exploration} is not in 0.25 to 2"));
+    }
+    Settings { model_type, reward: config.reward.reward_type, prior, exploration }
+}
+
+fn exclusions(
+    faults: &mut Faults,
+    space: &Space,
+    combinations: &[BTreeMap<String, Value>],
+) -> Vec<Vec<(usize, usize)>> {
+    if combinations.len() > 1_000 {
+        faults.add("excluded_combinations", format!("there are {}; at most 1000 are possible", combinations.len()));
+        return Vec::new();
+    }
+    let mut excluded = Vec::with_capacity(combinations.len());
+    for (i, combination) in combinations.iter().enumerate() {
+        let place = format!("excluded_combinations[{i}]");
+        if combination.is_empty() {
+            faults.add(&place, "it names no factor, and so would exclude every variant");
+        }
+        let mut pairs = Vec::with_capacity(combination.len());
+        for (name, level) in combination {
+            let Some(d) = space.design().iter().position(|f| f.name() == name) else {
+                faults.add(format!("{place}.{name}"), format!("there is no design factor {name:?}"));
+                continue;
+            };
+            let text = match level {
+                Value::String(text) => Some(text.clone()),
+                Value::Bool(b) => Some(b.to_string()),
+                _ => None,
+            };
+            match text.and_then(|text| space.design()[d].level(&text)) {
+                Some(l) => pairs.push((d, l)),
+                None => faults.add(format!("{place}.{name}"), format!("{level} is not a level of {name:?}")),
+            }
+        }
+        excluded.push(pairs);
+    }
+    excluded
+}

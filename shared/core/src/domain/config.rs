@@ -1,0 +1,105 @@
+//! A model's configuration as it travels and as it is stored.
+
+use std::collections::BTreeMap;
+
+use bandit::{Dtype, RewardType};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What to learn and from what: `training_data_config` of the API, in the shape in which it is sent, stored and
+/// answered. A value of this type is not yet checked; [`super::Checked`] is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingDataConfig {
+    /// What is varied.
+    pub design_factors: Vec<FactorConfig>,
+    /// What is known of the visitor.
+    #[serde(default)]
+    pub context_factors: Vec<FactorConfig>,
+    /// What is earned.
+    pub reward: RewardConfig,
+    /// Which exposure earns it.
+    pub attribution: AttributionConfig,
+    /// Partial assignments that are never served.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded_combinations: Vec<BTreeMap<String, Value>>,
+    /// The prior of the scales of a cmab's effects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<PriorConfig>,
+    /// How far draws deviate from the mean when they choose; 1 is Thompson sampling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exploration: Option<f64>,
+}
+
+/// A factor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FactorConfig {
+    /// Its name, unique over design and context factors together.
+    pub name: String,
+    /// The JSON type of its levels.
+    pub dtype: Dtype,
+    /// Its levels; may be left out for `bool`, and then are `[false, true]`.
+    #[serde(default)]
+    pub levels: Option<Vec<Value>>,
+}
+
+/// The reward.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RewardConfig {
+    /// The name under which rewards are recorded.
+    pub name: String,
+    /// Whether it is 0 or 1, or any number.
+    #[serde(rename = "type")]
+    pub reward_type: RewardType,
+}
+
+/// The attribution rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttributionConfig {
+    /// Which of several exposures is credited.
+    #[serde(rename = "type")]
+    pub touch: Touch,
+    /// How long after an exposure a reward is credited to it, in hours.
+    pub conversion_window_hours: u32,
+    /// What happens to exposures whose window is still open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub immature: Option<Immature>,
+}
+
+/// Which of several exposures is credited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Touch {
+    /// The latest.
+    LastTouch,
+    /// The earliest.
+    FirstTouch,
+}
+
+/// What happens to exposures whose window is still open at the snapshot's cut-off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Immature {
+    /// They count.
+    Include,
+    /// They are left out.
+    Exclude,
+}
+
+/// The prior of the scales of a cmab's effects.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriorConfig {
+    /// Of main effects; 0.5 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main_scale: Option<f64>,
+    /// Of pairs; 0.25 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair_scale: Option<f64>,
+    /// Whether the scales are fixed at these numbers instead of learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<bool>,
+}

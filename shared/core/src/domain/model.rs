@@ -1,0 +1,234 @@
+//! A model's record, what it means at a moment, and how it looks from outside.
+
+use std::collections::BTreeMap;
+
+use bandit::ModelType;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::config::TrainingDataConfig;
+use super::time::{millis, rfc3339};
+
+/// What a model is at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Never trained with success, and the last run, if any, did not fail.
+    Untrained,
+    /// A run holds it.
+    Training,
+    /// A posterior is in force.
+    Trained,
+    /// No good posterior yet, and the last run failed.
+    Failed,
+    /// Deleted.
+    Archived,
+}
+
+/// A run's hold on a model. It lapses by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The run.
+    pub owner: String,
+    /// When it lapses.
+    #[serde(with = "millis")]
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A training run that failed after the last good one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastError {
+    /// The stable code.
+    pub code: String,
+    /// The client's message.
+    pub message: String,
+    /// When the run ended.
+    #[serde(with = "millis")]
+    pub at: DateTime<Utc>,
+}
+
+/// What a training run read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observations {
+    /// Exposures that count.
+    pub exposures: u64,
+    /// Rewards that count.
+    pub rewards: u64,
+    /// Rewards that were credited to an exposure.
+    pub attributed_rewards: u64,
+    /// Rows that were skipped, by reason.
+    pub skipped: BTreeMap<String, u64>,
+}
+
+/// A mean with its 95 % interval, reward units.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Posterior mean.
+    pub mean: f64,
+    /// 2.5 % quantile.
+    pub ci_lower: f64,
+    /// 97.5 % quantile.
+    pub ci_upper: f64,
+}
+
+/// How the model does on the data that it was trained on, reward units.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InSampleMetrics {
+    /// Observed reward per exposure.
+    pub historic_reward: f64,
+    /// Modelled reward per exposure under the model's own allocation.
+    pub expected_reward: Interval,
+}
+
+/// A posterior in force or once in force: what the record keeps of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PosteriorRecord {
+    /// Counts up from 1.
+    pub posterior_version: u64,
+    /// When its run ended.
+    #[serde(with = "millis")]
+    pub trained_at: DateTime<Utc>,
+    /// What it was trained on.
+    pub snapshot_id: String,
+    /// The biases of the run.
+    #[serde(with = "super::text")]
+    pub bias: BTreeMap<String, f64>,
+    /// How it does on its own data.
+    #[serde(with = "super::text")]
+    pub in_sample_metrics: InSampleMetrics,
+    /// What was read.
+    pub observations: Observations,
+    /// The object that holds it.
+    pub object: String,
+}
+
+/// A model as stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Model {
+    /// The model.
+    pub id: Uuid,
+    /// Whose it is.
+    pub organization_id: String,
+    /// Its parent.
+    pub optimization_id: Uuid,
+    /// mab or cmab.
+    pub model_type: ModelType,
+    /// What it learns from.
+    pub config: TrainingDataConfig,
+    /// When it was made.
+    #[serde(with = "millis")]
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    #[serde(with = "millis")]
+    pub updated_at: DateTime<Utc>,
+    /// When it was deleted.
+    #[serde(default, with = "millis::option", skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<DateTime<Utc>>,
+    /// The run that holds it, or held it and died.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+    /// The posterior in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posterior: Option<PosteriorRecord>,
+    /// The greatest version ever given out, also to runs that died.
+    #[serde(default)]
+    pub highest_version: u64,
+    /// The last run, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<LastError>,
+    /// Counts the changes of the record.
+    #[serde(default)]
+    pub revision: u64,
+}
+
+impl Model {
+    /// The run that holds the model now, and how long it still may.
+    #[must_use]
+    pub fn held(&self, now: DateTime<Utc>) -> Option<(&Lease, TimeDelta)> {
+        let lease = self.lease.as_ref()?;
+        let left = lease.expires_at - now;
+        (left > TimeDelta::zero()).then_some((lease, left))
+    }
+
+    /// What the model is now. A hold that has lapsed does not count.
+    #[must_use]
+    pub fn status(&self, now: DateTime<Utc>) -> Status {
+        if self.archived_at.is_some() {
+            Status::Archived
+        } else if self.held(now).is_some() {
+            Status::Training
+        } else if self.posterior.is_some() {
+            Status::Trained
+        } else if self.last_error.is_some() {
+            Status::Failed
+        } else {
+            Status::Untrained
+        }
+    }
+}
+
+/// A model as the API shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelView<'a> {
+    id: Uuid,
+    model_type: ModelType,
+    status: Status,
+    training_data_config: &'a TrainingDataConfig,
+    created_at: String,
+    updated_at: String,
+    optimization_id: Uuid,
+    trained_at: Option<String>,
+    posterior_version: u64,
+    snapshot_id: Option<&'a str>,
+    last_error: Option<LastErrorView<'a>>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct LastErrorView<'a> {
+    code: &'a str,
+    message: &'a str,
+    at: String,
+}
+
+/// A model as the API shows it alone: with the metrics of its last good training.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelDetailView<'a> {
+    #[serde(flatten)]
+    model: ModelView<'a>,
+    in_sample_metrics: Option<InSampleMetrics>,
+}
+
+impl<'a> ModelView<'a> {
+    /// The model at a moment.
+    #[must_use]
+    pub fn new(model: &'a Model, now: DateTime<Utc>) -> Self {
+        let posterior = model.posterior.as_ref();
+        Self {
+            id: model.id,
+            model_type: model.model_type,
+            status: model.status(now),
+            training_data_config: &model.config,
+            created_at: rfc3339(model.created_at),
+            updated_at: rfc3339(model.updated_at),
+            optimization_id: model.optimization_id,
+            trained_at: posterior.map(|p| rfc3339(p.trained_at)),
+            posterior_version: posterior.map_or(0, |p| p.posterior_version),
+            snapshot_id: posterior.map(|p| p.snapshot_id.as_str()),
+            last_error: model.last_error.as_ref().map(|e| LastErrorView {
+                code: &e.code,
+                message: &e.message,
+                at: rfc3339(e.at),
+            }),
+        }
+    }
+}
+
+impl<'a> ModelDetailView<'a> {
+    /// The model at a moment.
+    #[must_use]
+    pub fn new(model: &'a Model, now: DateTime<Utc>) -> Self {
+        let in_sample_metrics = model.posterior.as_ref().map(|p| p.in_sample_metrics);
+        Self { model: ModelView::new(model, now), in_sample_metrics }
+    }
+}

@@ -1,0 +1,158 @@
+//! What can go wrong, in two messages: one for the client, one for the log.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// One fault in a request, at one place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Detail {
+    /// Where, as a path from the top of the body: `training_data_config.design_factors[0].levels`.
+    pub field: String,
+    /// What is wrong there, with the value, and what would be right.
+    pub message: String,
+}
+
+impl Detail {
+    /// A fault at `field`.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// Every way in which a request ends without success. The text of a variant is for the client; `cause`, where
+/// there is one, is for the log and never leaves the service. `http::envelope` maps them to statuses.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The request itself is wrong.
+    #[error("{message}")]
+    InvalidRequest {
+        /// What is wrong and what would be right.
+        message: String,
+        /// The places, where the fault has some.
+        details: Vec<Detail>,
+    },
+    /// There is no token, or none that is good.
+    #[error("{message}")]
+    Unauthorized {
+        /// What the token lacks.
+        message: String,
+    },
+    /// The token is good but does not cover this.
+    #[error("this token has not the scope {scope:?} that this request needs")]
+    Forbidden {
+        /// The scope that is missing.
+        scope: &'static str,
+    },
+    /// No such thing in this organization.
+    #[error("there is no {what} {id:?} in this organization")]
+    NotFound {
+        /// The kind of thing.
+        what: &'static str,
+        /// Its id as given.
+        id: String,
+    },
+    /// No such path.
+    #[error("there is nothing at {path:?}; see the API reference for the paths that exist")]
+    UnknownPath {
+        /// The path as given.
+        path: String,
+    },
+    /// A known path, with a method that it does not have.
+    #[error("{path:?} does not answer {method}; it answers {allow}")]
+    MethodNotAllowed {
+        /// The path as given.
+        path: String,
+        /// The method as given.
+        method: String,
+        /// The methods that it has, separated by commas.
+        allow: String,
+    },
+    /// The state of things does not permit this.
+    #[error("{message}")]
+    Conflict {
+        /// What stands in the way.
+        message: String,
+        /// When it may be over, where that is known.
+        retry_after: Option<Duration>,
+    },
+    /// The body is over the limit.
+    #[error("the body has {bytes} bytes; at most {limit} are accepted")]
+    PayloadTooLarge {
+        /// Size of the body in bytes.
+        bytes: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// There is nothing to train on.
+    #[error("{message}")]
+    NoObservations {
+        /// Where was searched and what was skipped.
+        message: String,
+    },
+    /// The snapshot cannot be read.
+    #[error("{message}")]
+    InvalidSnapshot {
+        /// The object, the place in it and the value.
+        message: String,
+    },
+    /// Too many requests.
+    #[error("too many requests")]
+    RateLimited {
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// A fault of ours.
+    #[error("something went wrong on our side; the log has the cause under this request id")]
+    Internal {
+        /// For the log.
+        cause: String,
+    },
+    /// Storage is throttling or away.
+    #[error("storage is not answering at the moment; try again")]
+    Unavailable {
+        /// For the log.
+        cause: String,
+        /// When to come back.
+        retry_after: Duration,
+    },
+}
+
+impl ApiError {
+    /// A wrong request, with no particular place.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::InvalidRequest { message: message.into(), details: Vec::new() }
+    }
+
+    /// A wrong request, with its places; the message is the first of them.
+    #[must_use]
+    pub fn invalid_at(details: Vec<Detail>) -> Self {
+        let message = match details.as_slice() {
+            [] => "the request is invalid".to_owned(),
+            [one] => format!("{}: {}", one.field, one.message),
+            [first, rest @ ..] => {
+                format!("{}: {} (and {} more, see details)", first.field, first.message, rest.len())
+            }
+        };
+        Self::InvalidRequest { message, details }
+    }
+
+    /// A conflict that does not pass by itself.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::Conflict { message: message.into(), retry_after: None }
+    }
+
+    /// A fault of ours; `cause` is for the log.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        Self::Internal { cause: cause.to_string() }
+    }
+
+    /// What the log gets besides the message.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        match self {
+            Self::Internal { cause } | Self::Unavailable { cause, .. } => Some(cause),
+            _ => None,
+        }
+    }
+}

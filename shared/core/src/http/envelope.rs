@@ -1,0 +1,109 @@
+//! The envelope of every answer, and the only table from errors to statuses.
+
+use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
+use lambda_http::{Body, Response};
+use serde::Serialize;
+
+use crate::error::{ApiError, Detail};
+
+/// What every answer says of itself.
+#[derive(Clone, Debug, Serialize)]
+pub struct Meta {
+    /// `req_` and the gateway's request id.
+    pub request_id: String,
+    /// The organization of the token. Absent where there is no token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization_id: Option<String>,
+    /// Where the next page begins. Absent where nothing follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Success<'a, T> {
+    #[serde(flatten)]
+    body: &'a T,
+    meta: &'a Meta,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    error: Problem<'a>,
+    meta: Meta,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    code: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "<[Detail]>::is_empty")]
+    details: &'a [Detail],
+}
+
+/// The status and the stable code of an error.
+#[must_use]
+pub fn status(error: &ApiError) -> (StatusCode, &'static str) {
+    match error {
+        ApiError::InvalidRequest { .. } => (StatusCode::BAD_REQUEST, "invalid_request"),
+        ApiError::Unauthorized { .. } => (StatusCode::UNAUTHORIZED, "unauthorized"),
+        ApiError::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
+        ApiError::NotFound { .. } | ApiError::UnknownPath { .. } => (StatusCode::NOT_FOUND, "not_found"),
+        ApiError::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+        ApiError::Conflict { .. } => (StatusCode::CONFLICT, "conflict"),
+        ApiError::PayloadTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
+        ApiError::NoObservations { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_observations"),
+        ApiError::InvalidSnapshot { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_snapshot"),
+        ApiError::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
+        ApiError::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        ApiError::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+    }
+}
+
+/// A JSON answer: the fields of `body` at the top level, and `meta`.
+///
+/// # Errors
+/// [`ApiError::Internal`] if `body` does not serialise to an object.
+pub fn success<T: Serialize>(status: StatusCode, body: &T, meta: &Meta) -> Result<Response<Body>, ApiError> {
+    let text = serde_json::to_string(&Success { body, meta })
+        .map_err(|e| ApiError::internal(format!("the answer does not serialise: {e}")))?;
+    Ok(json(status, text))
+}
+
+/// The answer that tells an error.
+#[must_use]
+pub fn failure(error: &ApiError, request_id: &str) -> Response<Body> {
+    let (status, code) = status(error);
+    let details: &[Detail] = match error {
+        ApiError::InvalidRequest { details, .. } => details,
+        _ => &[],
+    };
+    let meta = Meta { request_id: request_id.to_owned(), organization_id: None, next_cursor: None };
+    let problem = Problem { code, message: error.to_string(), details };
+    // Strings and lists of strings always serialise; the fallback keeps the envelope whatever happens.
+    let text = serde_json::to_string(&Failure { error: problem, meta })
+        .unwrap_or_else(|_| format!(r#"{{"error":{{"code":"{code}","message":""}},"meta":{{}}}}"#));
+    let mut response = json(status, text);
+    let mut add = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    match error {
+        ApiError::Unauthorized { .. } => add(header::WWW_AUTHENTICATE, "Bearer"),
+        ApiError::MethodNotAllowed { allow, .. } => add(header::ALLOW, allow),
+        ApiError::RateLimited { retry_after }
+        | ApiError::Unavailable { retry_after, .. }
+        | ApiError::Conflict { retry_after: Some(retry_after), .. } => {
+            add(header::RETRY_AFTER, &retry_after.as_secs().max(1).to_string());
+        }
+        _ => {}
+    }
+    response
+}
+
+fn json(status: StatusCode, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::Text(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

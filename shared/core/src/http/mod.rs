@@ -1,0 +1,11 @@
+//! HTTP as the gateway speaks it: requests in, envelopes out.
+
+mod envelope;
+mod request;
+mod routes;
+mod serve;
+
+pub use envelope::{Meta, failure, status, success};
+pub use request::{BODY_LIMIT, Query, body, parse_uuid, path, path_id, query, request_id};
+pub use routes::{Match, ROUTES, Route, find};
+pub use serve::{Call, Handler, answer, run};

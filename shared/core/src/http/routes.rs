@@ -1,0 +1,97 @@
+//! The table of routes: one line per endpoint, the same for the template, the local server and the 404s.
+
+/// One endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// HTTP method.
+    pub method: &'static str,
+    /// Path with `{id}` for a parameter, as the gateway writes it.
+    pub path: &'static str,
+    /// The function that answers: package, binary and logical name.
+    pub function: &'static str,
+}
+
+const fn route(method: &'static str, path: &'static str, function: &'static str) -> Route {
+    Route { method, path, function }
+}
+
+/// All endpoints.
+pub const ROUTES: &[Route] = &[
+    route("GET", "/api/v2/models", "list-models"),
+    route("POST", "/api/v2/models", "create-model"),
+    route("GET", "/api/v2/models/{id}", "get-model"),
+    route("DELETE", "/api/v2/models/{id}", "delete-model"),
+    route("POST", "/api/v2/models/{id}/train", "train-model"),
+    route("GET", "/api/v2/models/{id}/state", "model-state"),
+];
+
+/// What a method and a path lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// An endpoint, with the text that stood for `{id}`.
+    Found {
+        /// The endpoint.
+        route: Route,
+        /// The path parameter, percent-decoding left to the caller.
+        id: Option<String>,
+    },
+    /// The path is known; these are its methods.
+    OtherMethod {
+        /// The methods that the path has, separated by commas.
+        allow: String,
+    },
+    /// Nothing.
+    Unknown,
+}
+
+/// Looks a request line up.
+#[must_use]
+pub fn find(method: &str, path: &str) -> Match {
+    let mut allow = Vec::new();
+    for route in ROUTES {
+        if let Some(ids) = parameters(route.path, path) {
+            if route.method == method {
+                return Match::Found { route: *route, id: ids.first().map(|id| (*id).to_owned()) };
+            }
+            allow.push(route.method);
+        }
+    }
+    if allow.is_empty() { Match::Unknown } else { Match::OtherMethod { allow: allow.join(", ") } }
+}
+
+/// The texts that stand for `{id}`, where `path` is of the pattern's form.
+fn parameters<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
+    let mut ids = Vec::new();
+    let mut given = path.split('/');
+    for part in pattern.split('/') {
+        let text = given.next()?;
+        if part == "{id}" && !text.is_empty() {
+            ids.push(text);
+        } else if part != text {
+            return None;
+        }
+    }
+    given.next().is_none().then_some(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_endpoint_and_its_parameter() {
+        let Match::Found { route, id } = find("POST", "/api/v2/models/abc/train") else { panic!("not found") };
+        assert_eq!((route.function, id.as_deref()), ("train-model", Some("abc")));
+        let Match::Found { route, id } = find("GET", "/api/v2/models") else { panic!("not found") };
+        assert_eq!((route.function, id), ("list-models", None));
+    }
+
+    #[test]
+    fn tells_a_wrong_method_from_an_unknown_path() {
+        assert_eq!(find("PUT", "/api/v2/models"), Match::OtherMethod { allow: "GET, POST".into() });
+        assert_eq!(find("GET", "/api/v2/models/abc/train"), Match::OtherMethod { allow: "POST".into() });
+        for path in ["/", "/api/v2", "/api/v2/models/", "/api/v2/models/a/b", "/api/v2/models/a/train/"] {
+            assert_eq!(find("GET", path), Match::Unknown, "{path}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! One request from end to end: the handler, its error's envelope, and the one log line.
+
+use std::future::Future;
+use std::time::Instant;
+
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, Response, service_fn};
+use serde::Serialize;
+
+use super::envelope::{Meta, failure, status, success};
+use super::request::{path, request_id};
+use crate::app::App;
+use crate::auth::{Caller, Scope};
+use crate::error::ApiError;
+
+/// What a handler knows of the request besides its content: who calls, and under which id.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who calls.
+    pub caller: Caller,
+    /// The id in the answer and in every log line.
+    pub request_id: String,
+}
+
+impl Call {
+    /// Authenticates the request for `scope`.
+    ///
+    /// # Errors
+    /// [`ApiError::Unauthorized`], [`ApiError::Forbidden`], [`ApiError::Unavailable`], [`ApiError::Internal`].
+    pub async fn begin(app: &App, request: &Request, scope: Scope) -> Result<Self, ApiError> {
+        let caller = app.authenticate(request.headers(), scope).await?;
+        Ok(Self { caller, request_id: request_id(request) })
+    }
+
+    /// A JSON answer in the envelope.
+    ///
+    /// # Errors
+    /// [`ApiError::Internal`] if `body` does not serialise to an object.
+    pub fn respond<T: Serialize>(&self, status: StatusCode, body: &T) -> Result<Response<Body>, ApiError> {
+        self.respond_page(status, body, None)
+    }
+
+    /// As [`Call::respond`], for one page of a list.
+    ///
+    /// # Errors
+    /// As [`Call::respond`].
+    pub fn respond_page<T: Serialize>(
+        &self,
+        status: StatusCode,
+        body: &T,
+        next_cursor: Option<String>,
+    ) -> Result<Response<Body>, ApiError> {
+        let organization_id = Some(self.caller.organization_id.clone());
+        success(status, body, &Meta { request_id: self.request_id.clone(), organization_id, next_cursor })
+    }
+}
+
+/// An endpoint: an `async fn(&App, Request) -> Result<Response<Body>, ApiError>`.
+pub trait Handler<'a>: Send + Sync {
+    /// What the call returns.
+    type Answer: Future<Output = Result<Response<Body>, ApiError>> + Send + 'a;
+    /// Calls it.
+    fn call(&self, app: &'a App, request: Request) -> Self::Answer;
+}
+
+impl<'a, F, A> Handler<'a> for F
+where
+    F: Fn(&'a App, Request) -> A + Send + Sync,
+    A: Future<Output = Result<Response<Body>, ApiError>> + Send + 'a,
+{
+    type Answer = A;
+    fn call(&self, app: &'a App, request: Request) -> A {
+        self(app, request)
+    }
+}
+
+/// Answers one request: the handler's answer, or the envelope of its error; and one log line either way.
+pub async fn answer<'a, H: Handler<'a>>(app: &'a App, handler: &H, mut request: Request) -> Response<Body> {
+    let started = Instant::now();
+    let id = request_id(&request);
+    // A fresh id must be the same one in the answer, in the log and in the handler.
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let (method, route) = (request.method().clone(), path(&request).to_owned());
+    let response = match handler.call(app, request).await {
+        Ok(response) => response,
+        Err(error) => {
+            let (status, code) = status(&error);
+            if let Some(cause) = error.cause() {
+                tracing::error!(request_id = id, code, cause, "request failed");
+            } else {
+                tracing::debug!(request_id = id, code, status = status.as_u16(), "request refused");
+            }
+            failure(&error, &id)
+        }
+    };
+    let duration_ms = started.elapsed().as_secs_f64() * 1e3;
+    tracing::info!(request_id = id, %method, route, status = response.status().as_u16(), duration_ms, "request");
+    response
+}
+
+/// The id given to a request that came without one.
+#[derive(Clone, Debug)]
+pub(super) struct RequestId(pub(super) String);
+
+/// Runs an endpoint as a Lambda function: all of a function's `main`.
+///
+/// # Errors
+/// Whatever keeps the function from starting.
+pub async fn run<H>(handler: H) -> Result<(), lambda_http::Error>
+where
+    H: for<'a> Handler<'a>,
+{
+    crate::logging::init();
+    let app = App::from_env().await?;
+    let (app, handler) = (&app, &handler);
+    lambda_http::run(service_fn(move |request: Request| async move {
+        Ok::<_, std::convert::Infallible>(answer(app, handler, request).await)
+    }))
+    .await
+}

@@ -1,0 +1,342 @@
+//! Models in the table: every change is conditional on what it must not overwrite.
+
+use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem, Update};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::error::{StoreError, sort};
+use super::table::{INDEX_BY_UPDATE, Table, decode, item, nested, number, text};
+use crate::domain::{LastError, Lease, Model, Optimization, PosteriorRecord};
+
+const BUILD: &str = "build request";
+
+fn built<T>(result: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, StoreError> {
+    result.map_err(|e| StoreError::Fault { operation: BUILD, cause: e.to_string() })
+}
+
+fn organization_key(organization: &str) -> String {
+    format!("ORG#{organization}")
+}
+
+fn model_key(id: Uuid) -> String {
+    format!("MODEL#{id}")
+}
+
+fn optimization_key(id: Uuid) -> String {
+    format!("OPTIMIZATION#{id}")
+}
+
+/// Where a model stands in the list of its organization. Milliseconds in 15 digits sort as text until the year 33658.
+fn list_order(kind: &str, updated_at: DateTime<Utc>, id: Uuid) -> String {
+    format!("{kind}#{:015}#{id}", updated_at.timestamp_millis())
+}
+
+/// One page of a list.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page begins; absent where nothing follows.
+    pub next: Option<String>,
+}
+
+/// The answer to an attempt to take hold of a model.
+#[derive(Clone, Debug)]
+pub enum Taken {
+    /// The hold is ours; this is the model with it.
+    Held(Box<Model>),
+    /// It is not: the model as it stands, or `None` where there is no such model.
+    Refused(Option<Box<Model>>),
+}
+
+impl Table {
+    /// Reads a model of an organization.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn model(&self, organization: &str, id: Uuid) -> Result<Option<Model>, StoreError> {
+        self.get(organization_key(organization), model_key(id)).await
+    }
+
+    /// Reads an optimization of an organization.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn optimization(&self, organization: &str, id: Uuid) -> Result<Option<Optimization>, StoreError> {
+        self.get(organization_key(organization), optimization_key(id)).await
+    }
+
+    /// The models of an organization, newest `updated_at` first, from where `cursor` says; `limit` many at the most,
+    /// and no more than fit `max_bytes` of JSON.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn models(
+        &self,
+        organization: &str,
+        include_archived: bool,
+        limit: Option<usize>,
+        cursor: Option<&str>,
+        max_bytes: usize,
+    ) -> Result<Page<Model>, StoreError> {
+        let upper = cursor.unwrap_or("MODEL#~");
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(INDEX_BY_UPDATE)
+            .key_condition_expression("pk = :pk AND list_order BETWEEN :lower AND :upper")
+            .expression_attribute_values(":pk", text(organization_key(organization)))
+            .expression_attribute_values(":lower", text("MODEL#"))
+            .expression_attribute_values(":upper", text(upper))
+            .scan_index_forward(false)
+            .consistent_read(true);
+        if !include_archived {
+            query = query.filter_expression("attribute_not_exists(archived_at)");
+        }
+        let mut pages = query.into_paginator().items().send();
+        let mut page = Page { items: Vec::new(), next: None };
+        let mut bytes = 0;
+        let mut last = String::new();
+        while let Some(found) = pages.next().await {
+            let model: Model = decode(found.map_err(|e| sort("Query", &e))?)?;
+            let order = list_order("MODEL", model.updated_at, model.id);
+            if cursor == Some(order.as_str()) {
+                continue;
+            }
+            bytes += serde_json::to_string(&model).map_or(0, |json| json.len());
+            let full = limit.is_some_and(|limit| page.items.len() >= limit);
+            if full || (bytes > max_bytes && !page.items.is_empty()) {
+                page.next = Some(last);
+                return Ok(page);
+            }
+            last = order;
+            page.items.push(model);
+        }
+        Ok(page)
+    }
+
+    /// Writes a new optimization with its first model, both or neither.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn create_both(&self, optimization: &Optimization, model: &Model) -> Result<(), StoreError> {
+        let order = list_order("OPTIMIZATION", optimization.updated_at, optimization.id);
+        let put = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item(
+                organization_key(&optimization.organization_id),
+                optimization_key(optimization.id),
+                optimization,
+                &[("list_order", text(order))],
+            )?))
+            .condition_expression("attribute_not_exists(pk)");
+        let first = TransactWriteItem::builder().put(built(put.build())?).build();
+        self.transact(vec![first, self.put_new_model(model)?]).await
+    }
+
+    /// Writes a new model for an optimization that has none, and says so there.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] with item 0 where the optimization is missing or has a model.
+    pub async fn create_model(&self, model: &Model) -> Result<(), StoreError> {
+        let order = list_order("OPTIMIZATION", model.created_at, model.optimization_id);
+        let update = Update::builder()
+            .table_name(&self.name)
+            .key("pk", text(organization_key(&model.organization_id)))
+            .key("sk", text(optimization_key(model.optimization_id)))
+            .update_expression("SET model_id = :model, updated_at = :now, list_order = :order")
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(model_id)")
+            .expression_attribute_values(":model", text(model.id.to_string()))
+            .expression_attribute_values(":now", number(model.created_at.timestamp_millis()))
+            .expression_attribute_values(":order", text(order));
+        let parent = TransactWriteItem::builder().update(built(update.build())?).build();
+        self.transact(vec![parent, self.put_new_model(model)?]).await
+    }
+
+    fn put_new_model(&self, model: &Model) -> Result<TransactWriteItem, StoreError> {
+        let order = list_order("MODEL", model.updated_at, model.id);
+        let put = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item(
+                organization_key(&model.organization_id),
+                model_key(model.id),
+                model,
+                &[("list_order", text(order))],
+            )?))
+            .condition_expression("attribute_not_exists(pk)");
+        Ok(TransactWriteItem::builder().put(built(put.build())?).build())
+    }
+
+    /// Takes hold of a model for a run, unless it is archived or another run's hold has not lapsed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; a refusal is no error.
+    pub async fn take(
+        &self,
+        organization: &str,
+        id: Uuid,
+        lease: &Lease,
+        now: DateTime<Utc>,
+    ) -> Result<Taken, StoreError> {
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .key("pk", text(organization_key(organization)))
+            .key("sk", text(model_key(id)))
+            .update_expression("SET #lease = :lease, updated_at = :now, list_order = :order ADD revision :one")
+            .condition_expression(
+                "attribute_exists(pk) AND attribute_not_exists(archived_at) \
+                 AND (attribute_not_exists(#lease) OR #lease.#expires <= :now)",
+            )
+            .expression_attribute_names("#lease", "lease")
+            .expression_attribute_names("#expires", "expires_at")
+            .expression_attribute_values(":lease", nested(lease)?)
+            .expression_attribute_values(":now", number(now.timestamp_millis()))
+            .expression_attribute_values(":order", text(list_order("MODEL", now, id)))
+            .expression_attribute_values(":one", number(1))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        match sent.map_err(|e| sort("UpdateItem", &e)) {
+            Ok(answer) => Ok(Taken::Held(Box::new(decode(answer.attributes.unwrap_or_default())?))),
+            Err(StoreError::Condition { .. }) => Ok(Taken::Refused(self.model(organization, id).await?.map(Box::new))),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Moves the end of a run's hold.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where the hold is no longer the run's.
+    pub async fn renew(&self, organization: &str, id: Uuid, lease: &Lease) -> Result<(), StoreError> {
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .key("pk", text(organization_key(organization)))
+            .key("sk", text(model_key(id)))
+            .update_expression("SET #lease.#expires = :expires")
+            .condition_expression("#lease.#owner = :owner AND attribute_not_exists(archived_at)")
+            .expression_attribute_names("#lease", "lease")
+            .expression_attribute_names("#expires", "expires_at")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":expires", number(lease.expires_at.timestamp_millis()))
+            .expression_attribute_values(":owner", text(&lease.owner))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|e| sort("UpdateItem", &e))
+    }
+
+    /// Ends a run that failed: gives the hold back and keeps the error.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where the hold is no longer the run's.
+    pub async fn fail(&self, organization: &str, id: Uuid, owner: &str, error: &LastError) -> Result<(), StoreError> {
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .key("pk", text(organization_key(organization)))
+            .key("sk", text(model_key(id)))
+            .update_expression(
+                "SET last_error = :error, updated_at = :now, list_order = :order REMOVE #lease ADD revision :one",
+            )
+            .condition_expression("#lease.#owner = :owner AND attribute_not_exists(archived_at)")
+            .expression_attribute_names("#lease", "lease")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":error", nested(error)?)
+            .expression_attribute_values(":now", number(error.at.timestamp_millis()))
+            .expression_attribute_values(":order", text(list_order("MODEL", error.at, id)))
+            .expression_attribute_values(":owner", text(owner))
+            .expression_attribute_values(":one", number(1))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|e| sort("UpdateItem", &e))
+    }
+
+    /// Ends a run that succeeded: records the posterior, moves the model's pointer to it and gives the hold back, all or
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where the hold is no longer the run's or the model is archived.
+    pub async fn publish(
+        &self,
+        organization: &str,
+        id: Uuid,
+        owner: &str,
+        posterior: &PosteriorRecord,
+    ) -> Result<(), StoreError> {
+        let now = posterior.trained_at;
+        let version = i64::try_from(posterior.posterior_version).unwrap_or(i64::MAX);
+        let pointer = Update::builder()
+            .table_name(&self.name)
+            .key("pk", text(organization_key(organization)))
+            .key("sk", text(model_key(id)))
+            .update_expression(
+                "SET posterior = :posterior, highest_version = :version, updated_at = :now, list_order = :order \
+                 REMOVE #lease, last_error ADD revision :one",
+            )
+            .condition_expression(
+                "#lease.#owner = :owner AND attribute_not_exists(archived_at) AND highest_version < :version",
+            )
+            .expression_attribute_names("#lease", "lease")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":posterior", nested(posterior)?)
+            .expression_attribute_values(":version", number(version))
+            .expression_attribute_values(":now", number(now.timestamp_millis()))
+            .expression_attribute_values(":order", text(list_order("MODEL", now, id)))
+            .expression_attribute_values(":owner", text(owner))
+            .expression_attribute_values(":one", number(1));
+        let record = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item(
+                organization_key(organization),
+                format!("POSTERIOR#{id}#{version:019}"),
+                posterior,
+                &[],
+            )?))
+            .condition_expression("attribute_not_exists(pk)");
+        self.transact(vec![
+            TransactWriteItem::builder().update(built(pointer.build())?).build(),
+            TransactWriteItem::builder().put(built(record.build())?).build(),
+        ])
+        .await
+    }
+
+    /// Archives a model and takes it from its optimization, both or neither.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where the model is missing or archived already.
+    pub async fn archive(&self, model: &Model, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let organization = organization_key(&model.organization_id);
+        let millis = number(now.timestamp_millis());
+        let child = Update::builder()
+            .table_name(&self.name)
+            .key("pk", text(&organization))
+            .key("sk", text(model_key(model.id)))
+            .update_expression(
+                "SET archived_at = :now, updated_at = :now, list_order = :order REMOVE #lease ADD revision :one",
+            )
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(archived_at)")
+            .expression_attribute_names("#lease", "lease")
+            .expression_attribute_values(":now", millis.clone())
+            .expression_attribute_values(":order", text(list_order("MODEL", now, model.id)))
+            .expression_attribute_values(":one", number(1));
+        let parent = Update::builder()
+            .table_name(&self.name)
+            .key("pk", text(&organization))
+            .key("sk", text(optimization_key(model.optimization_id)))
+            .update_expression("SET updated_at = :now, list_order = :order REMOVE model_id")
+            .condition_expression("model_id = :model")
+            .expression_attribute_values(":now", millis)
+            .expression_attribute_values(":order", text(list_order("OPTIMIZATION", now, model.optimization_id)))
+            .expression_attribute_values(":model", text(model.id.to_string()));
+        self.transact(vec![
+            TransactWriteItem::builder().update(built(child.build())?).build(),
+            TransactWriteItem::builder().update(built(parent.build())?).build(),
+        ])
+        .await
+    }
+}

@@ -1,0 +1,192 @@
+//! The table: keys, single items, conditional writes, transactions, and lists by Query with all pages followed.
+//!
+//! | pk | sk | what |
+//! | --- | --- | --- |
+//! | `ORG#{organization}` | `MODEL#{model}` | a model |
+//! | `ORG#{organization}` | `OPTIMIZATION#{optimization}` | an optimization |
+//! | `ORG#{organization}` | `POSTERIOR#{model}#{version}` | a posterior, once per version |
+//! | `ORG#{organization}` | `APIKEY#{key}` | an API key, for lists |
+//! | `APIKEY#{SHA-256 of the secret}` | `APIKEY` | an API key, for authentication |
+//!
+//! Models and optimizations carry `list_order`, `{kind}#{updated_at}#{id}`, the range key of the local secondary index
+//! `by_update`: a Query of it backwards is the list, newest first.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, LocalSecondaryIndex, Projection,
+    ProjectionType, ScalarAttributeType, TransactWriteItem,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::{StoreError, sort};
+
+/// An item as the SDK has it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The index by time of the last change.
+pub const INDEX_BY_UPDATE: &str = "by_update";
+
+/// The one table.
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub(super) client: Client,
+    pub(super) name: String,
+}
+
+/// A text attribute.
+pub(super) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+/// An integer attribute.
+pub(super) fn number(value: i64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// A structure as an attribute.
+pub(super) fn nested<T: Serialize>(value: &T) -> Result<AttributeValue, StoreError> {
+    serde_dynamo::to_attribute_value(value).map_err(|e| fault("encode", &e))
+}
+
+/// A structure as an item under a key, with further attributes.
+pub(super) fn item<T: Serialize>(
+    pk: String,
+    sk: String,
+    value: &T,
+    more: &[(&str, AttributeValue)],
+) -> Result<Item, StoreError> {
+    let mut item: Item = serde_dynamo::to_item(value).map_err(|e| fault("encode", &e))?;
+    item.insert("pk".into(), text(pk));
+    item.insert("sk".into(), text(sk));
+    item.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    Ok(item)
+}
+
+/// An item as a structure; attributes that the structure does not have are keys of ours.
+pub(super) fn decode<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
+    serde_dynamo::from_item(item).map_err(|e| fault("decode", &e))
+}
+
+fn fault(operation: &'static str, cause: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Fault { operation, cause: cause.to_string() }
+}
+
+impl Table {
+    /// The table of a name, behind a client.
+    #[must_use]
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self { client, name: name.into() }
+    }
+
+    /// Reads one item, seeing every write that ended before.
+    pub(super) async fn get<T: DeserializeOwned>(&self, pk: String, sk: String) -> Result<Option<T>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key("pk", text(pk))
+            .key("sk", text(sk))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| sort("GetItem", &e))?;
+        answer.item.map(decode).transpose()
+    }
+
+    /// Writes several items, all or none.
+    pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), StoreError> {
+        let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
+        sent.map(drop).map_err(|e| sort_transaction(&e))
+    }
+
+    /// All items whose sort key has a prefix, ascending.
+    pub(super) async fn query_prefix<T: DeserializeOwned>(
+        &self,
+        pk: String,
+        prefix: String,
+        forward: bool,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", text(pk))
+            .expression_attribute_values(":prefix", text(prefix))
+            .scan_index_forward(forward)
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut all = Vec::new();
+        while let Some(item) = pages.next().await {
+            all.push(decode(item.map_err(|e| sort("Query", &e))?)?);
+        }
+        Ok(all)
+    }
+
+    /// Makes the table if it is missing, as the template makes it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it is neither there nor can be made.
+    pub async fn create_if_missing(&self) -> Result<(), StoreError> {
+        let described = self.client.describe_table().table_name(&self.name).send().await;
+        match described {
+            Ok(_) => return Ok(()),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {}
+            Err(e) => return Err(sort("DescribeTable", &e)),
+        }
+        let missing = |e: aws_sdk_dynamodb::error::BuildError| fault("CreateTable", &e);
+        let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+        let keys = [key("pk", KeyType::Hash).map_err(missing)?, key("sk", KeyType::Range).map_err(missing)?];
+        let index = LocalSecondaryIndex::builder()
+            .index_name(INDEX_BY_UPDATE)
+            .key_schema(key("pk", KeyType::Hash).map_err(missing)?)
+            .key_schema(key("list_order", KeyType::Range).map_err(missing)?)
+            .projection(Projection::builder().projection_type(ProjectionType::All).build())
+            .build()
+            .map_err(missing)?;
+        let mut create = self
+            .client
+            .create_table()
+            .table_name(&self.name)
+            .billing_mode(BillingMode::PayPerRequest)
+            .set_key_schema(Some(keys.to_vec()))
+            .local_secondary_indexes(index);
+        for name in ["pk", "sk", "list_order"] {
+            let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
+            create = create.attribute_definitions(attribute.build().map_err(missing)?);
+        }
+        match create.send().await {
+            Ok(_) => Ok(()),
+            // Somebody else made it at the same moment.
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_in_use_exception()) => Ok(()),
+            Err(e) => Err(sort("CreateTable", &e)),
+        }
+    }
+}
+
+fn sort_transaction<R: std::fmt::Debug>(error: &SdkError<TransactWriteItemsError, R>) -> StoreError {
+    const OPERATION: &str = "TransactWriteItems";
+    if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
+        let codes: Vec<&str> = cancelled.cancellation_reasons().iter().map(|r| r.code().unwrap_or("None")).collect();
+        if let Some(item) = codes.iter().position(|&code| code == "ConditionalCheckFailed") {
+            return StoreError::Condition { operation: OPERATION, item };
+        }
+        let cause = format!("cancelled: {}", codes.join(", "));
+        return if codes
+            .iter()
+            .any(|c| matches!(*c, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"))
+        {
+            StoreError::Unavailable { operation: OPERATION, cause }
+        } else {
+            StoreError::Fault { operation: OPERATION, cause }
+        };
+    }
+    sort(OPERATION, error)
+}

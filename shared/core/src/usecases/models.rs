@@ -1,0 +1,104 @@
+//! Making, seeing and deleting models.
+
+use bandit::ModelType;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::domain::{Checked, Model, Optimization, OptimizationStatus, TrainingDataConfig};
+use crate::error::ApiError;
+use crate::store::StoreError;
+
+/// The body of `POST /api/v2/models`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewModel {
+    /// The parent; a new one is made where it is absent.
+    #[serde(default)]
+    pub optimization_id: Option<String>,
+    /// mab or cmab.
+    pub model_type: ModelType,
+    /// What to learn and from what.
+    pub training_data_config: TrainingDataConfig,
+}
+
+impl App {
+    /// A model of an organization.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`], and storage errors.
+    pub async fn model(&self, organization: &str, id: Uuid) -> Result<Model, ApiError> {
+        let model = self.table.model(organization, id).await?;
+        model.ok_or_else(|| ApiError::NotFound { what: "model", id: id.to_string() })
+    }
+
+    /// Makes a model, and its optimization where none is named.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidRequest`] for a configuration that breaks a rule, [`ApiError::NotFound`] for an unknown optimization,
+    /// [`ApiError::Conflict`] for one that has a model, and storage errors.
+    pub async fn create_model(&self, organization: &str, new: NewModel) -> Result<Model, ApiError> {
+        let parent =
+            new.optimization_id.as_deref().map(|id| crate::http::parse_uuid("optimization_id", id)).transpose()?;
+        let checked = Checked::new(new.model_type, new.training_data_config)?;
+        let now = self.clock.now();
+        let model = Model {
+            id: Uuid::new_v4(),
+            organization_id: organization.to_owned(),
+            optimization_id: parent.unwrap_or_else(Uuid::new_v4),
+            model_type: new.model_type,
+            config: checked.config,
+            created_at: now,
+            updated_at: now,
+            archived_at: None,
+            lease: None,
+            posterior: None,
+            highest_version: 0,
+            last_error: None,
+            revision: 0,
+        };
+        let Some(parent) = parent else {
+            let optimization = Optimization {
+                id: model.optimization_id,
+                organization_id: organization.to_owned(),
+                name: model.config.reward.name.clone(),
+                status: OptimizationStatus::Live,
+                model_id: Some(model.id),
+                holdout_percentage: 0.0,
+                created_at: now,
+                updated_at: now,
+            };
+            self.table.create_both(&optimization, &model).await?;
+            return Ok(model);
+        };
+        match self.table.create_model(&model).await {
+            Ok(()) => Ok(model),
+            Err(StoreError::Condition { item: 0, .. }) => {
+                Err(match self.table.optimization(organization, parent).await? {
+                    None => ApiError::NotFound { what: "optimization", id: parent.to_string() },
+                    Some(optimization) => ApiError::conflict(format!(
+                        "optimization {parent} has the active model {}; delete that one first",
+                        optimization.model_id.map_or_else(|| "it just lost".to_owned(), |id| id.to_string())
+                    )),
+                })
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Archives a model; doing it again changes nothing.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`], and storage errors.
+    pub async fn delete_model(&self, organization: &str, id: Uuid) -> Result<(), ApiError> {
+        let model = self.model(organization, id).await?;
+        if model.archived_at.is_some() {
+            return Ok(());
+        }
+        match self.table.archive(&model, self.clock.now()).await {
+            // Somebody else archived it in between: it is as it was asked to be.
+            Ok(()) | Err(StoreError::Condition { .. }) => Ok(()),
+            Err(other) => Err(other.into()),
+        }
+    }
+}
