@@ -6,11 +6,15 @@
 mod cells;
 mod columns;
 mod factors;
+mod fit;
+mod inference;
+pub mod models;
 mod posterior;
 mod settings;
 
 pub use cells::{Cell, CellError, CellTable};
 pub use columns::{Column, Columns};
 pub use factors::{Dtype, Factor, FactorError, Space};
+pub use fit::{DRAWS, FitError, MAX_COLUMNS, fit};
 pub use posterior::{Diagnostics, Link, Posterior, Predictor, ScalePoint, Step};
 pub use settings::{ModelType, Prior, RewardType, Seed, Settings};
