@@ -5,6 +5,7 @@
 
 mod cells;
 mod columns;
+mod decisions;
 mod factors;
 mod fit;
 mod inference;
@@ -14,6 +15,10 @@ mod settings;
 
 pub use cells::{Cell, CellError, CellTable};
 pub use columns::{Column, Columns};
+pub use decisions::{
+    CompileLimits, Coverage, DecisionError, Policy, PolicyDecodeError, PolicyOptions, Row, RowRef, SERVING_DRAWS, choose,
+    draw_row, hold_out, propensity, serving_seed, unit_ln, user_hash, variant_uniform,
+};
 pub use factors::{Dtype, Factor, FactorError, Space};
 pub use fit::{DRAWS, FitError, MAX_COLUMNS, fit};
 pub use posterior::{Diagnostics, Link, Posterior, Predictor, ScalePoint, Step};

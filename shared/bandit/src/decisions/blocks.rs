@@ -1,0 +1,261 @@
+//! Locations of all variants in a context, for a block of draws at a time.
+//!
+//! A location is a sum over columns. Of it, one part depends on the variant alone, one on the context alone, and one on
+//! each pair (level of a design factor, context). The first is added up once per draw; the last is a sum over context
+//! factors that is kept as prefix sums, so that going from one context to the next in numerical order adds up only what
+//! has changed. Draws lie side by side in lanes, so that every inner loop is over consecutive numbers.
+
+use crate::{Columns, DecisionError, Posterior, Predictor, Space};
+
+/// Draws in a block. Sixteen single-precision numbers are four registers of the smallest vector unit in use.
+pub(crate) const LANES: usize = 16;
+
+/// One number for each draw of a block.
+pub(crate) type Lanes = [f32; LANES];
+
+/// Where a space's variants and columns are, looked up once.
+pub(crate) struct Layout {
+    predictor: Predictor,
+    /// Levels of each design factor.
+    pub(crate) design: Vec<usize>,
+    /// Levels of each context factor, `unknown` not counted.
+    pub(crate) context: Vec<usize>,
+    /// The first slot of each design factor; a slot is a level of a design factor.
+    pub(crate) slots: Vec<usize>,
+    /// Number of slots: Σ of the levels of the design factors.
+    pub(crate) slot_count: usize,
+    /// Variants × design factors: the slot of each factor's level.
+    pub(crate) variant_slots: Vec<u32>,
+    /// Number of variants.
+    pub(crate) variants: usize,
+    /// Columns of the part of a variant that depends on nothing else, variants × `own_width`.
+    own: Vec<u32>,
+    own_width: usize,
+    /// The first column of the block (design factor d, context factor k), D × K.
+    pairs: Vec<usize>,
+    /// The first column of context factor k.
+    context_mains: Vec<usize>,
+    columns: usize,
+}
+
+impl Layout {
+    /// The layout of a space's variants in the posterior's columns.
+    ///
+    /// # Errors
+    /// [`DecisionError::Shape`], [`DecisionError::NoDraws`] and [`DecisionError::NotFinite`] for a posterior that is
+    /// not one of this space.
+    #[expect(clippy::cast_possible_truncation, reason = "variants are at most 2^31, and columns fit the memory")]
+    pub(crate) fn new(space: &Space, posterior: &Posterior) -> Result<Self, DecisionError> {
+        check(space, posterior)?;
+        let variants = space.variants();
+        let design: Vec<usize> = space.design().iter().map(|f| f.levels().len()).collect();
+        let mut slots = Vec::with_capacity(design.len());
+        let mut slot_count = 0;
+        for levels in &design {
+            slots.push(slot_count);
+            slot_count += levels;
+        }
+        let mut variant_slots = Vec::with_capacity(variants * design.len());
+        for v in 0..variants {
+            let levels = space.decode_variant(v);
+            variant_slots.extend(levels.iter().zip(&slots).map(|(&level, &start)| (start + level) as u32));
+        }
+        let mut layout = Self {
+            predictor: posterior.predictor,
+            context: Vec::new(),
+            slots,
+            slot_count,
+            variant_slots,
+            variants,
+            own: (0..variants as u32).collect(),
+            own_width: 1,
+            pairs: Vec::new(),
+            context_mains: Vec::new(),
+            columns: posterior.columns,
+            design,
+        };
+        if posterior.predictor == Predictor::Columns {
+            let columns = Columns::of(space);
+            layout.context = space.context().iter().map(|f| f.levels().len()).collect();
+            layout.context_mains = (0..layout.context.len()).map(|k| columns.context(k, 0)).collect();
+            layout.pairs = (0..layout.design.len())
+                .flat_map(|d| (0..layout.context.len()).map(move |k| (d, k)))
+                .map(|(d, k)| columns.context_pair((d, 0), (k, 0)))
+                .collect();
+            let unknown = &layout.context;
+            layout.own = (0..variants)
+                .flat_map(|v| columns.active(&space.decode_variant(v), unknown).into_iter().skip(1))
+                .map(|column| column as u32)
+                .collect();
+            layout.own_width = layout.own.len() / variants;
+        }
+        Ok(layout)
+    }
+
+    /// The levels of a context for [`Block::context`]: none for arms, which know no context.
+    pub(crate) fn context_levels(&self, space: &Space, context: u64) -> Vec<usize> {
+        match self.predictor {
+            Predictor::Arms => Vec::new(),
+            Predictor::Columns => space.decode_context(context),
+        }
+    }
+}
+
+/// Whether a posterior is one of a space.
+fn check(space: &Space, posterior: &Posterior) -> Result<(), DecisionError> {
+    let expected = match posterior.predictor {
+        Predictor::Arms => space.variants(),
+        Predictor::Columns => space.columns(),
+    };
+    let shape = |what, found, expected| {
+        if found == expected { Ok(()) } else { Err(DecisionError::Shape { what, found, expected }) }
+    };
+    shape("columns", posterior.columns, expected)?;
+    shape("mean", posterior.mean.len(), expected)?;
+    if posterior.draws.is_empty() {
+        return Err(DecisionError::NoDraws);
+    }
+    shape("the last draw", expected - posterior.draws.len() % expected, expected)?;
+    if let Some(column) = posterior.mean.iter().position(|m| !m.is_finite()) {
+        return Err(DecisionError::NotFinite { column, draw: None });
+    }
+    if let Some(at) = posterior.draws.iter().position(|x| !x.is_finite()) {
+        return Err(DecisionError::NotFinite { column: at % expected, draw: Some(at / expected) });
+    }
+    Ok(())
+}
+
+/// The locations of one block of draws.
+pub(crate) struct Block<'a> {
+    layout: &'a Layout,
+    posterior: &'a Posterior,
+    multipliers: Option<&'a [f64]>,
+    /// Draws in the block; the lanes after them repeat the last.
+    width: usize,
+    /// Columns × lanes.
+    columns: Vec<Lanes>,
+    /// Variants × lanes: the part that depends on the variant alone.
+    own: Vec<Lanes>,
+    /// (K + 1) × slots × lanes: for each design level, the sum of its pairs with the first k context levels.
+    pairs: Vec<Lanes>,
+    /// (K + 1) × lanes: the intercept and the first k context main effects.
+    offsets: Vec<Lanes>,
+    /// The context that `pairs` and `offsets` are of.
+    current: Option<Vec<usize>>,
+}
+
+impl<'a> Block<'a> {
+    /// A block that has no draws yet. `multipliers`: one per column, see [`super::deviations::multipliers`]; `None` for
+    /// the draws as they are.
+    pub(crate) fn new(layout: &'a Layout, posterior: &'a Posterior, multipliers: Option<&'a [f64]>) -> Self {
+        let depth = layout.context.len() + 1;
+        Self {
+            layout,
+            posterior,
+            multipliers,
+            width: 0,
+            columns: vec![[0.0; LANES]; layout.columns],
+            own: vec![[0.0; LANES]; layout.variants],
+            pairs: vec![[0.0; LANES]; depth * layout.slot_count],
+            offsets: vec![[0.0; LANES]; depth],
+            current: None,
+        }
+    }
+
+    /// Draws in the block.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Takes up the draws of the given numbers, at least 1 and at most [`LANES`].
+    #[expect(clippy::cast_possible_truncation, reason = "locations are single precision throughout")]
+    pub(crate) fn load(&mut self, draws: &[usize]) {
+        self.width = draws.len();
+        self.current = None;
+        for lane in 0..LANES {
+            let row = self.posterior.draw(draws[lane.min(draws.len() - 1)]);
+            match self.multipliers {
+                None => self.columns.iter_mut().zip(row).for_each(|(column, &x)| column[lane] = x),
+                Some(multipliers) => {
+                    let moved = row.iter().zip(&self.posterior.mean).zip(multipliers);
+                    for (column, ((&x, &mean), &m)) in self.columns.iter_mut().zip(moved) {
+                        column[lane] = (mean + m * (f64::from(x) - mean)) as f32;
+                    }
+                }
+            }
+        }
+        for (own, active) in self.own.iter_mut().zip(self.layout.own.chunks_exact(self.layout.own_width)) {
+            *own = [0.0; LANES];
+            for &column in active {
+                add(own, &self.columns[column as usize]);
+            }
+        }
+        self.offsets[0] = match self.layout.predictor {
+            Predictor::Arms => [0.0; LANES],
+            Predictor::Columns => self.columns[0],
+        };
+    }
+
+    /// Goes to a context: one level number per context factor, the number of levels for `unknown`; none for arms.
+    pub(crate) fn context(&mut self, levels: &[usize]) {
+        let layout = self.layout;
+        let slots = layout.slot_count;
+        let same =
+            self.current.as_ref().map_or(0, |old| old.iter().zip(levels).take_while(|(old, new)| old == new).count());
+        for (k, &level) in levels.iter().enumerate().skip(same) {
+            let known = level < layout.context[k];
+            self.offsets[k + 1] = self.offsets[k];
+            if known {
+                add(&mut self.offsets[k + 1], &self.columns[layout.context_mains[k] + level]);
+            }
+            let (before, after) = self.pairs.split_at_mut((k + 1) * slots);
+            after[..slots].copy_from_slice(&before[k * slots..]);
+            if known {
+                for (d, (&start, &count)) in layout.slots.iter().zip(&layout.design).enumerate() {
+                    let first = layout.pairs[d * layout.context.len() + k] + level;
+                    for l in 0..count {
+                        add(&mut after[start + l], &self.columns[first + l * layout.context[k]]);
+                    }
+                }
+            }
+        }
+        self.current = Some(levels.to_vec());
+    }
+
+    /// The part of the current context's locations that is the same for all variants.
+    pub(crate) fn offset(&self) -> &Lanes {
+        &self.offsets[self.layout.context.len()]
+    }
+
+    /// Calls `visit(v, η − offset)` for every variant in ascending order, in the current context.
+    #[inline]
+    pub(crate) fn for_each_variant(&self, mut visit: impl FnMut(usize, &Lanes)) {
+        let layout = self.layout;
+        let parts = &self.pairs[layout.context.len() * layout.slot_count..];
+        let factors = layout.design.len();
+        let fastest = layout.design[factors - 1];
+        let last = &parts[layout.slots[factors - 1]..][..fastest];
+        let groups = self.own.chunks_exact(fastest).zip(layout.variant_slots.chunks_exact(fastest * factors));
+        for (group, (own, slots)) in groups.enumerate() {
+            let mut base = [0.0; LANES];
+            for &slot in &slots[..factors - 1] {
+                add(&mut base, &parts[slot as usize]);
+            }
+            for (l, (own, pair)) in own.iter().zip(last).enumerate() {
+                let mut location = [0.0; LANES];
+                for i in 0..LANES {
+                    location[i] = own[i] + (base[i] + pair[i]);
+                }
+                visit(group * fastest + l, &location);
+            }
+        }
+    }
+}
+
+/// Adds lane by lane.
+#[inline]
+fn add(sum: &mut Lanes, term: &Lanes) {
+    for (sum, term) in sum.iter_mut().zip(term) {
+        *sum += term;
+    }
+}

@@ -1,0 +1,181 @@
+//! Compiling a posterior into the policy table.
+
+use std::collections::BTreeMap;
+use std::thread;
+
+use super::deviations::multipliers;
+use super::policy::{Coverage, Policy, Row};
+use super::{Block, LANES, Layout};
+use crate::{CellTable, DecisionError, Posterior, Predictor, Space};
+
+/// What the policy makes of a posterior.
+#[derive(Clone, Copy, Debug)]
+pub struct PolicyOptions<'a> {
+    /// Factor → bias, see the module's `multipliers`. Empty for none.
+    pub bias: &'a BTreeMap<String, f64>,
+    /// Multiplies every deviation from the mean. 1 is Thompson sampling.
+    pub exploration: f64,
+    /// How much is compiled.
+    pub limits: CompileLimits,
+    /// Threads to compute with, at least 1. The result does not depend on it.
+    pub threads: usize,
+}
+
+/// How many cells (variant × context) are compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// Every context is compiled where contexts × variants are at most so many.
+    pub every_context: u64,
+    /// Else the observed contexts are, the most frequented first, as long as their cells are at most so many.
+    pub observed: u64,
+}
+
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self { every_context: 200_000, observed: 1_000_000 }
+    }
+}
+
+impl Policy {
+    /// Thompson sampling compiled: π(v|c) = share of the draws in which v is the best variant of context c,
+    ///
+    /// ```text
+    /// π(v|c) = #{s : v = argmax_{v' allowed} η(v', c; β'_s)} / #{s},     β'_sj = mean_j + m_j (β_sj − mean_j)
+    /// ```
+    ///
+    /// from all draws, with m the multipliers of `exploration` and `bias`. The links are increasing, so the greatest
+    /// location η is the greatest expected reward. Of equal locations (single precision) the lowest variant wins.
+    /// Excluded variants are not looked at.
+    ///
+    /// Contexts: all where contexts × variants ≤ [`CompileLimits::every_context`], those with unknown levels included;
+    /// else those of `cells`, the most frequented first as far as [`CompileLimits::observed`] goes. A mab has one row
+    /// for any context. Cost: one addition or two and one comparison per draw and cell.
+    ///
+    /// # Errors
+    /// [`DecisionError`]: a posterior that is not of this space, unknown or bad options, no allowed variant.
+    pub fn compile(
+        space: &Space,
+        cells: &CellTable,
+        posterior: &Posterior,
+        options: &PolicyOptions<'_>,
+    ) -> Result<Self, DecisionError> {
+        let (coverage, contexts) = contexts_to_compile(space, cells, posterior.predictor, options.limits);
+        Self::compile_contexts(space, posterior, options, coverage, contexts)
+    }
+
+    pub(crate) fn compile_contexts(
+        space: &Space,
+        posterior: &Posterior,
+        options: &PolicyOptions<'_>,
+        coverage: Coverage,
+        contexts: Vec<u64>,
+    ) -> Result<Self, DecisionError> {
+        let no_variant = DecisionError::NoVariant { variants: space.variants() };
+        if space.allowed().next().is_none() {
+            return Err(no_variant);
+        }
+        let layout = Layout::new(space, posterior)?;
+        let moved = multipliers(space, posterior.predictor, options.bias, options.exploration)?;
+        #[expect(clippy::float_cmp, reason = "exactly 1 changes nothing, and is the usual case")]
+        let moved = Some(moved).filter(|all| all.iter().any(|&m| m != 1.0));
+        let draws: Vec<usize> = (0..posterior.len()).collect();
+        let levels: Vec<Vec<usize>> = contexts.iter().map(|&c| layout.context_levels(space, c)).collect();
+
+        let share = levels.len().div_ceil(options.threads.max(1)).max(1);
+        let count = |part: &[Vec<usize>]| count_best(space, &layout, posterior, moved.as_deref(), &draws, part);
+        let counts: Vec<Vec<u32>> = thread::scope(|scope| {
+            let parts: Vec<_> = levels.chunks(share).skip(1).map(|part| scope.spawn(move || count(part))).collect();
+            let mut counts: Vec<Vec<u32>> = levels.chunks(share).take(1).map(count).collect();
+            for part in parts {
+                counts.push(part.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)));
+            }
+            counts
+        });
+
+        let too_many = DecisionError::Shape { what: "draws", found: draws.len(), expected: u32::MAX as usize };
+        let total = u32::try_from(draws.len()).map_err(|_| too_many)?;
+        let mut policy = Self::empty(space, total, coverage).ok_or_else(|| no_variant.clone())?;
+        for counts in counts.iter().flat_map(|part| part.chunks_exact(space.variants())) {
+            policy.push(Row::from_counts(counts).ok_or_else(|| no_variant.clone())?.as_ref());
+        }
+        if coverage == Coverage::ObservedContexts {
+            policy.contexts = contexts;
+        }
+        Ok(policy)
+    }
+}
+
+/// The contexts that get a row, ascending.
+fn contexts_to_compile(
+    space: &Space,
+    cells: &CellTable,
+    predictor: Predictor,
+    limits: CompileLimits,
+) -> (Coverage, Vec<u64>) {
+    if predictor == Predictor::Arms {
+        return (Coverage::AnyContext, vec![0]);
+    }
+    let variants = space.variants() as u64;
+    if space.contexts().saturating_mul(variants) <= limits.every_context {
+        return (Coverage::EveryContext, (0..space.contexts()).collect());
+    }
+    let rows = usize::try_from(limits.observed / variants).unwrap_or(usize::MAX);
+    let observed = most_frequented(cells, rows);
+    (Coverage::ObservedContexts, observed.into_iter().map(|(context, _)| context).collect())
+}
+
+/// The contexts of the cells with their number of trials, in ascending order; where there are more than `most`, only
+/// those with the most trials, the lowest numbers of equals.
+pub(crate) fn most_frequented(cells: &CellTable, most: usize) -> Vec<(u64, u64)> {
+    let mut contexts: Vec<(u64, u64)> = Vec::new();
+    for cell in cells.cells() {
+        match contexts.last_mut() {
+            Some((context, n)) if *context == cell.context => *n += cell.n,
+            _ => contexts.push((cell.context, cell.n)),
+        }
+    }
+    if contexts.len() > most {
+        contexts.sort_by_key(|&(context, n)| (std::cmp::Reverse(n), context));
+        contexts.truncate(most);
+        contexts.sort_unstable();
+    }
+    contexts
+}
+
+/// How often each variant is the best: contexts × variants. `contexts` holds levels per context, in the numerical order
+/// of the contexts where speed matters.
+#[expect(clippy::cast_possible_truncation, reason = "variants are at most 2^31")]
+pub(super) fn count_best(
+    space: &Space,
+    layout: &Layout,
+    posterior: &Posterior,
+    multipliers: Option<&[f64]>,
+    draws: &[usize],
+    contexts: &[Vec<usize>],
+) -> Vec<u32> {
+    let variants = space.variants();
+    let allowed: Vec<bool> = (0..variants).map(|v| space.is_allowed(v)).collect();
+    let mut counts = vec![0; contexts.len() * variants];
+    let mut block = Block::new(layout, posterior, multipliers);
+    for draws in draws.chunks(LANES) {
+        block.load(draws);
+        for (levels, counts) in contexts.iter().zip(counts.chunks_exact_mut(variants)) {
+            block.context(levels);
+            let mut best = [f32::NEG_INFINITY; LANES];
+            let mut winner = [0_u32; LANES];
+            block.for_each_variant(|v, location| {
+                if allowed[v] {
+                    for i in 0..LANES {
+                        let better = location[i] > best[i];
+                        best[i] = if better { location[i] } else { best[i] };
+                        winner[i] = if better { v as u32 } else { winner[i] };
+                    }
+                }
+            });
+            for &v in &winner[..block.width()] {
+                counts[v as usize] += 1;
+            }
+        }
+    }
+    counts
+}

@@ -1,0 +1,20 @@
+//! From a posterior to decisions: the compiled policy, and the hash that serves it.
+
+mod blocks;
+mod compile;
+mod deviations;
+mod encoding;
+mod error;
+mod logarithm;
+mod policy;
+mod rendezvous;
+mod serving;
+
+pub(crate) use blocks::{Block, LANES, Lanes, Layout};
+pub use compile::{CompileLimits, PolicyOptions};
+pub(crate) use compile::most_frequented;
+pub use encoding::PolicyDecodeError;
+pub use error::DecisionError;
+pub use policy::{Coverage, Policy, Row, RowRef};
+pub use rendezvous::{choose, hold_out, propensity, unit_ln, user_hash, variant_uniform};
+pub use serving::{SERVING_DRAWS, draw_row, serving_seed};
