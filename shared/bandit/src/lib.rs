@@ -8,7 +8,9 @@ mod columns;
 mod decisions;
 mod factors;
 mod posterior;
+mod report;
 mod settings;
+mod training;
 
 pub use cells::{Cell, CellError, CellTable};
 pub use columns::{Column, Columns};
@@ -18,4 +20,9 @@ pub use decisions::{
 };
 pub use factors::{Dtype, Factor, FactorError, Space};
 pub use posterior::{Diagnostics, Link, Posterior, Predictor, ScalePoint, Step};
+pub use report::{
+    Assignment, ContextState, ExpectedReward, FactorRole, FactorState, InteractionState, LevelState, LevelValue, Metrics,
+    Report, State, VariantState,
+};
 pub use settings::{ModelType, Prior, RewardType, Seed, Settings};
+pub use training::{TrainError, Training, TrainingOptions};
