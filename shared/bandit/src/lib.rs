@@ -10,6 +10,7 @@ mod factors;
 mod posterior;
 mod report;
 mod settings;
+pub mod stored;
 mod training;
 
 pub use cells::{Cell, CellError, CellTable};

@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::decisions::{Layout, most_frequented};
+use crate::decisions::{Layout, OBSERVED_CELLS, most_frequented};
 use crate::{CellTable, Predictor, Space};
-
-/// Cells (variant × context) that are looked at, at most.
-const MOST_CELLS: usize = 1_000_000;
 
 /// Evaluations (cell × draw) that are made, at most, as long as [`LEAST_DRAWS`] remain.
 const MOST_EVALUATIONS: usize = 1_000_000_000;
@@ -60,7 +57,8 @@ impl Points {
     /// and 10,000 draws that is everything.
     #[expect(clippy::cast_precision_loss, reason = "counts of observations are far below 2^52")]
     pub(super) fn of(space: &Space, cells: &CellTable, layout: &Layout, predictor: Predictor, draws: usize) -> Self {
-        let most = (MOST_CELLS / space.variants()).max(1);
+        let most = usize::try_from(OBSERVED_CELLS).unwrap_or(usize::MAX) / space.variants();
+        let most = most.max(1);
         let observed = match predictor {
             Predictor::Arms => vec![(0, cells.trials())],
             Predictor::Columns => most_frequented(cells, most),
