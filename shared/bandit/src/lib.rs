@@ -11,7 +11,10 @@ mod fit;
 mod inference;
 pub mod models;
 mod posterior;
+mod report;
 mod settings;
+pub mod stored;
+mod training;
 
 pub use cells::{Cell, CellError, CellTable};
 pub use columns::{Column, Columns};
@@ -22,4 +25,9 @@ pub use decisions::{
 pub use factors::{Dtype, Factor, FactorError, Space};
 pub use fit::{DRAWS, FitError, MAX_COLUMNS, fit};
 pub use posterior::{Diagnostics, Link, Posterior, Predictor, ScalePoint, Step};
+pub use report::{
+    Assignment, ContextState, ExpectedReward, FactorRole, FactorState, InteractionState, LevelState, LevelValue, Metrics,
+    Report, State, VariantState,
+};
 pub use settings::{ModelType, Prior, RewardType, Seed, Settings};
+pub use training::{TrainError, Training, TrainingOptions};

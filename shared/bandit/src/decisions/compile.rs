@@ -21,6 +21,9 @@ pub struct PolicyOptions<'a> {
     pub threads: usize,
 }
 
+/// Cells of observed contexts that are compiled, and that reports average over, at most.
+pub(crate) const OBSERVED_CELLS: u64 = 1_000_000;
+
 /// How many cells (variant × context) are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompileLimits {
@@ -32,7 +35,7 @@ pub struct CompileLimits {
 
 impl Default for CompileLimits {
     fn default() -> Self {
-        Self { every_context: 200_000, observed: 1_000_000 }
+        Self { every_context: 200_000, observed: OBSERVED_CELLS }
     }
 }
 
@@ -119,7 +122,7 @@ fn contexts_to_compile(
     if space.contexts().saturating_mul(variants) <= limits.every_context {
         return (Coverage::EveryContext, (0..space.contexts()).collect());
     }
-    let rows = usize::try_from(limits.observed / variants).unwrap_or(usize::MAX);
+    let rows = usize::try_from(limits.observed / variants).unwrap_or(usize::MAX).max(1);
     let observed = most_frequented(cells, rows);
     (Coverage::ObservedContexts, observed.into_iter().map(|(context, _)| context).collect())
 }

@@ -12,7 +12,7 @@ mod serving;
 
 pub(crate) use blocks::{Block, LANES, Lanes, Layout};
 pub use compile::{CompileLimits, PolicyOptions};
-pub(crate) use compile::most_frequented;
+pub(crate) use compile::{OBSERVED_CELLS, most_frequented};
 pub use encoding::PolicyDecodeError;
 pub use error::DecisionError;
 pub use policy::{Coverage, Policy, Row, RowRef};

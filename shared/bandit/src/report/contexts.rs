@@ -1,0 +1,111 @@
+//! The contexts that averages go over, and how many draws the work allows.
+
+use std::collections::BTreeMap;
+
+use crate::decisions::{Layout, OBSERVED_CELLS, most_frequented};
+use crate::{CellTable, Predictor, Space};
+
+/// Evaluations (cell × draw) that are made, at most, as long as [`LEAST_DRAWS`] remain.
+const MOST_EVALUATIONS: usize = 1_000_000_000;
+
+/// Draws that are used at least, where there are so many.
+const LEAST_DRAWS: usize = 1_000;
+
+/// A context that rewards are computed for.
+pub(super) struct Point {
+    /// Levels, as [`Layout::context_levels`] gives them.
+    pub(super) levels: Vec<usize>,
+    /// `n_c/N`; 0 where the data have no trial here and the point only serves the context factors' effects.
+    pub(super) share: f64,
+    /// Place in [`Points::observed`], where the share is positive.
+    pub(super) observed: Option<usize>,
+    /// (context level slot, weight): what the point's mean reward adds to a context level's effect.
+    pub(super) replaced: Vec<(usize, f64)>,
+}
+
+/// The contexts of one report.
+pub(super) struct Points {
+    /// All points, in ascending order of their contexts.
+    pub(super) points: Vec<Point>,
+    /// The contexts of the training data that are used, with their trials, ascending.
+    pub(super) observed: Vec<(u64, u64)>,
+    /// Every so many draws is used.
+    pub(super) stride: usize,
+}
+
+/// The first slot of each context factor; a slot is one of its levels, `unknown` last.
+pub(super) fn context_slots(levels: &[usize]) -> Vec<usize> {
+    levels
+        .iter()
+        .scan(0, |next, &l| {
+            let start = *next;
+            *next += l + 1;
+            Some(start)
+        })
+        .collect()
+}
+
+impl Points {
+    /// The contexts of the data with their shares, and those that context factors' effects need besides.
+    ///
+    /// The effect of level l of context factor k is over all observed contexts c with `c_k` replaced by l, at the share
+    /// of c: the other factors stay as they are in the data whatever l is, so that nothing of theirs is counted as k's.
+    ///
+    /// Work is bounded, whatever the data: the most frequented contexts are used as long as variants × contexts are at
+    /// most 10⁶ (their shares add up to 1 again), replaced ones as long as that holds with them; and every k-th draw, with
+    /// the least k for which cells × draws are at most 10⁹, but never fewer than 1,000 of the draws. Up to 100,000 cells
+    /// and 10,000 draws that is everything.
+    #[expect(clippy::cast_precision_loss, reason = "counts of observations are far below 2^52")]
+    pub(super) fn of(space: &Space, cells: &CellTable, layout: &Layout, predictor: Predictor, draws: usize) -> Self {
+        let most = usize::try_from(OBSERVED_CELLS).unwrap_or(usize::MAX) / space.variants();
+        let most = most.max(1);
+        let observed = match predictor {
+            Predictor::Arms => vec![(0, cells.trials())],
+            Predictor::Columns => most_frequented(cells, most),
+        };
+        let trials: u64 = observed.iter().map(|&(_, n)| n).sum();
+        let mut table: BTreeMap<u64, Point> = BTreeMap::new();
+        for (place, &(context, n)) in observed.iter().enumerate() {
+            let levels = layout.context_levels(space, context);
+            let share = n as f64 / trials as f64;
+            table.insert(context, Point { levels, share, observed: Some(place), replaced: Vec::new() });
+        }
+        let mut by_trials = observed.clone();
+        by_trials.sort_by_key(|&(context, n)| (std::cmp::Reverse(n), context));
+        let slots = context_slots(&layout.context);
+        for &(context, n) in &by_trials {
+            let levels = layout.context_levels(space, context);
+            let neighbours: Vec<(u64, Vec<usize>, usize)> = layout
+                .context
+                .iter()
+                .enumerate()
+                .flat_map(|(k, &count)| (0..count).map(move |level| (k, level)))
+                .map(|(k, level)| {
+                    let mut changed = levels.clone();
+                    changed[k] = level;
+                    (space.encode_context(&changed), changed, slots[k] + level)
+                })
+                .collect();
+            let new = neighbours.iter().filter(|(number, ..)| !table.contains_key(number)).count();
+            if table.len() + new > most && context != by_trials[0].0 {
+                break;
+            }
+            for (number, levels, slot) in neighbours {
+                let point =
+                    table.entry(number).or_insert(Point { levels, share: 0.0, observed: None, replaced: Vec::new() });
+                match point.replaced.iter_mut().find(|(s, _)| *s == slot) {
+                    Some((_, weight)) => *weight += n as f64,
+                    None => point.replaced.push((slot, n as f64)),
+                }
+            }
+        }
+        let mut points: Vec<Point> = table.into_values().collect();
+        let mut sums = vec![0.0; layout.context.iter().map(|l| l + 1).sum()];
+        points.iter().flat_map(|p| &p.replaced).for_each(|&(slot, weight)| sums[slot] += weight);
+        points.iter_mut().flat_map(|p| &mut p.replaced).for_each(|(slot, weight)| *weight /= sums[*slot]);
+
+        let evaluations = points.len().saturating_mul(space.variants()).saturating_mul(draws);
+        let stride = evaluations.div_ceil(MOST_EVALUATIONS).min(draws / LEAST_DRAWS).max(1);
+        Self { points, observed, stride }
+    }
+}

@@ -1,0 +1,261 @@
+//! Means over levels, and how the variance of the reward over cells splits up.
+
+use super::contexts::{Point, context_slots};
+use crate::decisions::{LANES, Lanes, Layout};
+
+/// One double for each draw of a block.
+pub(super) type Wide = [f64; LANES];
+
+const ZERO: Wide = [0.0; LANES];
+
+#[inline]
+fn add(sum: &mut Wide, term: &Wide, weight: f64) {
+    for (sum, term) in sum.iter_mut().zip(term) {
+        *sum += weight * term;
+    }
+}
+
+/// Posterior means of variances of the reward over cells, squared units of the location for an identity link.
+///
+/// With weights 1/V · `n_c`/N on cells, mean μ and the levels' means `m_f(a)` = E[r | factor f at a], for each draw:
+///
+/// ```text
+/// total      Var r = E[r²] − μ²
+/// first f    Var_a m_f(a)
+/// pair f g   Var of m_fg(a, b) − m_f(a) − m_g(b) + μ over the levels' weights
+/// ```
+///
+/// and their means over the draws. first/total is the first-order Sobol index (Sobol 1993), pair/total the second-order
+/// one. Design factors are independent of all others under these weights. Context factors are among themselves as they
+/// are in the data: where they go together, first/total is still the share of the variance that knowing one explains.
+pub(super) struct Variances {
+    pub(super) total: f64,
+    pub(super) design: Vec<f64>,
+    pub(super) context: Vec<f64>,
+    /// D × D; above the diagonal.
+    pub(super) design_pairs: Vec<Vec<f64>>,
+    /// D × K.
+    pub(super) context_pairs: Vec<Vec<f64>>,
+}
+
+impl Variances {
+    pub(super) fn new(design: usize, context: usize) -> Self {
+        Self {
+            total: 0.0,
+            design: vec![0.0; design],
+            context: vec![0.0; context],
+            design_pairs: vec![vec![0.0; design]; design],
+            context_pairs: vec![vec![0.0; context]; design],
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "draws are far below 2^52")]
+    pub(super) fn divide(&mut self, draws: usize) {
+        let pairs = self.design_pairs.iter_mut().chain(&mut self.context_pairs).flatten();
+        let all = self.design.iter_mut().chain(&mut self.context).chain(pairs).chain([&mut self.total]);
+        all.for_each(|sum| *sum /= draws as f64);
+    }
+}
+
+/// Sums over cells for one block of draws.
+pub(super) struct Marginals {
+    context_slots: Vec<usize>,
+    /// `p_kl`: share of the trials at each context level.
+    shares: Vec<f64>,
+    /// `R(v)`, variants.
+    variants: Vec<Wide>,
+    /// E[r²].
+    square: Wide,
+    /// Σ over contexts at a context level of share · mean reward.
+    levels: Vec<Wide>,
+    /// Context slots × design slots: Σ over contexts at the context level of share · mean reward at the design level.
+    pairs: Vec<Wide>,
+    /// Mean reward with the context level put in place of what was observed.
+    replaced: Vec<Wide>,
+    /// Mean reward at each design level in the context at hand.
+    at_hand: Vec<Wide>,
+}
+
+impl Marginals {
+    pub(super) fn new(layout: &Layout, shares: Vec<f64>) -> Self {
+        let slots = shares.len();
+        Self {
+            context_slots: context_slots(&layout.context),
+            variants: vec![ZERO; layout.variants],
+            square: ZERO,
+            levels: vec![ZERO; slots],
+            pairs: vec![ZERO; slots * layout.slot_count],
+            replaced: vec![ZERO; slots],
+            at_hand: vec![ZERO; layout.slot_count],
+            shares,
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.square = ZERO;
+        for sums in [&mut self.variants, &mut self.levels, &mut self.pairs, &mut self.replaced] {
+            sums.fill(ZERO);
+        }
+    }
+
+    /// Adds an observed context. `visit_all` calls its argument once per variant with the rewards. Returns Σ_v r.
+    pub(super) fn add_context(
+        &mut self,
+        layout: &Layout,
+        point: &Point,
+        visit_all: impl FnOnce(&mut dyn FnMut(usize, &Lanes)),
+    ) -> Wide {
+        let factors = layout.design.len();
+        let per_level = !point.levels.is_empty();
+        self.at_hand.fill(ZERO);
+        let (mut sum, mut square) = (ZERO, ZERO);
+        visit_all(&mut |v, reward| {
+            let mut wide = ZERO;
+            for i in 0..LANES {
+                wide[i] = f64::from(reward[i]);
+                sum[i] += wide[i];
+                square[i] += wide[i] * wide[i];
+            }
+            add(&mut self.variants[v], &wide, point.share);
+            if per_level {
+                for &slot in &layout.variant_slots[v * factors..(v + 1) * factors] {
+                    add(&mut self.at_hand[slot as usize], &wide, 1.0);
+                }
+            }
+        });
+        let weight = point.share / count(layout.variants);
+        add(&mut self.square, &square, weight);
+        for (k, &level) in point.levels.iter().enumerate() {
+            let slot = self.context_slots[k] + level;
+            add(&mut self.levels[slot], &sum, weight);
+            let pairs = &mut self.pairs[slot * layout.slot_count..(slot + 1) * layout.slot_count];
+            for (d, &levels) in layout.design.iter().enumerate() {
+                for a in layout.slots[d]..layout.slots[d] + levels {
+                    add(&mut pairs[a], &self.at_hand[a], weight * count(levels));
+                }
+            }
+        }
+        for sum in &mut sum {
+            *sum /= count(layout.variants);
+        }
+        sum
+    }
+
+    /// Adds a context's mean reward to the context levels it stands for.
+    pub(super) fn add_replaced(&mut self, point: &Point, mean: &Wide) {
+        for &(slot, weight) in &point.replaced {
+            add(&mut self.replaced[slot], mean, weight);
+        }
+    }
+
+    /// `R_s(v)` for every variant.
+    pub(super) fn variants(&self) -> &[Wide] {
+        &self.variants
+    }
+
+    /// E[r | `v_d` = a] for every design slot.
+    fn design_levels(&self, layout: &Layout) -> Vec<Wide> {
+        let mut means = vec![ZERO; layout.slot_count];
+        let factors = layout.design.len();
+        for (reward, slots) in self.variants.iter().zip(layout.variant_slots.chunks_exact(factors)) {
+            for (d, &slot) in slots.iter().enumerate() {
+                add(&mut means[slot as usize], reward, count(layout.design[d]) / count(layout.variants));
+            }
+        }
+        means
+    }
+
+    /// The effects of design levels and of context levels: a level's mean less the mean of the factor's levels, all with
+    /// the same weight. `None` for unknown levels, which are no levels of the configuration.
+    pub(super) fn effects(&self, layout: &Layout) -> (Vec<Wide>, Vec<Option<Wide>>) {
+        let mut design = self.design_levels(layout);
+        for (&start, &levels) in layout.slots.iter().zip(&layout.design) {
+            centre(&mut design[start..start + levels]);
+        }
+        let mut context = Vec::with_capacity(self.replaced.len());
+        for (&start, &levels) in self.context_slots.iter().zip(&layout.context) {
+            let mut means = self.replaced[start..start + levels].to_vec();
+            centre(&mut means);
+            context.extend(means.into_iter().map(Some).chain([None]));
+        }
+        (design, context)
+    }
+
+    /// Adds the variances of the first `width` draws.
+    pub(super) fn add_variances(&self, layout: &Layout, width: usize, variances: &mut Variances) {
+        let design = self.design_levels(layout);
+        let mut mean = ZERO;
+        self.variants.iter().for_each(|reward| add(&mut mean, reward, 1.0 / count(layout.variants)));
+        let total = |lanes: Wide| lanes[..width].iter().sum::<f64>();
+        let deviation = |at: &Wide| -> Wide { std::array::from_fn(|i| (at[i] - mean[i]).powi(2)) };
+
+        let mut all = self.square;
+        for i in 0..LANES {
+            all[i] = (all[i] - mean[i] * mean[i]).max(0.0);
+        }
+        variances.total += total(all);
+        for (d, sum) in variances.design.iter_mut().enumerate() {
+            for at in &design[layout.slots[d]..layout.slots[d] + layout.design[d]] {
+                *sum += total(deviation(at)) / count(layout.design[d]);
+            }
+        }
+        let known = |slot: usize| -> Option<Wide> {
+            Some(self.shares[slot]).filter(|&p| p > 0.0).map(|p| self.levels[slot].map(|sum| sum / p))
+        };
+        for (k, sum) in variances.context.iter_mut().enumerate() {
+            for slot in self.context_slots[k]..=self.context_slots[k] + layout.context[k] {
+                if let Some(at) = known(slot) {
+                    *sum += self.shares[slot] * total(deviation(&at));
+                }
+            }
+        }
+        let interaction = |pair: &Wide, a: &Wide, b: &Wide| -> f64 {
+            (0..width).map(|i| (pair[i] - a[i] - b[i] + mean[i]).powi(2)).sum()
+        };
+        for (d, sums) in variances.design_pairs.iter_mut().enumerate() {
+            for (e, sum) in sums.iter_mut().enumerate().skip(d + 1) {
+                let pairs = self.design_pair(layout, d, e);
+                let (first, second) = (&design[layout.slots[d]..], &design[layout.slots[e]..]);
+                for (at, pair) in pairs.iter().enumerate() {
+                    let (a, b) = (at / layout.design[e], at % layout.design[e]);
+                    *sum += interaction(pair, &first[a], &second[b]) / count(pairs.len());
+                }
+            }
+        }
+        for (d, sums) in variances.context_pairs.iter_mut().enumerate() {
+            for (k, sum) in sums.iter_mut().enumerate() {
+                for slot in self.context_slots[k]..=self.context_slots[k] + layout.context[k] {
+                    let Some(level) = known(slot) else { continue };
+                    let p = self.shares[slot];
+                    for a in layout.slots[d]..layout.slots[d] + layout.design[d] {
+                        let pair = self.pairs[slot * layout.slot_count + a].map(|sum| sum / p);
+                        *sum += p * interaction(&pair, &design[a], &level) / count(layout.design[d]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// E[r | `v_d` = a, `v_e` = b], a-major.
+    fn design_pair(&self, layout: &Layout, d: usize, e: usize) -> Vec<Wide> {
+        let levels = layout.design[d] * layout.design[e];
+        let mut means = vec![ZERO; levels];
+        for (reward, slots) in self.variants.iter().zip(layout.variant_slots.chunks_exact(layout.design.len())) {
+            let (a, b) = (slots[d] as usize - layout.slots[d], slots[e] as usize - layout.slots[e]);
+            add(&mut means[a * layout.design[e] + b], reward, count(levels) / count(layout.variants));
+        }
+        means
+    }
+}
+
+/// Takes the mean away.
+fn centre(means: &mut [Wide]) {
+    let mut mean = ZERO;
+    means.iter().for_each(|at| add(&mut mean, at, 1.0 / count(means.len())));
+    means.iter_mut().for_each(|at| add(at, &mean, -1.0));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "levels and variants are far below 2^52")]
+fn count(n: usize) -> f64 {
+    n as f64
+}

@@ -1,0 +1,131 @@
+//! One pass over draws and contexts: everything that averages expected rewards.
+
+use super::contexts::{Points, context_slots};
+use super::effects::{Marginals, Variances, Wide};
+use super::logistic::logistic;
+use crate::decisions::{Block, LANES, Lanes, Layout};
+use crate::{Link, Policy, Posterior, Space};
+
+/// Numbers of every draw that was used. Rewards of an identity link are in units of its scale about its center.
+pub(super) struct Expectations {
+    /// `V_s` of the Thompson policy.
+    pub(super) value: Vec<f64>,
+    /// Variants × draws: `R_s(v)` = Σ_c (`n_c`/N) E[r | v, c, `β_s`].
+    pub(super) variants: Vec<Vec<f64>>,
+    /// Design slots × draws: the level's effect.
+    pub(super) design_effects: Vec<Vec<f64>>,
+    /// Context slots × draws: the level's effect. The slots of unknown levels are empty.
+    pub(super) context_effects: Vec<Vec<f64>>,
+    /// Posterior mean variances over cells.
+    pub(super) variances: Variances,
+}
+
+/// Rewards from locations: the logistic function, or the locations themselves where the link is affine.
+#[inline]
+fn rewards(link: Link, offset: &Lanes, location: &Lanes) -> Lanes {
+    let mut eta = *location;
+    for (eta, offset) in eta.iter_mut().zip(offset) {
+        *eta += offset;
+    }
+    match link {
+        Link::Logit => logistic(&eta),
+        Link::Identity { .. } => eta,
+    }
+}
+
+impl Expectations {
+    /// Computes all of it for every `stride`-th draw. `belief`: P(best), with a row for every observed context.
+    ///
+    /// The weight of a cell is (1/V) (`n_c`/N) over the full design, excluded combinations included: factors are then
+    /// balanced against each other, so that a level's mean is not that of the levels it happens to be allowed with.
+    pub(super) fn compute(
+        space: &Space,
+        layout: &Layout,
+        posterior: &Posterior,
+        points: &Points,
+        belief: &Policy,
+    ) -> Self {
+        let draws: Vec<usize> = (0..posterior.len()).step_by(points.stride).collect();
+        let variants = space.variants();
+        let policy: Vec<Vec<f64>> = points
+            .observed
+            .iter()
+            .map(|&(context, _)| {
+                let mut row = vec![0.0; variants];
+                for (v, count) in belief.row(context).iter().flat_map(super::super::decisions::RowRef::iter) {
+                    row[v] = f64::from(count) / f64::from(belief.total());
+                }
+                row
+            })
+            .collect();
+        let slots = context_slots(&layout.context);
+        let context_slot_count: usize = layout.context.iter().map(|l| l + 1).sum();
+        let mut shares = vec![0.0; context_slot_count];
+        for point in &points.points {
+            for (k, &level) in point.levels.iter().enumerate() {
+                shares[slots[k] + level] += point.share;
+            }
+        }
+        let mut all = Self {
+            value: Vec::with_capacity(draws.len()),
+            variants: vec![Vec::with_capacity(draws.len()); variants],
+            design_effects: vec![Vec::with_capacity(draws.len()); layout.slot_count],
+            context_effects: vec![Vec::with_capacity(draws.len()); context_slot_count],
+            variances: Variances::new(layout.design.len(), layout.context.len()),
+        };
+        let mut block = Block::new(layout, posterior, None);
+        let mut marginals = Marginals::new(layout, shares);
+        for draws in draws.chunks(LANES) {
+            block.load(draws);
+            marginals.clear();
+            let mut value: Wide = [0.0; LANES];
+            for point in &points.points {
+                block.context(&point.levels);
+                let mean = match point.observed {
+                    Some(place) => {
+                        let policy = &policy[place];
+                        let sum = marginals.add_context(layout, point, |visit| {
+                            block.for_each_variant(|v, location| {
+                                let reward = rewards(posterior.link, block.offset(), location);
+                                let weight = policy[v] * point.share;
+                                if weight > 0.0 {
+                                    for i in 0..LANES {
+                                        value[i] += weight * f64::from(reward[i]);
+                                    }
+                                }
+                                visit(v, &reward);
+                            });
+                        });
+                        sum
+                    }
+                    None => {
+                        let mut sum: Wide = [0.0; LANES];
+                        block.for_each_variant(|_, location| {
+                            let reward = rewards(posterior.link, block.offset(), location);
+                            for i in 0..LANES {
+                                sum[i] += f64::from(reward[i]);
+                            }
+                        });
+                        sum
+                    }
+                };
+                marginals.add_replaced(point, &mean);
+            }
+            let width = block.width();
+            all.value.extend(&value[..width]);
+            for (kept, lanes) in all.variants.iter_mut().zip(marginals.variants()) {
+                kept.extend(&lanes[..width]);
+            }
+            let (design, context) = marginals.effects(layout);
+            for (kept, lanes) in all.design_effects.iter_mut().zip(&design) {
+                kept.extend(&lanes[..width]);
+            }
+            for (kept, lanes) in all.context_effects.iter_mut().zip(&context) {
+                kept.extend(lanes.iter().flat_map(|lanes| &lanes[..width]));
+            }
+            marginals.add_variances(layout, width, &mut all.variances);
+        }
+        all.variances.divide(draws.len());
+        all
+    }
+}

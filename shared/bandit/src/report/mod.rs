@@ -1,0 +1,16 @@
+//! What is reported of a posterior: metrics for the training answer, and the state for people and plots.
+
+mod assignment;
+mod contexts;
+mod effects;
+mod expectations;
+mod logistic;
+mod metrics;
+mod quantiles;
+mod state;
+mod summary;
+
+pub use assignment::{Assignment, LevelValue};
+pub use metrics::{ExpectedReward, Metrics};
+pub use state::{ContextState, FactorRole, FactorState, InteractionState, LevelState, Report, State, VariantState};
+pub(crate) use summary::{Belief, summarize};

@@ -1,0 +1,134 @@
+//! The state of a model as JSON: types whose fields are in the order of the contract.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Assignment, LevelValue};
+use crate::ModelType;
+
+/// One variant. Expectations of a cmab average over the contexts of the training data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VariantState {
+    /// The variant's number.
+    pub index: usize,
+    /// Its levels.
+    pub variant: Assignment,
+    /// Trials.
+    pub n: u64,
+    /// Σ r, reward units.
+    pub reward_sum: f64,
+    /// Measured mean reward, Σ r / n; `None` without a trial.
+    pub rate: Option<f64>,
+    /// Posterior mean of `R_s(v)` = Σ_c (`n_c`/N) E[r | v, c, `β_s`], reward units.
+    pub expected_reward_mean: f64,
+    /// 2.5 % quantile of `R_s(v)`.
+    pub expected_reward_lo: f64,
+    /// 97.5 % quantile of `R_s(v)`.
+    pub expected_reward_hi: f64,
+    /// Σ_c (`n_c`/N) P(v is the best allowed variant in c): belief, untouched by exploration and bias. 0 if excluded.
+    pub prob_best: f64,
+    /// (1 − h) Σ_c (`n_c`/N) π(v|c), and h more for the baseline: the share of users of these contexts that is served v by
+    /// the compiled policy π, with exploration, bias and the holdout share h.
+    pub weight: f64,
+}
+
+/// One context of the training data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContextState {
+    /// Its levels; `null` for unknown.
+    pub context: Assignment,
+    /// Trials.
+    pub n: u64,
+    /// The variant that is the best with the greatest probability, the lowest of several.
+    pub best_variant_index: usize,
+    /// That probability: belief, untouched by exploration and bias.
+    pub prob_best: f64,
+}
+
+/// What a factor describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FactorRole {
+    /// What is varied.
+    Design,
+    /// What is known of the visitor.
+    Context,
+}
+
+/// One level of a factor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LevelState {
+    /// The level.
+    pub level: LevelValue,
+    /// Posterior mean of the effect, reward units: the mean reward with the factor at this level, less the mean of that
+    /// over the factor's levels. All other factors are averaged: design factors over the full design, each combination
+    /// alike; context factors as they occur in the training data, whichever level this is.
+    pub effect_mean: f64,
+    /// 2.5 % quantile.
+    pub effect_lo: f64,
+    /// 97.5 % quantile.
+    pub effect_hi: f64,
+}
+
+/// One factor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FactorState {
+    /// Its name.
+    pub name: String,
+    /// Design or context.
+    pub role: FactorRole,
+    /// First-order Sobol index, in [0, 1]: the posterior mean of the variance between the factor's levels over the posterior
+    /// mean of the variance of the expected reward over cells, each variant alike and contexts by their share of the
+    /// trials. 0 where no cell differs from another.
+    pub importance: f64,
+    /// The levels of the configuration, in its order.
+    pub levels: Vec<LevelState>,
+}
+
+/// Two factors, at least one of the design.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InteractionState {
+    /// Their names, a design factor first.
+    pub factors: [String; 2],
+    /// Reward units: the root of the posterior mean of the variance over cells of that part of the expected reward which
+    /// the pair of levels adds to what each level adds alone. Its square over the variance of all is the second-order
+    /// Sobol index.
+    pub scale: f64,
+}
+
+/// All of the state that a posterior and its data determine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Trials in the training data.
+    pub observations: u64,
+    /// Every variant, excluded ones included.
+    pub variants: Vec<VariantState>,
+    /// The contexts of the training data in the order of their numbers; the 10,000 with the most trials where there are
+    /// more. One without levels for a mab.
+    pub contexts: Vec<ContextState>,
+    /// Design factors, then context factors; the latter not for a mab.
+    pub factors: Vec<FactorState>,
+    /// Pairs of design factors, then pairs of a design and a context factor.
+    pub interactions: Vec<InteractionState>,
+    /// 100 (V − S/N) / |S/N|, with V the mean value of the Thompson policy: what its allocation is expected to earn above
+    /// what was earned in the training data. `None` where S/N is 0.
+    pub estimated_improvement_percent: Option<f64>,
+    /// 100 (max_v R(v) − R(0)) / |R(0)| over allowed variants, with R the posterior means of the expected rewards: what
+    /// the variant that is best on average is expected to earn above the baseline. `None` where R(0) is 0.
+    pub best_vs_baseline_percent: Option<f64>,
+}
+
+/// The state of a model, as `GET …/state` shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// The model.
+    pub model_id: String,
+    /// mab or cmab.
+    pub model_type: ModelType,
+    /// Version of the posterior.
+    pub posterior_version: u64,
+    /// RFC 3339, UTC; `None` before the first training.
+    pub trained_at: Option<String>,
+    /// The rest.
+    #[serde(flatten)]
+    pub report: Report,
+}

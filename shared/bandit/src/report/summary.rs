@@ -1,0 +1,188 @@
+//! Putting metrics and report together.
+
+use super::contexts::{Points, context_slots};
+use super::expectations::Expectations;
+use super::quantiles::Spread;
+use super::state::{ContextState, FactorRole, FactorState, InteractionState, LevelState, Report, VariantState};
+use super::{Assignment, ExpectedReward, LevelValue, Metrics};
+use crate::decisions::{Layout, most_frequented};
+use crate::{CellTable, DecisionError, Link, Policy, Posterior, Space};
+
+/// Contexts that a report lists at most.
+const MOST_CONTEXTS: usize = 10_000;
+
+/// What is believed and what is served.
+pub(crate) struct Belief<'a> {
+    /// P(best): Thompson sampling at exploration 1 without bias, with a row for each context that [`Points`] uses.
+    pub(crate) believed: &'a Policy,
+    /// The policy as served.
+    pub(crate) served: &'a Policy,
+    /// Share of the users that always see the baseline.
+    pub(crate) holdout_share: f64,
+}
+
+/// Metrics and report of a posterior. The cells have at least one trial.
+///
+/// # Errors
+/// [`DecisionError`]: a posterior or cells that are not of this space.
+#[expect(clippy::cast_precision_loss, reason = "counts of observations are far below 2^52")]
+pub(crate) fn summarize(
+    space: &Space,
+    cells: &CellTable,
+    posterior: &Posterior,
+    belief: &Belief<'_>,
+) -> Result<(Metrics, Report), DecisionError> {
+    let layout = Layout::new(space, posterior)?;
+    let points = Points::of(space, cells, &layout, posterior.predictor, posterior.len());
+    let mut found = Expectations::compute(space, &layout, posterior, &points, belief.believed);
+    let (center, scale) = match posterior.link {
+        Link::Logit => (0.0, 1.0),
+        Link::Identity { center, scale } => (center, scale),
+    };
+
+    let historic_reward = cells.reward_sum() / cells.trials() as f64;
+    let value = Spread::of(&mut found.value).moved(center, scale);
+    let metrics = Metrics {
+        historic_reward,
+        expected_reward: ExpectedReward { mean: value.mean, ci_lower: value.lo, ci_upper: value.hi },
+    };
+
+    let rewards: Vec<Spread> = found.variants.iter_mut().map(|r| Spread::of(r).moved(center, scale)).collect();
+    let prob_best = average(belief.believed, &points.observed, space.variants());
+    let mut weights = average(belief.served, &points.observed, space.variants());
+    weights.iter_mut().for_each(|w| *w *= 1.0 - belief.holdout_share);
+    weights[0] += belief.holdout_share;
+    let mut counted = vec![(0_u64, 0.0); space.variants()];
+    for cell in cells.cells() {
+        counted[cell.variant].0 += cell.n;
+        counted[cell.variant].1 += cell.sum;
+    }
+    let variants = (0..space.variants())
+        .map(|v| VariantState {
+            index: v,
+            variant: Assignment::of_variant(space, v),
+            n: counted[v].0,
+            reward_sum: counted[v].1,
+            rate: (counted[v].0 > 0).then(|| counted[v].1 / counted[v].0 as f64),
+            expected_reward_mean: rewards[v].mean,
+            expected_reward_lo: rewards[v].lo,
+            expected_reward_hi: rewards[v].hi,
+            prob_best: prob_best[v],
+            weight: weights[v],
+        })
+        .collect();
+
+    let best = space.allowed().map(|v| rewards[v].mean).fold(f64::NEG_INFINITY, f64::max);
+    let report = Report {
+        observations: cells.trials(),
+        variants,
+        contexts: contexts(space, cells, &layout, &points, belief.believed),
+        factors: factors(space, &layout, &mut found, scale),
+        interactions: interactions(space, &layout, &found, scale),
+        estimated_improvement_percent: percent_above(value.mean, historic_reward),
+        best_vs_baseline_percent: percent_above(best, rewards[0].mean),
+    };
+    Ok((metrics, report))
+}
+
+/// 100 (x − y) / |y|.
+fn percent_above(x: f64, y: f64) -> Option<f64> {
+    Some(100.0 * (x - y) / y.abs()).filter(|percent| percent.is_finite())
+}
+
+/// Σ_c share(c) π(v|c) over the contexts that have a row, their shares adding up to 1.
+#[expect(clippy::cast_precision_loss, reason = "counts of observations are far below 2^52")]
+fn average(policy: &Policy, observed: &[(u64, u64)], variants: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; variants];
+    let mut trials = 0.0;
+    for &(context, n) in observed {
+        if let Some(row) = policy.row(context) {
+            trials += n as f64;
+            row.iter().for_each(|(v, count)| sums[v] += n as f64 * f64::from(count));
+        }
+    }
+    sums.iter_mut().for_each(|sum| *sum /= trials * f64::from(policy.total()));
+    sums
+}
+
+fn contexts(
+    space: &Space,
+    cells: &CellTable,
+    layout: &Layout,
+    points: &Points,
+    believed: &Policy,
+) -> Vec<ContextState> {
+    let listed =
+        if layout.context.is_empty() { points.observed.clone() } else { most_frequented(cells, MOST_CONTEXTS) };
+    listed
+        .into_iter()
+        .filter_map(|(context, n)| {
+            let row = believed.row(context)?;
+            let best = row.favourite();
+            Some(ContextState {
+                context: if layout.context.is_empty() {
+                    Assignment::default()
+                } else {
+                    Assignment::of_context(space, context)
+                },
+                n,
+                best_variant_index: best,
+                prob_best: row.probability(best),
+            })
+        })
+        .collect()
+}
+
+fn factors(space: &Space, layout: &Layout, found: &mut Expectations, scale: f64) -> Vec<FactorState> {
+    let total = found.variances.total;
+    let importance = |part: f64| if total > 0.0 { (part / total).min(1.0) } else { 0.0 };
+    let state = |factor: &crate::Factor, role, part: f64, effects: &mut [Vec<f64>]| FactorState {
+        name: factor.name().to_owned(),
+        role,
+        importance: importance(part),
+        levels: effects
+            .iter_mut()
+            .enumerate()
+            .map(|(level, draws)| {
+                let effect = Spread::of(draws).moved(0.0, scale);
+                LevelState {
+                    level: LevelValue::of(factor, level),
+                    effect_mean: effect.mean,
+                    effect_lo: effect.lo,
+                    effect_hi: effect.hi,
+                }
+            })
+            .collect(),
+    };
+    let mut states = Vec::new();
+    for (d, factor) in space.design().iter().enumerate() {
+        let effects = &mut found.design_effects[layout.slots[d]..layout.slots[d] + layout.design[d]];
+        states.push(state(factor, FactorRole::Design, found.variances.design[d], effects));
+    }
+    let slots = context_slots(&layout.context);
+    for (k, factor) in space.context().iter().enumerate().take(layout.context.len()) {
+        let effects = &mut found.context_effects[slots[k]..slots[k] + layout.context[k]];
+        states.push(state(factor, FactorRole::Context, found.variances.context[k], effects));
+    }
+    states
+}
+
+fn interactions(space: &Space, layout: &Layout, found: &Expectations, scale: f64) -> Vec<InteractionState> {
+    let state = |first: &crate::Factor, second: &crate::Factor, variance: f64| InteractionState {
+        factors: [first.name().to_owned(), second.name().to_owned()],
+        scale: scale * variance.sqrt(),
+    };
+    let design = space.design();
+    let mut states = Vec::new();
+    for (d, first) in design.iter().enumerate() {
+        for (e, second) in design.iter().enumerate().skip(d + 1) {
+            states.push(state(first, second, found.variances.design_pairs[d][e]));
+        }
+    }
+    for (d, first) in design.iter().enumerate() {
+        for (k, second) in space.context().iter().enumerate().take(layout.context.len()) {
+            states.push(state(first, second, found.variances.context_pairs[d][k]));
+        }
+    }
+    states
+}

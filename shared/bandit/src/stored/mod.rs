@@ -1,0 +1,38 @@
+//! The stored posterior: one safetensors object per version.
+//!
+//! | tensor | type | shape | |
+//! | --- | --- | --- | --- |
+//! | `mean` | F64 | columns | mean of each column over all draws |
+//! | `precision_cholesky` | F64 | columns (columns + 1) / 2 | the lower triangle of L, Λ = L Lᵀ, row by row; cmab only |
+//! | `scales` | F64 | points × 3 | `τ_main`, `τ_pair`, weight; cmab only |
+//! | `arms` | F64 | variants × parameters | mab only |
+//! | `location` | F64 | 2 | center and scale of an identity link |
+//! | `draws` | F32 | draws × columns | locations; every k-th draw, so that the object stays within 32 MB |
+//! | `policy` | U8 | bytes | see [`crate::Policy::to_bytes`] |
+//! | `state` | U8 | bytes | the [`crate::Report`] as JSON |
+//!
+//! Metadata: what the caller gives, and the keys of [`RESERVED_KEYS`]. `columns` is a JSON list with the factors and levels
+//! of each column (`{}` for the intercept). Tensors without values are left out. The same content gives the same bytes:
+//! metadata are in the order of their keys, which the crate safetensors does not promise, so the header is written here.
+
+mod error;
+mod header;
+mod read;
+mod write;
+
+pub use error::StoredError;
+pub use header::Header;
+pub use read::{Stored, decode, decode_report};
+pub use write::encode;
+
+/// Metadata keys that [`encode`] writes itself.
+pub const RESERVED_KEYS: [&str; 7] = ["columns", "diagnostics", "draws_stride", "format", "link", "metrics", "predictor"];
+
+/// The value of the key `format`.
+const FORMAT: &str = "fulcrum.posterior.v1";
+
+/// Bytes that an object has at most, as long as 1,000 draws remain.
+const MOST_BYTES: usize = 32_000_000;
+
+/// Draws that are kept whatever the size, where there are so many.
+const LEAST_DRAWS: usize = 1_000;

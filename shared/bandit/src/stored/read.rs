@@ -1,0 +1,126 @@
+//! Reading an object.
+
+use std::collections::BTreeMap;
+
+use super::header::{Header, Number};
+use super::{FORMAT, RESERVED_KEYS, StoredError};
+use crate::{Diagnostics, Link, Metrics, Policy, Posterior, Predictor, Report, ScalePoint};
+
+/// What an object holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// The posterior, with the draws that were kept.
+    pub posterior: Posterior,
+    /// The policy, from all draws.
+    pub policy: Policy,
+    /// In-sample metrics.
+    pub metrics: Metrics,
+    /// The state.
+    pub report: Report,
+    /// Every so many draws was kept.
+    pub draws_stride: usize,
+    /// The metadata that the writer's caller gave.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Reads a whole object that [`super::encode`] wrote.
+///
+/// # Errors
+/// [`StoredError`] for any other bytes. Altered numbers within tensors of doubles or single precision are not noticed.
+pub fn decode(object: &[u8]) -> Result<Stored, StoredError> {
+    let header = Header::parse(object)?;
+    if header.object_length() != object.len() as u64 {
+        return Err(StoredError::Short { needed: header.object_length(), found: object.len() });
+    }
+    let key = |key: &'static str| header.metadata().get(key).ok_or(StoredError::MissingKey { key });
+    let unknown = |key, value: &str| StoredError::UnknownValue { key, value: value.to_owned() };
+    let format = key("format")?;
+    if format != FORMAT {
+        return Err(unknown("format", format));
+    }
+    let predictor = match key("predictor")?.as_str() {
+        "arms" => Predictor::Arms,
+        "columns" => Predictor::Columns,
+        other => return Err(unknown("predictor", other)),
+    };
+    let doubles = |name: &str| -> Result<Vec<f64>, StoredError> {
+        let bytes = header.bytes(object, name, Number::F64)?.unwrap_or_default();
+        Ok(bytes.as_chunks::<8>().0.iter().map(|&b| f64::from_le_bytes(b)).collect())
+    };
+    let required = |name: &str, dtype| {
+        header.bytes(object, name, dtype)?.ok_or_else(|| StoredError::MissingTensor { name: name.to_owned() })
+    };
+    let link = match (key("link")?.as_str(), doubles("location")?.as_slice()) {
+        ("logit", []) => Link::Logit,
+        ("identity", &[center, scale]) => Link::Identity { center, scale },
+        (other, _) => return Err(unknown("link", other)),
+    };
+    let stride = key("draws_stride")?;
+    let draws_stride = stride.parse().ok().filter(|&k| k > 0).ok_or_else(|| unknown("draws_stride", stride))?;
+    let mut diagnostics: Diagnostics = json("diagnostics", key("diagnostics")?.as_bytes())?;
+    diagnostics.scales = doubles("scales")?
+        .as_chunks::<3>()
+        .0
+        .iter()
+        .map(|&[main, pair, weight]| ScalePoint { main, pair, weight })
+        .collect();
+
+    let mean = doubles("mean")?;
+    let columns = mean.len();
+    let draws: Vec<f32> =
+        required("draws", Number::F32)?.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
+    if columns == 0 || draws.len() % columns != 0 {
+        return Err(StoredError::Size { what: "draws", found: draws.len(), expected: columns });
+    }
+    let posterior = Posterior {
+        predictor,
+        link,
+        columns,
+        draws,
+        mean,
+        precision_cholesky: unpack(&doubles("precision_cholesky")?, columns)?,
+        arms: doubles("arms")?,
+        diagnostics,
+    };
+    let mut metadata = header.metadata().clone();
+    metadata.retain(|key, _| !RESERVED_KEYS.contains(&key.as_str()));
+    Ok(Stored {
+        posterior,
+        policy: Policy::from_bytes(required("policy", Number::U8)?)?,
+        metrics: json("metrics", key("metrics")?.as_bytes())?,
+        report: decode_report(required("state", Number::U8)?)?,
+        draws_stride,
+        metadata,
+    })
+}
+
+/// The state from the bytes of the tensor `state`.
+///
+/// # Errors
+/// [`StoredError::Json`].
+pub fn decode_report(bytes: &[u8]) -> Result<Report, StoredError> {
+    json("state", bytes)
+}
+
+fn json<T: serde::de::DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, StoredError> {
+    serde_json::from_slice(bytes).map_err(|cause| StoredError::Json { what, cause })
+}
+
+/// The square matrix of a lower triangle.
+fn unpack(packed: &[f64], columns: usize) -> Result<Vec<f64>, StoredError> {
+    if packed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let expected = columns * (columns + 1) / 2;
+    if packed.len() != expected {
+        return Err(StoredError::Size { what: "precision_cholesky", found: packed.len(), expected });
+    }
+    let mut square = vec![0.0; columns * columns];
+    let mut rest = packed;
+    for (i, row) in square.chunks_exact_mut(columns).enumerate() {
+        let (values, after) = rest.split_at(i + 1);
+        row[..=i].copy_from_slice(values);
+        rest = after;
+    }
+    Ok(square)
+}

@@ -1,0 +1,167 @@
+//! Writing an object.
+
+use std::collections::BTreeMap;
+
+use super::header::{Entry, Header, Number};
+use super::{FORMAT, LEAST_DRAWS, MOST_BYTES, RESERVED_KEYS, StoredError};
+use crate::report::{Assignment, LevelValue};
+use crate::{Column, Columns, Link, Posterior, Predictor, Space, Training};
+
+/// The object of a training run. `metadata`: configuration and provenance, what the caller knows.
+///
+/// The draws are every k-th, with the least k for which the object has at most 32,000,000 bytes, and at least 1,000 of
+/// them where there are so many.
+///
+/// # Errors
+/// [`StoredError::ReservedKey`] for metadata with one of [`RESERVED_KEYS`]; [`StoredError::Size`] for a posterior whose
+/// parts do not go together; [`StoredError::Json`].
+pub fn encode(
+    space: &Space,
+    training: &Training,
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, StoredError> {
+    let posterior = &training.posterior;
+    let policy = training.policy.to_bytes();
+    let state = json("state", &training.report)?;
+    let fixed = posterior.mean.len() * 8 + posterior.precision_cholesky.len() * 4 + policy.len() + state.len();
+    let (all, row) = (posterior.len(), posterior.columns * 4);
+    let rows = (MOST_BYTES.saturating_sub(fixed) / row.max(1)).max(LEAST_DRAWS.min(all)).max(1);
+    let stride = all.div_ceil(rows).max(1);
+
+    let mut tensors = Tensors::default();
+    tensors.doubles("mean", &[posterior.columns], &posterior.mean)?;
+    tensors.doubles("precision_cholesky", &[packed_size(posterior)], &pack(posterior)?)?;
+    let scales: Vec<f64> = posterior.diagnostics.scales.iter().flat_map(|p| [p.main, p.pair, p.weight]).collect();
+    tensors.doubles("scales", &[scales.len() / 3, 3], &scales)?;
+    let parameters = posterior.arms.len() / space.variants();
+    tensors.doubles("arms", &[space.variants(), parameters], &posterior.arms)?;
+    if let Link::Identity { center, scale } = posterior.link {
+        tensors.doubles("location", &[2], &[center, scale])?;
+    }
+    let draws = (0..all).step_by(stride).flat_map(|s| posterior.draw(s)).flat_map(|x| x.to_le_bytes());
+    tensors.push("draws", Number::F32, &[all.div_ceil(stride), posterior.columns], draws)?;
+    tensors.push("policy", Number::U8, &[policy.len()], policy)?;
+    tensors.push("state", Number::U8, &[state.len()], state)?;
+
+    let mut described = metadata.clone();
+    for (key, value) in own_metadata(space, training, stride)? {
+        described.insert(key.to_owned(), value);
+    }
+    if let Some(key) = RESERVED_KEYS.iter().find(|&&key| metadata.contains_key(key)) {
+        return Err(StoredError::ReservedKey { key: (*key).to_owned() });
+    }
+    let mut object = Header::write(&described, &tensors.entries)
+        .map_err(|cause| StoredError::Json { what: "the header", cause })?;
+    object.append(&mut tensors.data);
+    Ok(object)
+}
+
+fn own_metadata(
+    space: &Space,
+    training: &Training,
+    stride: usize,
+) -> Result<[(&'static str, String); 7], StoredError> {
+    let posterior = &training.posterior;
+    let text = |what, bytes: Vec<u8>| {
+        String::from_utf8(bytes).map_err(|_| StoredError::UnknownValue { key: what, value: "not UTF-8".to_owned() })
+    };
+    let mut diagnostics = posterior.diagnostics.clone();
+    diagnostics.scales.clear();
+    let predictor = match posterior.predictor {
+        Predictor::Arms => "arms",
+        Predictor::Columns => "columns",
+    };
+    let link = match posterior.link {
+        Link::Logit => "logit",
+        Link::Identity { .. } => "identity",
+    };
+    Ok([
+        ("columns", text("columns", json("columns", &column_names(space, posterior.predictor))?)?),
+        ("diagnostics", text("diagnostics", json("diagnostics", &diagnostics)?)?),
+        ("draws_stride", stride.to_string()),
+        ("format", FORMAT.to_owned()),
+        ("link", link.to_owned()),
+        ("metrics", text("metrics", json("metrics", &training.metrics)?)?),
+        ("predictor", predictor.to_owned()),
+    ])
+}
+
+/// The factors and levels of each column.
+fn column_names(space: &Space, predictor: Predictor) -> Vec<Assignment> {
+    if predictor == Predictor::Arms {
+        return (0..space.variants()).map(|v| Assignment::of_variant(space, v)).collect();
+    }
+    let design = |(factor, level): (usize, usize)| {
+        let factor = &space.design()[factor];
+        (factor.name().to_owned(), LevelValue::of(factor, level))
+    };
+    let context = |(factor, level): (usize, usize)| {
+        let factor = &space.context()[factor];
+        (factor.name().to_owned(), LevelValue::of(factor, level))
+    };
+    let name = |column| match column {
+        Column::Intercept => Vec::new(),
+        Column::Context { factor, level } => vec![context((factor, level))],
+        Column::Design { factor, level } => vec![design((factor, level))],
+        Column::DesignPair { first, second } => vec![design(first), design(second)],
+        Column::ContextPair { design: d, context: k } => vec![design(d), context(k)],
+    };
+    Columns::of(space).describe().into_iter().map(|column| Assignment(name(column))).collect()
+}
+
+fn packed_size(posterior: &Posterior) -> usize {
+    if posterior.precision_cholesky.is_empty() { 0 } else { posterior.columns * (posterior.columns + 1) / 2 }
+}
+
+/// The lower triangle, row by row.
+fn pack(posterior: &Posterior) -> Result<Vec<f64>, StoredError> {
+    let (all, columns) = (&posterior.precision_cholesky, posterior.columns);
+    if !all.is_empty() && all.len() != columns * columns {
+        let (found, expected) = (all.len(), columns * columns);
+        return Err(StoredError::Size { what: "precision_cholesky", found, expected });
+    }
+    let rows = all.chunks_exact(columns.max(1)).enumerate();
+    Ok(rows.flat_map(|(i, row)| &row[..=i]).copied().collect())
+}
+
+fn json(what: &'static str, value: &impl serde::Serialize) -> Result<Vec<u8>, StoredError> {
+    serde_json::to_vec(value).map_err(|cause| StoredError::Json { what, cause })
+}
+
+/// Tensors side by side.
+#[derive(Default)]
+struct Tensors {
+    entries: Vec<(&'static str, Entry)>,
+    data: Vec<u8>,
+}
+
+impl Tensors {
+    /// Adds a tensor of doubles, if it has any.
+    fn doubles(&mut self, name: &'static str, shape: &[usize], values: &[f64]) -> Result<(), StoredError> {
+        if values.is_empty() {
+            return Ok(());
+        }
+        self.push(name, Number::F64, shape, values.iter().flat_map(|x| x.to_le_bytes()))
+    }
+
+    fn push(
+        &mut self,
+        name: &'static str,
+        dtype: Number,
+        shape: &[usize],
+        bytes: impl IntoIterator<Item = u8>,
+    ) -> Result<(), StoredError> {
+        let start = self.data.len() as u64;
+        self.data.extend(bytes);
+        let end = self.data.len() as u64;
+        let shape: Vec<u64> = shape.iter().map(|&n| n as u64).collect();
+        let expected: u64 = shape.iter().product();
+        let found = (end - start) / dtype.bytes();
+        if found != expected {
+            let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+            return Err(StoredError::Size { what: name, found: count(found), expected: count(expected) });
+        }
+        self.entries.push((name, Entry { dtype, shape, data_offsets: (start, end) }));
+        Ok(())
+    }
+}

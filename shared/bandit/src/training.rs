@@ -1,0 +1,120 @@
+//! From a posterior to all that a training run leaves behind.
+
+use std::collections::BTreeMap;
+
+use crate::decisions::most_frequented;
+use crate::report::{Belief, summarize};
+use crate::{
+    CellTable, CompileLimits, Coverage, DecisionError, Metrics, Policy, PolicyOptions, Posterior, Predictor, Report,
+    Space,
+};
+
+/// How a posterior is turned into decisions.
+#[derive(Clone, Debug)]
+pub struct TrainingOptions {
+    /// Factor → bias. Changes what is served, never what is reported.
+    pub bias: BTreeMap<String, f64>,
+    /// Multiplies deviations from the mean in what is served. 1 is Thompson sampling.
+    pub exploration: f64,
+    /// Share of the users that always see the baseline, in [0, 1]: for the reported weights.
+    pub holdout_share: f64,
+    /// Threads to compute with. The result does not depend on it.
+    pub threads: usize,
+}
+
+impl Default for TrainingOptions {
+    fn default() -> Self {
+        Self { bias: BTreeMap::new(), exploration: 1.0, holdout_share: 0.0, threads: 1 }
+    }
+}
+
+/// All that a training run leaves behind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Training {
+    /// What is believed.
+    pub posterior: Posterior,
+    /// What is served.
+    pub policy: Policy,
+    /// In-sample metrics.
+    pub metrics: Metrics,
+    /// The state.
+    pub report: Report,
+}
+
+/// Why a training run comes to nothing.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TrainError {
+    /// There is no observation.
+    #[error("there is nothing to learn from: the cell table has no trials")]
+    NoObservations,
+    /// The holdout is no share.
+    #[error("the holdout share is {share}; it must be between 0 and 1")]
+    BadHoldout {
+        /// The number given.
+        share: f64,
+    },
+    /// No decisions can be made.
+    #[error(transparent)]
+    Decision(#[from] DecisionError),
+}
+
+impl Training {
+    /// Compiles the policy, and computes metrics and report.
+    ///
+    /// # Errors
+    /// [`TrainError::NoObservations`], [`TrainError::BadHoldout`], and [`TrainError::Decision`] for cells or a posterior
+    /// that are not of this space and for unknown or bad options.
+    pub fn from_posterior(
+        space: &Space,
+        cells: &CellTable,
+        posterior: Posterior,
+        options: &TrainingOptions,
+    ) -> Result<Self, TrainError> {
+        if cells.trials() == 0 {
+            return Err(TrainError::NoObservations);
+        }
+        if !(0.0..=1.0).contains(&options.holdout_share) {
+            return Err(TrainError::BadHoldout { share: options.holdout_share });
+        }
+        for cell in cells.cells() {
+            if cell.variant >= space.variants() {
+                let (variant, variants) = (cell.variant, space.variants());
+                return Err(DecisionError::UnknownVariant { variant, variants }.into());
+            }
+            if cell.context >= space.contexts() {
+                let (context, contexts) = (cell.context, space.contexts());
+                return Err(DecisionError::UnknownContext { context, contexts }.into());
+            }
+        }
+        let limits = CompileLimits::default();
+        let served_options = PolicyOptions {
+            bias: &options.bias,
+            exploration: options.exploration,
+            limits,
+            threads: options.threads,
+        };
+        let served = Policy::compile(space, cells, &posterior, &served_options)?;
+        let plain = options.exploration == 1.0 && options.bias.values().all(|&b| b == 0.0);
+        let believed = if plain {
+            None
+        } else {
+            let none = BTreeMap::new();
+            let belief_options = PolicyOptions { bias: &none, exploration: 1.0, limits, threads: options.threads };
+            let (coverage, contexts) = if posterior.predictor == Predictor::Arms {
+                (Coverage::AnyContext, vec![0])
+            } else {
+                let rows = usize::try_from(limits.observed).unwrap_or(usize::MAX) / space.variants();
+                let observed = most_frequented(cells, rows.max(1));
+                (Coverage::ObservedContexts, observed.into_iter().map(|(context, _)| context).collect())
+            };
+            Some(Policy::compile_contexts(space, &posterior, &belief_options, coverage, contexts)?)
+        };
+        let belief = Belief {
+            believed: believed.as_ref().unwrap_or(&served),
+            served: &served,
+            holdout_share: options.holdout_share,
+        };
+        let (metrics, report) = summarize(space, cells, &posterior, &belief)?;
+        Ok(Self { posterior, policy: served, metrics, report })
+    }
+}
