@@ -1,0 +1,88 @@
+//! S3: s3s and s3s-fs behind a guard.
+//!
+//! s3s speaks the protocol and checks signatures, s3s-fs keeps each object as a file. The guard between them
+//! 1. serialises the moment an object becomes visible, so that of many conditional puts exactly one wins;
+//! 2. answers conditional reads;
+//! 3. checks a body against its checksums before the object is replaced;
+//! 4. lists with `ETag`s, URL encoding and the order and paging of S3;
+//! 5. refuses what a folder of files cannot hold: keys with empty, `.` or `..` segments, a key below another key, names that
+//!    are too long.
+//!
+//! What is not built answers `NotImplemented` (versions, tags, locks, ACLs, encryption with the client's key).
+
+mod body;
+mod buckets;
+mod conditions;
+mod copy;
+mod guard;
+mod list;
+mod multipart;
+mod place;
+mod read;
+mod serve;
+mod store;
+mod write;
+
+use std::fmt;
+
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::folder::DataFolder;
+use crate::server::listen;
+use crate::{EmbeddedError, Server, Storage};
+
+/// The key pair that requests must be signed with.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The access key id.
+    pub access_key_id: String,
+    /// The secret access key.
+    pub secret_access_key: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+/// An object was made or replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectCreated {
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+    /// The size in bytes.
+    pub size: u64,
+    /// The `ETag`, without quotes.
+    pub etag: String,
+}
+
+/// Starts S3 on 127.0.0.1; port 0 takes a free one.
+///
+/// With [`Storage::Folder`] the objects are in `s3/objects/BUCKET/KEY` below it. An object appears whole or not at all, also
+/// when the process is killed. After each put, copy and completed multipart upload the object is sent to `created`.
+///
+/// # Errors
+///
+/// The folder is in use or cannot be written, or the port is taken.
+pub async fn start_s3(
+    storage: &Storage,
+    port: u16,
+    credentials: &Credentials,
+    created: Option<UnboundedSender<ObjectCreated>>,
+) -> Result<Server, EmbeddedError> {
+    let folder = match storage {
+        Storage::Folder(folder) => DataFolder::lock(folder, "s3")?,
+        Storage::Ephemeral => DataFolder::temporary()?,
+    };
+    let store = store::Store::open(&folder.path().join("objects"), created)?;
+    let mut service = S3ServiceBuilder::new(guard::Guard::new(store));
+    service
+        .set_auth(SimpleAuth::from_single(credentials.access_key_id.as_str(), credentials.secret_access_key.as_str()));
+    let (listener, address) = listen(port).await?;
+    Ok(serve::spawn(listener, address, service.build(), folder))
+}
