@@ -1,8 +1,5 @@
 //! Serving by hash: shares, stickiness, holdout, and the vectors that other languages share.
 
-#![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "small numbers of tests")]
-
-
 use std::collections::BTreeMap;
 
 use bandit::{Row, choose, hold_out, propensity, unit_ln, user_hash, variant_uniform};
@@ -161,7 +158,7 @@ struct Vectors {
 
 #[test]
 fn the_published_vectors_hold() {
-    let published: Vectors = serde_json::from_str(include_str!("data/rendezvous.json")).unwrap();
+    let published: Vectors = serde_json::from_str(include_str!("../data/rendezvous.json")).unwrap();
     assert!(published.vectors.len() >= 20);
     for vector in &published.vectors {
         let (o, a) = (vector.optimization_id.as_str(), vector.anonymous_id.as_str());

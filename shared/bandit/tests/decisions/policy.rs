@@ -1,23 +1,12 @@
 //! The compiled policy against naive loops and known probabilities.
 
-#![expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_possible_wrap,
-    reason = "small numbers of tests"
-)]
-
-
-mod hand;
-
 use std::collections::BTreeMap;
 
 use bandit::{
     CellTable, CompileLimits, Coverage, DecisionError, Link, Policy, PolicyOptions, Predictor, SERVING_DRAWS, Space,
     draw_row, serving_seed,
 };
-use hand::{from_draws, naive_counts, options, random_arms, random_cells, random_columns, space};
+use crate::hand::{from_draws, naive_counts, options, random_arms, random_cells, random_columns, space};
 use proptest::prelude::*;
 
 fn counts(policy: &Policy, context: u64) -> Vec<u32> {
@@ -194,7 +183,7 @@ proptest! {
         let options = PolicyOptions { threads, ..options(&bias, exploration) };
         let policy = Policy::compile(&space, &CellTable::default(), &posterior, &options).unwrap();
         let multipliers: Vec<f64> = (0..posterior.columns)
-            .map(|j| exploration * (1.0 + hand::involved(&space, &posterior, j).iter().map(|f| bias[f]).sum::<f64>()))
+            .map(|j| exploration * (1.0 + crate::hand::involved(&space, &posterior, j).iter().map(|f| bias[f]).sum::<f64>()))
             .collect();
         for c in 0..space.contexts() {
             let found = counts(&policy, c);
