@@ -7,6 +7,9 @@ mod cells;
 mod columns;
 mod decisions;
 mod factors;
+mod fit;
+mod inference;
+pub mod models;
 mod posterior;
 mod report;
 mod settings;
@@ -20,6 +23,7 @@ pub use decisions::{
     draw_row, hold_out, propensity, serving_seed, unit_ln, user_hash, variant_uniform,
 };
 pub use factors::{Dtype, Factor, FactorError, Space};
+pub use fit::{DRAWS, FitError, MAX_COLUMNS, fit};
 pub use posterior::{Diagnostics, Link, Posterior, Predictor, ScalePoint, Step};
 pub use report::{
     Assignment, ContextState, ExpectedReward, FactorRole, FactorState, InteractionState, LevelState, LevelValue, Metrics,

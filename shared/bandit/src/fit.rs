@@ -1,0 +1,95 @@
+//! From cells to a posterior: the one entry to the four models.
+
+use crate::models::{cmab_bool, cmab_numeric, mab_bool, mab_numeric};
+use crate::{CellTable, ModelType, Posterior, RewardType, Seed, Settings, Space};
+
+/// The number of draws of every posterior.
+pub const DRAWS: usize = 10_000;
+
+/// Most columns of a contextual model.
+pub const MAX_COLUMNS: usize = 2_000;
+
+/// Why there is no posterior.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum FitError {
+    /// The cell table is empty.
+    #[error("there are no observations to fit")]
+    NoObservations,
+    /// A cell is of a variant or context that the space does not have.
+    #[error("cell (variant {variant}, context {context}) is outside the space")]
+    OutsideSpace {
+        /// Variant number.
+        variant: usize,
+        /// Context number.
+        context: u64,
+    },
+    /// A cell of a bool reward has a sum that no count of conversions can have.
+    #[error("cell (variant {variant}, context {context}) has {sum} conversions in {n} trials")]
+    NotBool {
+        /// Variant number.
+        variant: usize,
+        /// Context number.
+        context: u64,
+        /// Trials.
+        n: u64,
+        /// Σ r.
+        sum: f64,
+    },
+    /// The space has more columns than a contextual model may have.
+    #[error("the model has {columns} columns, more than {MAX_COLUMNS}")]
+    TooManyColumns {
+        /// Columns.
+        columns: usize,
+    },
+    /// A scale of the prior is not a positive number.
+    #[error("the prior's scales must be positive and finite, not {main} and {pair}")]
+    Prior {
+        /// `prior.main_scale`.
+        main: f64,
+        /// `prior.pair_scale`.
+        pair: f64,
+    },
+    /// A precision that must be positive definite is not, to the accuracy of the arithmetic.
+    #[error("the precision is not positive definite at pivot {pivot}")]
+    NotPositiveDefinite {
+        /// Number of the column.
+        pivot: usize,
+    },
+    /// An iteration did not reach its criterion.
+    #[error("{what} did not converge (residual {residual:e})")]
+    NoConvergence {
+        /// What was iterated.
+        what: &'static str,
+        /// How far it was from its criterion.
+        residual: f64,
+    },
+    /// Neither importance weights nor the no-U-turn sampler reached their criteria within the work that a fit may take.
+    #[error(
+        "sampling fell short: Pareto k {pareto_k:.2}, R-hat {r_hat:.3}, {effective_draws:.0} effective draws"
+    )]
+    Sampling {
+        /// k̂ of the importance weights.
+        pareto_k: f64,
+        /// Greatest R̂ of the sampler's chains.
+        r_hat: f64,
+        /// Least effective number of draws.
+        effective_draws: f64,
+    },
+}
+
+/// Fits the model that the settings name: 10,000 ([`DRAWS`]) equally weighted draws of its posterior, with diagnostics.
+/// A pure function: the same arguments give the same bits from the same binary on the same kind of processor.
+///
+/// - `space`: the factors; `cells`: the observations, Σ n > 0; `settings`: model type, reward and prior (`exploration`
+///   is of the decisions and not used here); `seed`: the origin of all randomness.
+///
+/// # Errors
+/// [`FitError`]; none of them leaves a partial result.
+pub fn fit(space: &Space, cells: &CellTable, settings: &Settings, seed: &Seed) -> Result<Posterior, FitError> {
+    match (settings.model_type, settings.reward) {
+        (ModelType::Mab, RewardType::Bool) => mab_bool::fit(space, cells, seed),
+        (ModelType::Mab, RewardType::Numeric) => mab_numeric::fit(space, cells, seed),
+        (ModelType::Cmab, RewardType::Bool) => cmab_bool::fit(space, cells, &settings.prior, seed),
+        (ModelType::Cmab, RewardType::Numeric) => cmab_numeric::fit(space, cells, &settings.prior, seed),
+    }
+}

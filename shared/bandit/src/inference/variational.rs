@@ -1,0 +1,109 @@
+//! The Gaussian that is nearest to the posterior of the logistic model at fixed scales.
+
+use super::factor::Factor;
+use super::laplace::{Gaussian, GaussianPrior};
+use super::logistic::Smoothed;
+use super::rows::Rows;
+use crate::FitError;
+
+const STEPS: usize = 40;
+
+/// The N(μ, Λ⁻¹) that minimises KL(q ‖ posterior), from a start such as the Laplace approximation.
+///
+/// At the optimum (Opper & Archambeau 2009) Φᵀ(s − n E p) = D(μ − m0) and Λ = ΦᵀE[W]Φ + D, expectations over
+/// `η_i` ~ N(`φ_iᵀμ`, `φ_iᵀΛ⁻¹φ_i`); both are iterated as a Newton step with averaged weights, halved where the bound
+/// falls. Its mean and spread follow the posterior's skewness, which Laplace's do not, so that importance weights
+/// keep a share of 0.2…0.9 where those of Laplace keep 0.02. The evidence is the bound
+/// E ln p(y|β) + E ln p(β) − E ln q(β) ≤ ln p(y).
+///
+/// # Errors
+/// [`FitError::NotPositiveDefinite`]. It need not converge: every iterate is a valid proposal, whose weights tell.
+pub(crate) fn variational(
+    rows: &Rows,
+    prior: &GaussianPrior,
+    start: Gaussian,
+    smoothed: &Smoothed,
+    tolerance: f64,
+) -> Result<Gaussian, FitError> {
+    let mut buffers = (Vec::new(), Vec::new());
+    let mut best = State { mean: start.mean, weights: None, factor: start.factor };
+    let mut moments = Moments::of(rows, prior, &best, smoothed, &mut buffers);
+    for _ in 0..STEPS {
+        let mut step: Vec<f64> =
+            best.mean.iter().zip(&prior.d).enumerate().map(|(j, (&b, d))| -d * prior.centred(j, b)).collect();
+        rows.add_transposed(&moments.residual, &mut step);
+        let newton = Factor::new(rows.gram(&moments.weights, &prior.d))?;
+        newton.solve(&mut step);
+        let mut newton = Some(newton);
+        let mut fraction = 1.0;
+        // From the best state along the line in natural parameters, back by halves until the bound rises.
+        let (next, next_moments) = loop {
+            let mean = best.mean.iter().zip(&step).map(|(b, s)| b + fraction * s).collect();
+            let weights: Vec<f64> = match &best.weights {
+                Some(from) => from.iter().zip(&moments.weights).map(|(a, b)| a + fraction * (b - a)).collect(),
+                None => moments.weights.clone(),
+            };
+            let factor = match newton.take() {
+                Some(factor) => factor,
+                None => Factor::new(rows.gram(&weights, &prior.d))?,
+            };
+            let next = State { mean, weights: Some(weights), factor };
+            let next_moments = Moments::of(rows, prior, &next, smoothed, &mut buffers);
+            if next_moments.bound >= moments.bound || fraction < 1e-3 {
+                break (next, next_moments);
+            }
+            fraction *= 0.5;
+        };
+        let gain = next_moments.bound - moments.bound;
+        if gain >= 0.0 {
+            (best, moments) = (next, next_moments);
+        }
+        if gain < tolerance {
+            break;
+        }
+    }
+    Ok(Gaussian { mean: best.mean, factor: best.factor, log_evidence: moments.bound })
+}
+
+struct State {
+    mean: Vec<f64>,
+    /// Diagonal of the W that Λ was made with; unknown for the start.
+    weights: Option<Vec<f64>>,
+    factor: Factor,
+}
+
+/// What one Gaussian gives: the bound, s − n E p per row and n E p(1−p) per row.
+struct Moments {
+    bound: f64,
+    residual: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+impl Moments {
+    fn of(
+        rows: &Rows,
+        prior: &GaussianPrior,
+        state: &State,
+        smoothed: &Smoothed,
+        (eta, variance): &mut (Vec<f64>, Vec<f64>),
+    ) -> Self {
+        let inverse = state.factor.inverse();
+        rows.predict(&state.mean, eta);
+        rows.quadratic(&inverse, variance);
+        let mut bound = 0.0;
+        let mut residual = Vec::with_capacity(rows.len());
+        let mut weights = Vec::with_capacity(rows.len());
+        for i in 0..rows.len() {
+            let (softplus, p, slope) = smoothed.at(eta[i], variance[i]);
+            bound += rows.sum[i] * eta[i] - rows.n[i] * softplus;
+            residual.push(rows.sum[i] - rows.n[i] * p);
+            weights.push(rows.n[i] * slope);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "columns are at most 2,000")]
+        let half_columns = 0.5 * rows.columns as f64;
+        let spread: f64 = prior.d.iter().enumerate().map(|(j, d)| d * inverse[(j, j)]).sum();
+        bound += prior.half_log_det() - prior.half_square(&state.mean) - 0.5 * spread + half_columns
+            - 0.5 * state.factor.log_det();
+        Self { bound, residual, weights }
+    }
+}

@@ -1,0 +1,113 @@
+//! mab, bool reward: Beta–binomial arms with a learned prior.
+//!
+//! `θ_v` ~ Beta(κm, κ(1−m)), `s_v` | `θ_v` ~ Binomial(`n_v`, `θ_v`), with m = (S + ½)/(N + 1) and κ learned from the
+//! arms (Gelman et al., BDA3, §5.3: the hyperprior κ^(−3/2) is uniform on 1/√κ, about the prior's standard deviation).
+
+use libm::lgamma;
+use rand::{Rng, RngExt};
+use rand_distr::{Distribution, Gamma};
+
+use super::{check_bool, check_cells, column_means};
+use crate::fit::DRAWS;
+use crate::inference::streams::{Stream, stream};
+use crate::{CellTable, Diagnostics, FitError, Link, Posterior, Predictor, Seed, Space, Step};
+
+/// Fits the model.
+///
+/// κ̂ maximises Σ_v ln B(κm + `s_v`, κ(1−m) + `n_v` − `s_v`) − ln B(κm, κ(1−m)) − (3/2) ln κ over [1, max(2, N)]; then
+/// `θ_v` | data ~ Beta(`a_v`, `b_v`), `a_v` = κ̂m + `s_v`, `b_v` = κ̂(1−m) + `n_v` − `s_v`.
+///
+/// The posterior has one column for each variant (excluded ones too), draws of logit `θ_v` in log-odds, and `arms` with
+/// (`a_v`, `b_v`), variants × 2. A variant without trials has the prior.
+///
+/// # Errors
+/// [`FitError::NoObservations`], [`FitError::OutsideSpace`], [`FitError::NotBool`].
+#[expect(clippy::cast_precision_loss, reason = "a count of observations is far below 2^52")]
+pub fn fit(space: &Space, cells: &CellTable, seed: &Seed) -> Result<Posterior, FitError> {
+    check_cells(space, cells)?;
+    check_bool(cells)?;
+    let mut counts = vec![(0.0_f64, 0.0_f64); space.variants()];
+    for cell in cells.cells() {
+        counts[cell.variant].0 += cell.n as f64;
+        counts[cell.variant].1 += cell.sum;
+    }
+    let trials = cells.trials() as f64;
+    let m = (cells.reward_sum() + 0.5) / (trials + 1.0);
+    let kappa = learn_kappa(&counts, m, trials);
+    let arms: Vec<(f64, f64)> =
+        counts.iter().map(|(n, s)| (kappa * m + s, kappa * (1.0 - m) + (n - s))).collect();
+    let mut rng = stream(seed, Stream::Exact);
+    let mut draws = Vec::with_capacity(DRAWS * arms.len());
+    for _ in 0..DRAWS {
+        for &(a, b) in &arms {
+            #[expect(clippy::cast_possible_truncation, reason = "draws are kept in single precision")]
+            draws.push((log_gamma_draw(a, &mut rng) - log_gamma_draw(b, &mut rng)) as f32);
+        }
+    }
+    Ok(Posterior {
+        predictor: Predictor::Arms,
+        link: Link::Logit,
+        columns: arms.len(),
+        mean: column_means(&draws, arms.len()),
+        draws,
+        precision_cholesky: Vec::new(),
+        arms: arms.into_iter().flat_map(|(a, b)| [a, b]).collect(),
+        diagnostics: Diagnostics {
+            step: Step::Exact,
+            scales: Vec::new(),
+            kappa: Some(kappa),
+            pareto_k: None,
+            effective_draws: None,
+            r_hat: None,
+            divergences: None,
+        },
+    })
+}
+
+/// ln of the beta-binomial marginal of the arms (`n_v`, `s_v`) times κ^(−3/2).
+fn log_marginal(counts: &[(f64, f64)], m: f64, kappa: f64) -> f64 {
+    let (a, b) = (kappa * m, kappa * (1.0 - m));
+    let prior = lgamma(kappa) - lgamma(a) - lgamma(b);
+    counts
+        .iter()
+        .filter(|(n, _)| *n > 0.0)
+        .map(|(n, s)| prior + lgamma(a + s) + lgamma(b + (n - s)) - lgamma(kappa + n))
+        .sum::<f64>()
+        - 1.5 * kappa.ln()
+}
+
+/// κ̂ by 200 points equally spaced in ln κ, then golden sections about the best of them.
+#[expect(clippy::cast_precision_loss, reason = "a small index")]
+fn learn_kappa(counts: &[(f64, f64)], m: f64, trials: f64) -> f64 {
+    const POINTS: usize = 200;
+    let top = trials.max(2.0).ln();
+    let value = |log_kappa: f64| log_marginal(counts, m, log_kappa.exp());
+    let at = |i: usize| top * i as f64 / (POINTS - 1) as f64;
+    let best = (0..POINTS).map(|i| (i, value(at(i)))).fold((0, f64::NEG_INFINITY), |b, p| if p.1 > b.1 { p } else { b });
+    let (mut low, mut high) = (at(best.0.saturating_sub(1)), at((best.0 + 1).min(POINTS - 1)));
+    let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
+    for _ in 0..60 {
+        let (left, right) = (high - ratio * (high - low), low + ratio * (high - low));
+        if value(left) >= value(right) {
+            high = right;
+        } else {
+            low = left;
+        }
+    }
+    // The ends of the range are reached only in the limit: one of them may be the maximum.
+    let middle = 0.5 * (low + high);
+    [0.0, top].into_iter().fold(middle, |b, end| if value(end) > value(b) { end } else { b }).exp()
+}
+
+/// ln G for G ~ Gamma(shape, 1). For a shape below 1, G = G'·U^(1/shape) with G' ~ Gamma(shape + 1), in logarithms:
+/// G itself would underflow for shapes such as 1e-6 (Marsaglia & Tsang 2000, §6).
+pub(crate) fn log_gamma_draw<R: Rng>(shape: f64, rng: &mut R) -> f64 {
+    let (boosted, extra) = if shape < 1.0 {
+        // 1 − U is in (0, 1].
+        (shape + 1.0, (1.0 - rng.random::<f64>()).ln() / shape)
+    } else {
+        (shape, 0.0)
+    };
+    // A shape of at least 1 is always a valid parameter; NaN would only be the caller's.
+    Gamma::new(boosted, 1.0).map_or(f64::NAN, |g| g.sample(rng).ln() + extra)
+}
