@@ -63,12 +63,8 @@ pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Resu
     while ((DRAWS << (halvings + 1)) as f64) < 0.8 * sample.weights.effective {
         halvings += 1;
     }
-    let taken = systematic(
-        &sample.weights.weights,
-        &sample.keys,
-        DRAWS << halvings,
-        &mut stream(seed, Stream::Resampling),
-    );
+    let taken =
+        systematic(&sample.weights.weights, &sample.keys, DRAWS << halvings, &mut stream(seed, Stream::Resampling));
     let taken = thin::halve(&rows, &sample.draws, taken, halvings);
     let mut draws = Vec::with_capacity(DRAWS * columns.len());
     for s in taken {
