@@ -52,7 +52,8 @@ pub fn random_columns(space: &Space, link: Link, draws: usize, spread: f64, widt
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let columns = space.columns();
     let means: Vec<f64> = (0..columns).map(|_| spread * normal(&mut rng)).collect();
-    let draws = (0..draws).flat_map(|_| means.iter().map(|m| (m + width * normal(&mut rng)) as f32).collect::<Vec<_>>());
+    let draws =
+        (0..draws).flat_map(|_| means.iter().map(|m| (m + width * normal(&mut rng)) as f32).collect::<Vec<_>>());
     let draws = draws.collect();
     from_draws(Predictor::Columns, link, columns, draws)
 }
@@ -95,9 +96,7 @@ pub fn location(
 ) -> f64 {
     let active = match posterior.predictor {
         Predictor::Arms => vec![variant],
-        Predictor::Columns => {
-            Columns::of(space).active(&space.decode_variant(variant), &space.decode_context(context))
-        }
+        Predictor::Columns => Columns::of(space).active(&space.decode_variant(variant), &space.decode_context(context)),
     };
     active
         .into_iter()

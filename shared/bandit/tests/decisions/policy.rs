@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::hand::{from_draws, naive_counts, options, random_arms, random_cells, random_columns, space};
 use bandit::{
     CellTable, CompileLimits, Coverage, DecisionError, Link, Policy, PolicyOptions, Predictor, SERVING_DRAWS, Space,
     draw_row, serving_seed,
 };
-use crate::hand::{from_draws, naive_counts, options, random_arms, random_cells, random_columns, space};
 use proptest::prelude::*;
 
 fn counts(policy: &Policy, context: u64) -> Vec<u32> {
@@ -100,10 +100,8 @@ fn many_contexts_compile_the_observed_ones_and_draw_the_rest() {
     let none = BTreeMap::new();
     let all = Policy::compile(&space, &cells, &posterior, &options(&none, 1.0)).unwrap();
     assert_eq!((all.coverage(), all.rows()), (Coverage::EveryContext, 25));
-    let limited = |observed| PolicyOptions {
-        limits: CompileLimits { every_context: 149, observed },
-        ..options(&none, 1.0)
-    };
+    let limited =
+        |observed| PolicyOptions { limits: CompileLimits { every_context: 149, observed }, ..options(&none, 1.0) };
     let some = Policy::compile(&space, &cells, &posterior, &limited(1_000)).unwrap();
     assert_eq!((some.coverage(), some.rows()), (Coverage::ObservedContexts, 3));
     for context in 0..25 {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::hand::{from_draws, location, naive_counts, random_arms, random_cells, random_columns, reward, space};
 use bandit::{
     Cell, CellTable, Columns, DecisionError, Dtype, Factor, Link, ModelType, Posterior, Predictor, Space, State,
     TrainError, Training, TrainingOptions,
 };
-use crate::hand::{from_draws, location, naive_counts, random_arms, random_cells, random_columns, reward, space};
 use proptest::prelude::*;
 
 fn close(found: f64, expected: f64, what: &str) {
@@ -51,7 +51,8 @@ impl Naive<'_> {
 
     /// Mean reward where `which` holds.
     fn given(&self, s: usize, which: impl Fn(&[usize], &[usize]) -> bool) -> f64 {
-        self.sum(s, |v, c, r| if which(v, c) { r } else { 0.0 }) / self.sum(s, |v, c, _| f64::from(u8::from(which(v, c))))
+        self.sum(s, |v, c, r| if which(v, c) { r } else { 0.0 })
+            / self.sum(s, |v, c, _| f64::from(u8::from(which(v, c))))
     }
 
     fn variance(&self, s: usize, of: impl Fn(&[usize], &[usize], f64) -> f64) -> f64 {
@@ -265,8 +266,7 @@ fn an_additive_model_has_additive_effects() {
     draw[columns.design(0, 2)] = 1.0;
     draw[columns.design(1, 1)] = 0.5;
     draw[columns.context(0, 1)] = 2.0;
-    let posterior =
-        from_draws(Predictor::Columns, Link::Identity { center: 10.0, scale: 2.0 }, columns.len(), draw);
+    let posterior = from_draws(Predictor::Columns, Link::Identity { center: 10.0, scale: 2.0 }, columns.len(), draw);
     // Three quarters of the trials in context 1.
     let cell = |variant, context, n: u64| Cell { variant, context, n, sum: 9.0 * n as f64, sum_sq: 81.0 * n as f64 };
     let cells = CellTable::new([cell(0, 0, 10), cell(1, 1, 30)]).unwrap();

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::hand::{random_arms, random_cells, random_columns, space};
 use bandit::stored::{Header, RESERVED_KEYS, StoredError, decode, decode_report, encode};
 use bandit::{Link, Policy, ScalePoint, Space, Training, TrainingOptions};
-use crate::hand::{random_arms, random_cells, random_columns, space};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 
@@ -12,8 +12,9 @@ fn cmab(draws: usize, seed: u64) -> (Space, Training) {
     let space = space(&[3, 2], &[2]);
     let mut posterior = random_columns(&space, Link::Identity { center: 0.1, scale: 1.0 / 3.0 }, draws, 0.3, 0.3, seed);
     let columns = posterior.columns;
-    posterior.precision_cholesky =
-        (0..columns * columns).map(|i| if i % columns <= i / columns { (i as f64 + 0.1).sqrt() } else { 0.0 }).collect();
+    posterior.precision_cholesky = (0..columns * columns)
+        .map(|i| if i % columns <= i / columns { (i as f64 + 0.1).sqrt() } else { 0.0 })
+        .collect();
     posterior.diagnostics.scales =
         vec![ScalePoint { main: 0.1, pair: 0.2, weight: 0.7 }, ScalePoint { main: 0.3, pair: 1.0 / 7.0, weight: 0.3 }];
     posterior.diagnostics.pareto_k = Some(0.1 + 0.2);
@@ -60,7 +61,10 @@ fn another_reader_reads_it() {
     assert_eq!(described["key3"], metadata()["key3"]);
     let columns: Vec<BTreeMap<String, String>> = serde_json::from_str(&described["columns"]).unwrap();
     let names = |i: usize| columns[i].iter().map(|(f, l)| format!("{f}={l}")).collect::<Vec<_>>().join(" ");
-    assert_eq!((names(0), names(1), names(3), names(8)), (String::new(), "c0=0".into(), "d0=0".into(), "d0=0 d1=0".into()));
+    assert_eq!(
+        (names(0), names(1), names(3), names(8)),
+        (String::new(), "c0=0".into(), "d0=0".into(), "d0=0 d1=0".into())
+    );
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let mut names = tensors.names();
     names.sort_unstable();
