@@ -13,3 +13,4 @@ mod policy;
 mod rendezvous;
 mod report;
 mod stored;
+mod trained;
