@@ -18,6 +18,8 @@ pub struct Args {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// See it work: events of a landing page, a model trained on them, and the truth beside it.
+    Demo(DemoArgs),
     /// Run the whole service on this machine, stores included.
     Local(LocalArgs),
     /// Make, see, train and delete models through the API.
@@ -37,7 +39,9 @@ pub struct LocalArgs {
     /// The port of the service on 127.0.0.1; 0 takes any that is free. The stores take the two after it.
     #[arg(long, default_value_t = 3000)]
     pub port: u16,
-    /// The folder that keeps tables, objects and local.env [default: $XDG_DATA_HOME/fulcrum or ~/.local/share/fulcrum].
+    /// The folder that keeps tables, objects and local.env.
+    ///
+    /// Without it: `$XDG_DATA_HOME/fulcrum`, or `~/.local/share/fulcrum`.
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
     pub data: Option<PathBuf>,
     /// Keep nothing.
@@ -46,7 +50,7 @@ pub struct LocalArgs {
     /// The organization that the API key is made for.
     #[arg(long, default_value = "org_local", value_parser = organization)]
     pub organization: String,
-    /// The DynamoDB table.
+    /// The table.
     #[arg(long, env = "TABLE_NAME", default_value = "fulcrum", hide_env_values = true)]
     pub table: String,
     /// The S3 bucket.
@@ -61,6 +65,23 @@ pub struct LocalArgs {
         value_parser = clap::value_parser!(i64).range(1..=3600)
     )]
     pub training_lease: i64,
+}
+
+/// `fulcrum demo`.
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// End when the model is trained, with status 1 if its best variant is not the true best.
+    #[arg(long)]
+    pub exit: bool,
+    /// The port of the service on 127.0.0.1; 0 takes any that is free [default: 3000, or any if that is taken].
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// What the events are drawn from; the same number gives the same events.
+    #[arg(long, default_value_t = 20_261_123)]
+    pub seed: u64,
+    /// How many exposures there are.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1_000..=10_000_000))]
+    pub exposures: usize,
 }
 
 /// Where the service is and who calls.
@@ -186,7 +207,7 @@ pub enum KeysCommand {
         /// What people call it.
         #[arg(long)]
         name: String,
-        /// What it may do: models:read, models:write, events:write. May be given several times [default: all].
+        /// What it may do, `models:read`, `models:write` or `events:write`; may be given several times [default: all].
         #[arg(long, value_name = "SCOPE", value_parser = scope)]
         scope: Vec<Scope>,
         /// The table.

@@ -18,7 +18,7 @@ use crate::error::CliError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than any training run that answers by itself.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(900);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// A client of the API.
 #[derive(Clone)]

@@ -97,6 +97,12 @@ pub enum CliError {
     /// A fault of the service's own code, called directly.
     #[error("{}", .0.cause().map_or_else(|| .0.to_string(), str::to_owned))]
     Core(#[from] fulcrum_core::ApiError),
+    /// The demonstration's files could not be made.
+    #[error(transparent)]
+    Files(#[from] crate::demo::FilesError),
+    /// The demonstration's model did not find the best variant.
+    #[error("the model's best variant is not the true best")]
+    WrongBest,
     /// One of the servers inside the process did not start.
     #[error(transparent)]
     Embedded(#[from] embedded::EmbeddedError),

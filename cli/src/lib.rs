@@ -3,6 +3,7 @@
 pub mod args;
 pub mod client;
 mod commands;
+mod demo;
 pub mod error;
 pub mod local;
 mod logging;
@@ -12,12 +13,14 @@ use std::process::ExitCode;
 
 use args::{Args, Command};
 
+pub use demo::FilesError;
 pub use error::CliError;
 
 /// Runs the command. Errors go to standard error, with exit status 1.
 pub async fn run(args: Args) -> ExitCode {
     let ended = match args.command {
-        Command::Local(local) => commands::local::run(local).await,
+        Command::Demo(demo) => Box::pin(demo::run(demo)).await,
+        Command::Local(local) => Box::pin(commands::local::run(local)).await,
         Command::Models(models) => commands::models::run(models).await,
         Command::Snapshots(snapshots) => commands::snapshots::run(snapshots).await,
         Command::Keys(keys) => commands::keys::run(keys).await,

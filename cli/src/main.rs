@@ -6,5 +6,5 @@ use clap::Parser as _;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    fulcrum::run(fulcrum::args::Args::parse()).await
+    Box::pin(fulcrum::run(fulcrum::args::Args::parse())).await
 }

@@ -13,7 +13,7 @@ use crate::logging;
 use crate::screen::{Screen, say};
 
 /// One line per request, and whatever is worth a warning.
-const LOG_FILTER: &str = "warn,fulcrum=info,fulcrum_core=info";
+const LOG_FILTER: &str = "warn,dynoxide=error,fulcrum=info,fulcrum_core=info";
 
 pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
     logging::init(LOG_FILTER);

@@ -3,7 +3,7 @@
 pub(crate) mod keys;
 pub(crate) mod local;
 pub(crate) mod models;
-mod parts;
+pub(crate) mod parts;
 pub(crate) mod snapshots;
 pub(crate) mod state;
 mod stores;

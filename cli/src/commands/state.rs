@@ -1,5 +1,7 @@
 //! A model's state as tables and bars.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::parts::{assignment, facts, list, number, text};
@@ -36,7 +38,7 @@ pub(crate) fn shown(screen: Screen, state: &Value) -> String {
         ("Interactions", interactions(screen, list(state, "/interactions"))),
     ] {
         if let Some(table) = table {
-            shown.push_str(&format!("\n{}\n{}", screen.heading(title), table.render(screen)));
+            let _ = write!(shown, "\n{}\n{}", screen.heading(title), table.render(screen));
         }
     }
     shown

@@ -56,16 +56,24 @@ pub async fn dispatch_from(app: &App, client: IpAddr, request: http::Request<Byt
     let id = Uuid::new_v4().simple().to_string();
     let (function, event) = match event(&id, client, app.clock.now(), &request) {
         Ok(made) => made,
-        Err(error) => return failure(&error, &format!("req_{id}")),
+        Err(error) => return refuse(&error, &format!("req_{id}"), &request),
     };
     match lambda_http::request::from_str(&event.to_string()) {
-        Ok(request) => invoke(app, function, request).await,
+        Ok(event) => invoke(app, function, event).await,
         Err(error) => {
             let error = ApiError::internal(format!("the event is not one: {error}"));
-            tracing::error!(request_id = format!("req_{id}"), cause = error.cause(), "request failed");
-            failure(&error, &format!("req_{id}"))
+            refuse(&error, &format!("req_{id}"), &request)
         }
     }
+}
+
+/// What the gateway answers by itself, with the log line that a function would have written.
+fn refuse<B>(error: &ApiError, id: &str, request: &http::Request<B>) -> Response<Body> {
+    let response = failure(error, id);
+    let (method, status) = (request.method(), response.status().as_u16());
+    let route: String = request.uri().path().chars().take(200).collect();
+    tracing::info!(request_id = id, %method, route, status, cause = error.cause(), "request refused by the gateway");
+    response
 }
 
 /// The function that a request goes to and the event that it gets.

@@ -52,24 +52,20 @@ impl Stores {
         let (sdk, credentials) = access(&endpoints, before).await?;
         let storage = folder.map_or(Storage::Ephemeral, Storage::Folder);
         let next = |offset: u16| port.checked_add(offset).unwrap_or(0);
-        let dynamodb = match &endpoints.dynamodb {
-            Some(_) => None,
-            None => {
-                let ports = [port_of(before.map(|b| &b.store.dynamodb)), next(1), 0];
-                Some(on_first_free(&ports, async |port| start_dynamodb(&storage, port).await).await?)
-            }
-        };
-        let s3 = match &endpoints.s3 {
-            Some(_) => None,
-            None => {
-                let pair = embedded::Credentials {
-                    access_key_id: credentials.access_key_id().to_owned(),
-                    secret_access_key: credentials.secret_access_key().to_owned(),
-                };
-                let ports = [port_of(before.map(|b| &b.store.s3)), next(2), 0];
-                Some(on_first_free(&ports, async |port| start_s3(&storage, port, &pair, None).await).await?)
-            }
-        };
+        let mut dynamodb = None;
+        if endpoints.dynamodb.is_none() {
+            let ports = [port_of(before.map(|b| &b.store.dynamodb)), next(1)];
+            dynamodb = Some(on_first_free(&ports, async |port| start_dynamodb(&storage, port).await).await?);
+        }
+        let mut s3 = None;
+        if endpoints.s3.is_none() {
+            let pair = embedded::Credentials {
+                access_key_id: credentials.access_key_id().to_owned(),
+                secret_access_key: credentials.secret_access_key().to_owned(),
+            };
+            let ports = [port_of(before.map(|b| &b.store.s3)), next(2)];
+            s3 = Some(on_first_free(&ports, async |port| start_s3(&storage, port, &pair, None).await).await?);
+        }
         let url = |own: &Option<Server>, given: Option<String>| own.as_ref().map(|s| s.url().to_owned()).or(given);
         let endpoints = Endpoints { dynamodb: url(&dynamodb, endpoints.dynamodb), s3: url(&s3, endpoints.s3) };
         let access = StoreAccess {
@@ -158,7 +154,7 @@ fn port_of(url: Option<&String>) -> u16 {
     url.and_then(|url| url.strip_prefix("http://127.0.0.1:")).and_then(|port| port.parse().ok()).unwrap_or(0)
 }
 
-/// Starts a server on the first port that can be had; 0 stands for any, and comes last.
+/// Starts a server on the first port that can be had, or on any free one; 0 stands for no wish.
 async fn on_first_free<F>(ports: &[u16], start: F) -> Result<Server, CliError>
 where
     F: AsyncFn(u16) -> Result<Server, EmbeddedError>,

@@ -2,7 +2,7 @@ use fulcrum_core::http::ROUTES;
 
 use super::*;
 
-const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 1));
+const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 fn made(method: &str, target: &str, headers: &[(&str, &[u8])], body: &[u8]) -> Result<(&'static str, Value), ApiError> {
     let mut request = http::Request::builder().method(method).uri(target);
