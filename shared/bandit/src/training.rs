@@ -87,12 +87,8 @@ impl Training {
             }
         }
         let limits = CompileLimits::default();
-        let served_options = PolicyOptions {
-            bias: &options.bias,
-            exploration: options.exploration,
-            limits,
-            threads: options.threads,
-        };
+        let served_options =
+            PolicyOptions { bias: &options.bias, exploration: options.exploration, limits, threads: options.threads };
         let served = Policy::compile(space, cells, &posterior, &served_options)?;
         let plain = options.exploration == 1.0 && options.bias.values().all(|&b| b == 0.0);
         let believed = if plain {

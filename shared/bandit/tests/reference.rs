@@ -9,13 +9,9 @@ fn check(text: &str, prior: Prior, bounds: &Deviation) -> bandit::Posterior {
     let case = reference(text);
     let mut first = None;
     for seed in ["one", "two", "three"] {
-        let posterior = fit(
-            &case.space,
-            &case.table,
-            &settings(ModelType::Cmab, RewardType::Bool, prior),
-            &Seed::derive(&[seed]),
-        )
-        .unwrap();
+        let posterior =
+            fit(&case.space, &case.table, &settings(ModelType::Cmab, RewardType::Bool, prior), &Seed::derive(&[seed]))
+                .unwrap();
         assert_eq!(posterior.len(), 10_000);
         let cells: Vec<(usize, u64)> = case.expected.iter().map(|e| (e.variant, e.context)).collect();
         let etas = locations(&posterior, &case.space, &cells);

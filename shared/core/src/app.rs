@@ -12,6 +12,7 @@ use chrono::TimeDelta;
 use crate::calls::CountCalls;
 use crate::clock::{Clock, SystemClock};
 use crate::store::{Bucket, Table};
+use crate::usecases::ServingCache;
 
 /// What a function is made of.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// How long a training run may go without a sign of life before its hold on the model lapses.
     pub lease: TimeDelta,
+    /// The optimizations that this process serves.
+    pub serving: ServingCache,
     /// Threads that a training run may use.
     pub threads: usize,
 }
@@ -85,8 +88,13 @@ impl App {
     pub async fn from_env() -> Result<Self, ConfigError> {
         let (table, bucket) = (required("TABLE_NAME")?, required("BUCKET_NAME")?);
         let lease = number("TRAINING_LEASE_SECONDS", 60, 1..=3600)?;
+        let cache = number("SERVING_CACHE_SECONDS", 30, 0..=3600)?;
         let config = sdk_config().await;
-        Ok(Self { lease: TimeDelta::seconds(lease), ..Self::new(&config, &Endpoints::from_env(), &table, &bucket) })
+        Ok(Self {
+            lease: TimeDelta::seconds(lease),
+            serving: ServingCache::new(TimeDelta::seconds(cache)),
+            ..Self::new(&config, &Endpoints::from_env(), &table, &bucket)
+        })
     }
 
     /// An app over the given table and bucket, at the given endpoints.
@@ -103,6 +111,7 @@ impl App {
             bucket: Bucket::new(aws_sdk_s3::Client::from_conf(s3.build()), bucket),
             clock: Arc::new(SystemClock),
             lease: TimeDelta::seconds(60),
+            serving: ServingCache::new(TimeDelta::seconds(30)),
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         }
     }

@@ -1,1 +1,56 @@
-//! placeholder
+//! Observation files to cells: what a warehouse wrote, read by column and counted once.
+//!
+//! [`count`] takes the objects of one snapshot, a [`Source`] to read them from and a [`Plan`] that says what counts,
+//! and returns the [`bandit::CellTable`] with a report of what was seen and what was skipped. This crate knows bytes
+//! and columns, not buckets or HTTP. The contract of the files is in the repository's documentation of snapshots.
+//!
+//! The pass reads the rewards first and keeps the ids, times and values that count. The exposures then stream past
+//! the set of those ids once; only exposures of users with a reward are kept, the others are just counted. No file is
+//! in memory as a whole: Parquet is read a row group at a time, with only the needed columns, text through ranged
+//! reads of a few megabytes. The result does not depend on the number of threads: counts are exact, and sums of
+//! numeric rewards are added in the order (file name, row) of the exposures.
+//!
+//! Choices where the contract is silent:
+//! - A number matches the level that JSON would print (`1` is `"1"`, `1.5` is `"1.5"`); a whole number written with a
+//!   fraction (`1.0`) also matches the level without it. Levels of a bool factor match in any case (`True`).
+//! - A factor that is null is missing. A key that the design does not have makes the variant unknown, unless its value
+//!   is null; further keys of a context are ignored. Names in JSON and in maps match exactly; the fields of a struct
+//!   match as columns do.
+//! - Without a `context` column, context factors may be columns of their own; those that are not are unknown.
+//! - Where the only factor is itself called `variant` (or `context`), a text that is no JSON object is its level.
+//! - An `optimization_id` that is null belongs to this optimization. An id that is empty text is null.
+//! - Integer times below 10¹¹ in magnitude are seconds, below 10¹⁴ milliseconds, below 10¹⁷ microseconds, else
+//!   nanoseconds. Nanoseconds are floored to microseconds. Text without a zone is UTC; text of digits is an integer.
+//! - A time or id that cannot be read as one is a `bad_value`. A bool reward whose `value` is null counts.
+//! - An exposure is immature if timestamp + window is later than the cut-off. Rewards are credited first, immature
+//!   exposures are left out after, so that a reward never moves to an earlier exposure. Observations with a timestamp
+//!   follow the same rule with the cut-off of their own; those without are mature.
+//! - In CSV an empty field and `\N` are null.
+
+mod assign;
+mod attribution;
+mod batch;
+mod count;
+mod error;
+mod exposures;
+mod fields;
+mod ids;
+mod layout;
+mod number;
+mod parquet;
+mod plan;
+mod precounted;
+mod report;
+mod rewards;
+mod scan;
+mod source;
+mod tally;
+mod text;
+mod time;
+mod workers;
+
+pub use count::{Counted, count};
+pub use error::{Kind, Place, SnapshotError};
+pub use plan::{Attribution, Immature, Plan};
+pub use report::{Observations, SkipReason};
+pub use source::{Object, Source, SourceError};

@@ -36,9 +36,9 @@ fn mix(x: u64) -> u64 {
 
 #[expect(clippy::cast_possible_truncation, reason = "the length is written modulo 2^32, as documented by its 4 bytes")]
 fn key(domain: &str, optimization_id: &str, anonymous_id: &str) -> u64 {
-    let hash = [domain, optimization_id, anonymous_id].iter().fold(0xcbf2_9ce4_8422_2325, |hash, part| {
-        fnv(fnv(hash, &(part.len() as u32).to_le_bytes()), part.as_bytes())
-    });
+    let hash = [domain, optimization_id, anonymous_id]
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, part| fnv(fnv(hash, &(part.len() as u32).to_le_bytes()), part.as_bytes()));
     mix(hash)
 }
 

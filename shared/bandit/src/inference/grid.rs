@@ -128,11 +128,8 @@ pub(crate) fn search<F>(
         return Ok(vec![Point { scales, log_prior: 0.0, log_evidence, weight: 1.0, fit }]);
     }
     let mut main = Axis::new(prior.main_scale, resolution.main);
-    let mut pair = if layout.pairs() == 0 {
-        Axis::single(prior.pair_scale)
-    } else {
-        Axis::new(prior.pair_scale, resolution.pair)
-    };
+    let mut pair =
+        if layout.pairs() == 0 { Axis::single(prior.pair_scale) } else { Axis::new(prior.pair_scale, resolution.pair) };
     let mut points: Vec<Point<F>> = Vec::new();
     for _ in 0..resolution.rounds.max(1) {
         let mut next: Vec<Point<F>> = Vec::with_capacity(main.points * pair.points);

@@ -2,15 +2,17 @@
 
 use super::{check_bool, check_cells, check_contextual, column_means};
 use crate::fit::DRAWS;
-use crate::inference::grid::{self, Point, Resolution};
+use crate::inference::directions::leading;
+use crate::inference::grid;
 use crate::inference::importance::{self, Effort};
-use crate::inference::laplace::{Gaussian, GaussianPrior, laplace};
+use crate::inference::laplace::laplace;
 use crate::inference::logistic::Smoothed;
+use crate::inference::mixture::{Kind, Mixture, Model};
 use crate::inference::resample::systematic;
 use crate::inference::rows::Rows;
-use crate::inference::scales::{Layout, Scales};
+use crate::inference::scales::Layout;
 use crate::inference::streams::{Stream, stream};
-use crate::inference::variational::variational;
+use crate::inference::thin;
 use crate::{
     CellTable, Columns, Diagnostics, FitError, Link, Posterior, Predictor, Prior, ScalePoint, Seed, Space, Step,
 };
@@ -29,43 +31,47 @@ pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Resu
     let rows = Rows::new(space, &columns, cells)?;
     let m = (cells.reward_sum() + 0.5) / (cells.trials() as f64 + 1.0);
     let intercept = (m / (1.0 - m)).ln();
-    let prior_at = |scales: Scales| GaussianPrior { intercept, d: layout.precision(scales) };
-    let mut origin = vec![0.0; columns.len()];
-    origin[0] = intercept;
-    let smoothed = Smoothed::new();
-    let points = grid::search(prior, layout, resolution(columns.len()), |scales, near: Option<&Gaussian>| {
-        let prior = prior_at(scales);
-        let mode = laplace(&rows, &prior, near.map_or(&origin, |g| &g.mean))?;
-        let fit = if std::env::var("LAPLACE").is_ok() { mode } else { variational(&rows, &prior, mode, &smoothed, 1e-3)? };
-        let log_evidence = fit.log_evidence;
-        Ok((fit, log_evidence))
-    })?;
-    let mut points: Vec<Point<Gaussian>> = points.into_iter().collect();
-    points.sort_by(|a, b| a.scales.main.total_cmp(&b.scales.main).then(a.scales.pair.total_cmp(&b.scales.pair)));
-    let priors: Vec<GaussianPrior> = points.iter().map(|p| prior_at(p.scales)).collect();
-    let effort = Effort { round: DRAWS, rounds: 4, enough: DRAWS as f64 };
-    let sample = importance::sample(&rows, &points, &priors, effort, seed);
-    let mut weights = vec![0.0; points.len()];
-    for (w, &g) in sample.weights.weights.iter().zip(&sample.point) {
-        weights[g as usize] += w;
+    let model = Model { rows: &rows, layout, intercept, smoothed: Smoothed::new() };
+    let probe = Effort { first: DRAWS, total: DRAWS };
+    let mut chosen: Option<(f64, Mixture)> = None;
+    for kind in [Kind::Variational, Kind::Laplace] {
+        let mixture = model.mixture(prior, kind)?;
+        let k = importance::sample(&rows, &mixture, &[], probe, seed)?.weights.k;
+        if chosen.as_ref().is_none_or(|(before, _)| k < *before) {
+            chosen = Some((k, mixture));
+        }
+        if k < GOOD_K {
+            break;
+        }
     }
+    let Some((_, mut mixture)) = chosen else { return Err(FitError::NoObservations) };
+    let directions = leading(&rows, &*mixture.gaussian(mixture.peak())?, 3);
+    let sample = importance::sample(&rows, &mixture, &directions, effort(&rows), seed)?;
+    let weights = sample.point_weights(mixture.points.len());
     if std::env::var("SHOW").is_ok() {
-        for (p, w) in points.iter().zip(&weights) {
-            if p.weight > 0.01 || *w > 0.01 {
+        for (p, w) in mixture.points.iter().zip(&weights) {
+            if p.weight > 0.02 || *w > 0.02 {
                 eprintln!("{:.3} {:.3} prop {:.4} corrected {:.4}", p.scales.main, p.scales.pair, p.weight, w);
             }
         }
     }
-    for (p, w) in points.iter_mut().zip(weights) {
+    for (p, w) in mixture.points.iter_mut().zip(weights) {
         p.weight = w;
     }
-    let taken = systematic(&sample.weights.weights, &sample.key, DRAWS, &mut stream(seed, Stream::Resampling));
+    let points = mixture.points;
+    let mut halvings = 0;
+    while ((DRAWS << (halvings + 1)) as f64) < 0.8 * sample.weights.effective {
+        halvings += 1;
+    }
+    let taken =
+        systematic(&sample.weights.weights, &sample.keys, DRAWS << halvings, &mut stream(seed, Stream::Resampling));
+    let taken = thin::halve(&rows, &sample.draws, taken, halvings);
     let mut draws = Vec::with_capacity(DRAWS * columns.len());
     for s in taken {
         draws.extend_from_slice(&sample.draws[s * columns.len()..(s + 1) * columns.len()]);
     }
     let mean_scales = grid::mean_scales(&points);
-    let at_mean = laplace(&rows, &prior_at(mean_scales), &origin)?;
+    let at_mean = laplace(&rows, &model.prior(mean_scales), &model.origin())?;
     Ok(Posterior {
         predictor: Predictor::Columns,
         link: Link::Logit,
@@ -89,10 +95,15 @@ pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Resu
     })
 }
 
-fn resolution(columns: usize) -> Resolution {
-    match columns {
-        0..=400 => Resolution { main: 6, pair: 8, rounds: 5 },
-        401..=1000 => Resolution { main: 4, pair: 5, rounds: 4 },
-        _ => Resolution { main: 3, pair: 4, rounds: 3 },
-    }
+/// Above this k̂ the variational mixture's tails are too thin to be content with, and Laplace's are tried.
+const GOOD_K: f64 = 0.5;
+
+/// As many draws as a bounded amount of work allows, between 10,000 and 160,000.
+#[expect(clippy::cast_precision_loss, reason = "a cost")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a range of counts")]
+fn effort(rows: &Rows) -> Effort {
+    let columns = rows.columns as f64;
+    let per_draw = columns * columns + 20.0 * columns + rows.ones() as f64 + 12.0 * rows.len() as f64;
+    let total = (4e9 / per_draw).min(1e7 / columns).clamp(DRAWS as f64, 16.0 * DRAWS as f64) as usize;
+    Effort { first: DRAWS, total }
 }

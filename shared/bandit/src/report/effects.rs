@@ -98,7 +98,8 @@ impl Marginals {
         }
     }
 
-    /// Adds an observed context. `visit_all` calls its argument once per variant with the rewards. Returns Σ_v r.
+    /// Adds an observed context. `visit_all` calls its argument once per variant with the rewards. Returns the
+    /// mean reward over the variants.
     pub(super) fn add_context(
         &mut self,
         layout: &Layout,
@@ -135,10 +136,7 @@ impl Marginals {
                 }
             }
         }
-        for sum in &mut sum {
-            *sum /= count(layout.variants);
-        }
-        sum
+        sum.map(|sum| sum / count(layout.variants))
     }
 
     /// Adds a context's mean reward to the context levels it stands for.
@@ -256,6 +254,6 @@ fn centre(means: &mut [Wide]) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "levels and variants are far below 2^52")]
-fn count(n: usize) -> f64 {
+pub(super) fn count(n: usize) -> f64 {
     n as f64
 }

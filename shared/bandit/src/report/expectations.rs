@@ -1,7 +1,7 @@
 //! One pass over draws and contexts: everything that averages expected rewards.
 
 use super::contexts::{Points, context_slots};
-use super::effects::{Marginals, Variances, Wide};
+use super::effects::{Marginals, Variances, Wide, count};
 use super::logistic::logistic;
 use crate::decisions::{Block, LANES, Lanes, Layout};
 use crate::{Link, Policy, Posterior, Space};
@@ -84,7 +84,7 @@ impl Expectations {
                 let mean = match point.observed {
                     Some(place) => {
                         let policy = &policy[place];
-                        let sum = marginals.add_context(layout, point, |visit| {
+                        marginals.add_context(layout, point, |visit| {
                             block.for_each_variant(|v, location| {
                                 let reward = rewards(posterior.link, block.offset(), location);
                                 let weight = policy[v] * point.share;
@@ -95,8 +95,7 @@ impl Expectations {
                                 }
                                 visit(v, &reward);
                             });
-                        });
-                        sum
+                        })
                     }
                     None => {
                         let mut sum: Wide = [0.0; LANES];
@@ -106,7 +105,7 @@ impl Expectations {
                                 sum[i] += f64::from(reward[i]);
                             }
                         });
-                        sum
+                        sum.map(|sum| sum / count(variants))
                     }
                 };
                 marginals.add_replaced(point, &mean);

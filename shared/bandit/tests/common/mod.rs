@@ -79,9 +79,7 @@ pub fn locations(posterior: &Posterior, space: &Space, cells: &[(usize, u64)]) -
         .iter()
         .map(|&(variant, context)| {
             let active = columns.active(&space.decode_variant(variant), &space.decode_context(context));
-            (0..posterior.len())
-                .map(|s| active.iter().map(|&c| f64::from(posterior.draw(s)[c])).sum())
-                .collect()
+            (0..posterior.len()).map(|s| active.iter().map(|&c| f64::from(posterior.draw(s)[c])).sum()).collect()
         })
         .collect()
 }

@@ -10,7 +10,8 @@ use crate::error::{ApiError, Detail};
 
 const MAX_VARIANTS: usize = 1_000;
 const MAX_COLUMNS: usize = 2_000;
-const MAX_CONFIG_BYTES: usize = 256_000;
+/// The configuration lies in a record of at most 400 kB beside a policy of at most 200 kB.
+const MAX_CONFIG_BYTES: usize = 150_000;
 
 /// A configuration that obeys every rule, with what the mathematics needs of it.
 #[derive(Clone, Debug, PartialEq)]

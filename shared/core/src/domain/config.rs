@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bandit::{Dtype, RewardType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use snapshots::{Attribution, Immature};
 
 /// What to learn and from what: `training_data_config` of the API, in the shape in which it is sent, stored and
 /// answered. A value of this type is not yet checked; [`super::Checked`] is.
@@ -61,32 +62,12 @@ pub struct RewardConfig {
 pub struct AttributionConfig {
     /// Which of several exposures is credited.
     #[serde(rename = "type")]
-    pub touch: Touch,
+    pub touch: Attribution,
     /// How long after an exposure a reward is credited to it, in hours.
     pub conversion_window_hours: u32,
     /// What happens to exposures whose window is still open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub immature: Option<Immature>,
-}
-
-/// Which of several exposures is credited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Touch {
-    /// The latest.
-    LastTouch,
-    /// The earliest.
-    FirstTouch,
-}
-
-/// What happens to exposures whose window is still open at the snapshot's cut-off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Immature {
-    /// They count.
-    Include,
-    /// They are left out.
-    Exclude,
 }
 
 /// The prior of the scales of a cmab's effects.

@@ -2,16 +2,20 @@
 
 mod checked;
 mod config;
+mod levels;
 mod model;
 mod optimization;
+mod serving;
 mod text;
 mod time;
 
 pub use checked::Checked;
-pub use config::{AttributionConfig, FactorConfig, Immature, PriorConfig, RewardConfig, Touch, TrainingDataConfig};
+pub use config::{AttributionConfig, FactorConfig, PriorConfig, RewardConfig, TrainingDataConfig};
+pub use levels::{context_number, level_json, variant_json};
 pub use model::{
     InSampleMetrics, Interval, LastError, Lease, Model, ModelDetailView, ModelView, Observations, PosteriorRecord,
-    Status,
+    PosteriorView, Status,
 };
-pub use optimization::{Optimization, OptimizationStatus};
+pub use optimization::{Optimization, OptimizationStatus, OptimizationView};
+pub use serving::{POLICY_IN_RECORD, Served, Serving};
 pub use time::{millis, rfc3339};

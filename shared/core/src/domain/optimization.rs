@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::time::millis;
+use super::model::Status;
+use super::time::{millis, rfc3339};
 
 /// Whether an optimization serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,18 @@ pub enum OptimizationStatus {
     Completed,
     /// It is put away.
     Archived,
+}
+
+impl OptimizationStatus {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Completed => "completed",
+            Self::Archived => "archived",
+        }
+    }
 }
 
 /// An optimization as stored.
@@ -41,4 +54,34 @@ pub struct Optimization {
     /// When it last changed.
     #[serde(with = "millis")]
     pub updated_at: DateTime<Utc>,
+}
+
+/// An optimization as the API shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct OptimizationView<'a> {
+    id: Uuid,
+    name: &'a str,
+    status: OptimizationStatus,
+    model_id: Option<Uuid>,
+    model_status: Option<Status>,
+    holdout_percentage: f64,
+    created_at: String,
+    updated_at: String,
+}
+
+impl<'a> OptimizationView<'a> {
+    /// The optimization, with the status of its model.
+    #[must_use]
+    pub fn new(optimization: &'a Optimization, model_status: Option<Status>) -> Self {
+        Self {
+            id: optimization.id,
+            name: &optimization.name,
+            status: optimization.status,
+            model_id: optimization.model_id,
+            model_status,
+            holdout_percentage: optimization.holdout_percentage,
+            created_at: rfc3339(optimization.created_at),
+            updated_at: rfc3339(optimization.updated_at),
+        }
+    }
 }

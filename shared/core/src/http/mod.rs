@@ -8,4 +8,4 @@ mod serve;
 pub use envelope::{Meta, failure, status, success};
 pub use request::{BODY_LIMIT, Query, body, parse_uuid, path, path_id, query, request_id};
 pub use routes::{Match, ROUTES, Route, find};
-pub use serve::{Call, Handler, answer, run};
+pub use serve::{Call, Handler, answer, respond_open, run};

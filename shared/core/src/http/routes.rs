@@ -23,6 +23,15 @@ pub const ROUTES: &[Route] = &[
     route("DELETE", "/api/v2/models/{id}", "delete-model"),
     route("POST", "/api/v2/models/{id}/train", "train-model"),
     route("GET", "/api/v2/models/{id}/state", "model-state"),
+    route("GET", "/api/v2/models/{id}/posteriors", "list-posteriors"),
+    route("POST", "/api/v2/models/{id}/rollback", "rollback-model"),
+    route("GET", "/api/v2/optimizations", "list-optimizations"),
+    route("POST", "/api/v2/optimizations", "create-optimization"),
+    route("POST", "/api/v2/optimizations/best-variant", "best-variant"),
+    route("GET", "/api/v2/optimizations/{id}", "get-optimization"),
+    route("PATCH", "/api/v2/optimizations/{id}", "update-optimization"),
+    route("POST", "/api/v2/optimizations/{id}/serve", "serve-variant"),
+    route("GET", "/api/v2/optimizations/{id}/policy", "optimization-policy"),
 ];
 
 /// What a method and a path lead to.

@@ -55,6 +55,14 @@ impl Call {
     }
 }
 
+/// A JSON answer of an endpoint that takes no token.
+///
+/// # Errors
+/// [`ApiError::Internal`] if `body` does not serialise to an object.
+pub fn respond_open<T: Serialize>(request_id: String, body: &T) -> Result<Response<Body>, ApiError> {
+    success(StatusCode::OK, body, &Meta { request_id, organization_id: None, next_cursor: None })
+}
+
 /// An endpoint: an `async fn(&App, Request) -> Result<Response<Body>, ApiError>`.
 pub trait Handler<'a>: Send + Sync {
     /// What the call returns.

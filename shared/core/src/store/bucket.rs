@@ -148,6 +148,15 @@ impl Bucket {
         Ok(collected.into_bytes())
     }
 
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// [`StoreError`], also where the object is missing.
+    pub async fn read_all(&self, key: &str) -> Result<Bytes, StoreError> {
+        let sent = self.client.get_object().bucket(&self.name).key(key).send().await;
+        collect(key, sent.map_err(|e| sort("GetObject", &e))?.body).await
+    }
+
     /// Writes an object that must not exist yet. `false`: it does, and is as it was.
     ///
     /// # Errors
@@ -169,6 +178,13 @@ impl Bucket {
         let sent = self.client.put_object().bucket(&self.name).key(key).body(body).send().await;
         sent.map(drop).map_err(|e| sort("PutObject", &e))
     }
+}
+
+async fn collect(key: &str, body: ByteStream) -> Result<Bytes, StoreError> {
+    let collected = body.collect().await;
+    let collected =
+        collected.map_err(|e| StoreError::Unavailable { operation: "GetObject", cause: format!("{key}: {e}") })?;
+    Ok(collected.into_bytes())
 }
 
 fn is_precondition<E: ProvideErrorMetadata>(error: &aws_sdk_s3::error::SdkError<E>) -> bool {

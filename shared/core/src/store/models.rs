@@ -6,15 +6,15 @@ use uuid::Uuid;
 
 use super::error::{StoreError, sort};
 use super::table::{INDEX_BY_UPDATE, Table, decode, item, nested, number, text};
-use crate::domain::{LastError, Lease, Model, Optimization, PosteriorRecord};
+use crate::domain::{LastError, Lease, Model, Optimization, PosteriorRecord, Served, Serving};
 
 const BUILD: &str = "build request";
 
-fn built<T>(result: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, StoreError> {
+pub(super) fn built<T>(result: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, StoreError> {
     result.map_err(|e| StoreError::Fault { operation: BUILD, cause: e.to_string() })
 }
 
-fn organization_key(organization: &str) -> String {
+pub(super) fn organization_key(organization: &str) -> String {
     format!("ORG#{organization}")
 }
 
@@ -22,12 +22,17 @@ fn model_key(id: Uuid) -> String {
     format!("MODEL#{id}")
 }
 
-fn optimization_key(id: Uuid) -> String {
+pub(super) fn optimization_key(id: Uuid) -> String {
     format!("OPTIMIZATION#{id}")
 }
 
+/// Versions in 19 digits sort as text.
+fn posterior_record_key(model: Uuid, version: u64) -> String {
+    format!("POSTERIOR#{model}#{version:019}")
+}
+
 /// Where a model stands in the list of its organization. Milliseconds in 15 digits sort as text until the year 33658.
-fn list_order(kind: &str, updated_at: DateTime<Utc>, id: Uuid) -> String {
+pub(super) fn list_order(kind: &str, updated_at: DateTime<Utc>, id: Uuid) -> String {
     format!("{kind}#{:015}#{id}", updated_at.timestamp_millis())
 }
 
@@ -56,14 +61,6 @@ impl Table {
     /// [`StoreError`].
     pub async fn model(&self, organization: &str, id: Uuid) -> Result<Option<Model>, StoreError> {
         self.get(organization_key(organization), model_key(id)).await
-    }
-
-    /// Reads an optimization of an organization.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn optimization(&self, organization: &str, id: Uuid) -> Result<Option<Optimization>, StoreError> {
-        self.get(organization_key(organization), optimization_key(id)).await
     }
 
     /// The models of an organization, newest `updated_at` first, from where `cursor` says; `limit` many at the most,
@@ -120,7 +117,12 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn create_both(&self, optimization: &Optimization, model: &Model) -> Result<(), StoreError> {
+    pub async fn create_both(
+        &self,
+        optimization: &Optimization,
+        model: &Model,
+        serving: &Serving,
+    ) -> Result<(), StoreError> {
         let order = list_order("OPTIMIZATION", optimization.updated_at, optimization.id);
         let put = Put::builder()
             .table_name(&self.name)
@@ -132,14 +134,14 @@ impl Table {
             )?))
             .condition_expression("attribute_not_exists(pk)");
         let first = TransactWriteItem::builder().put(built(put.build())?).build();
-        self.transact(vec![first, self.put_new_model(model)?]).await
+        self.transact(vec![first, self.put_new_model(model)?, self.put_new_serving(serving)?]).await
     }
 
     /// Writes a new model for an optimization that has none, and says so there.
     ///
     /// # Errors
     /// [`StoreError::Condition`] with item 0 where the optimization is missing or has a model.
-    pub async fn create_model(&self, model: &Model) -> Result<(), StoreError> {
+    pub async fn create_model(&self, model: &Model, served: &Served) -> Result<(), StoreError> {
         let order = list_order("OPTIMIZATION", model.created_at, model.optimization_id);
         let update = Update::builder()
             .table_name(&self.name)
@@ -151,7 +153,8 @@ impl Table {
             .expression_attribute_values(":now", number(model.created_at.timestamp_millis()))
             .expression_attribute_values(":order", text(order));
         let parent = TransactWriteItem::builder().update(built(update.build())?).build();
-        self.transact(vec![parent, self.put_new_model(model)?]).await
+        let serve = self.serve_new_model(model.optimization_id, served)?;
+        self.transact(vec![parent, self.put_new_model(model)?, serve]).await
     }
 
     fn put_new_model(&self, model: &Model) -> Result<TransactWriteItem, StoreError> {
@@ -256,18 +259,19 @@ impl Table {
             .map_err(|e| sort("UpdateItem", &e))
     }
 
-    /// Ends a run that succeeded: records the posterior, moves the model's pointer to it and gives the hold back, all or
-    /// nothing.
+    /// Ends a run that succeeded: records the posterior, moves the model's pointer and the served policy to it and gives
+    /// the hold back, all or nothing.
     ///
     /// # Errors
     /// [`StoreError::Condition`] where the hold is no longer the run's or the model is archived.
     pub async fn publish(
         &self,
-        organization: &str,
-        id: Uuid,
+        model: &Model,
         owner: &str,
         posterior: &PosteriorRecord,
+        served: &Served,
     ) -> Result<(), StoreError> {
+        let (organization, id) = (model.organization_id.as_str(), model.id);
         let now = posterior.trained_at;
         let version = i64::try_from(posterior.posterior_version).unwrap_or(i64::MAX);
         let pointer = Update::builder()
@@ -293,7 +297,7 @@ impl Table {
             .table_name(&self.name)
             .set_item(Some(item(
                 organization_key(organization),
-                format!("POSTERIOR#{id}#{version:019}"),
+                posterior_record_key(id, posterior.posterior_version),
                 posterior,
                 &[],
             )?))
@@ -301,6 +305,56 @@ impl Table {
         self.transact(vec![
             TransactWriteItem::builder().update(built(pointer.build())?).build(),
             TransactWriteItem::builder().put(built(record.build())?).build(),
+            self.serve_version(model.optimization_id, served)?,
+        ])
+        .await
+    }
+
+    /// The versions of a model's posterior, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn posteriors(&self, organization: &str, id: Uuid) -> Result<Vec<PosteriorRecord>, StoreError> {
+        self.query_prefix(organization_key(organization), format!("POSTERIOR#{id}#"), false).await
+    }
+
+    /// One version of a model's posterior.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn posterior(
+        &self,
+        organization: &str,
+        id: Uuid,
+        version: u64,
+    ) -> Result<Option<PosteriorRecord>, StoreError> {
+        self.get(organization_key(organization), posterior_record_key(id, version)).await
+    }
+
+    /// Moves a model's pointer, and what is served, to a version that is recorded already, both or neither.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where the model is archived.
+    pub async fn point_to(
+        &self,
+        model: &Model,
+        posterior: &PosteriorRecord,
+        served: &Served,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let pointer = Update::builder()
+            .table_name(&self.name)
+            .key("pk", text(organization_key(&model.organization_id)))
+            .key("sk", text(model_key(model.id)))
+            .update_expression("SET posterior = :posterior, updated_at = :now, list_order = :order ADD revision :one")
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(archived_at)")
+            .expression_attribute_values(":posterior", nested(posterior)?)
+            .expression_attribute_values(":now", number(now.timestamp_millis()))
+            .expression_attribute_values(":order", text(list_order("MODEL", now, model.id)))
+            .expression_attribute_values(":one", number(1));
+        self.transact(vec![
+            TransactWriteItem::builder().update(built(pointer.build())?).build(),
+            self.serve_version(model.optimization_id, served)?,
         ])
         .await
     }
@@ -336,6 +390,7 @@ impl Table {
         self.transact(vec![
             TransactWriteItem::builder().update(built(child.build())?).build(),
             TransactWriteItem::builder().update(built(parent.build())?).build(),
+            self.serve_nothing(model.optimization_id, model.id)?,
         ])
         .await
     }

@@ -6,6 +6,7 @@
 //! | `ORG#{organization}` | `OPTIMIZATION#{optimization}` | an optimization |
 //! | `ORG#{organization}` | `POSTERIOR#{model}#{version}` | a posterior, once per version |
 //! | `ORG#{organization}` | `APIKEY#{key}` | an API key, for lists |
+//! | `SERVING#{optimization}` | `SERVING` | what serving needs of an optimization: it takes no token |
 //! | `APIKEY#{SHA-256 of the secret}` | `APIKEY` | an API key, for authentication |
 //!
 //! Models and optimizations carry `list_order`, `{kind}#{updated_at}#{id}`, the range key of the local secondary index
@@ -119,6 +120,32 @@ impl Table {
             .expression_attribute_values(":pk", text(pk))
             .expression_attribute_values(":prefix", text(prefix))
             .scan_index_forward(forward)
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut all = Vec::new();
+        while let Some(item) = pages.next().await {
+            all.push(decode(item.map_err(|e| sort("Query", &e))?)?);
+        }
+        Ok(all)
+    }
+
+    /// All items of an organization whose place in the index by time begins with a prefix, newest first.
+    pub(super) async fn query_by_update<T: DeserializeOwned>(
+        &self,
+        organization: &str,
+        prefix: &str,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(INDEX_BY_UPDATE)
+            .key_condition_expression("pk = :pk AND begins_with(list_order, :prefix)")
+            .expression_attribute_values(":pk", text(format!("ORG#{organization}")))
+            .expression_attribute_values(":prefix", text(prefix))
+            .scan_index_forward(false)
             .consistent_read(true)
             .into_paginator()
             .items()

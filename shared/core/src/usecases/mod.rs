@@ -1,5 +1,17 @@
 //! What the service does, one file per story: no HTTP in, no SDK out.
 
+mod hold;
 mod models;
+mod observations;
+mod optimizations;
+mod policy;
+mod serve;
+mod state;
+mod train;
+mod versions;
 
 pub use models::NewModel;
+pub use optimizations::{NewOptimization, PatchOptimization, WithModel};
+pub use policy::PolicyDocument;
+pub use serve::{Decision, ServingCache, Visitor};
+pub use train::Trained;

@@ -1,11 +1,12 @@
 //! Making, seeing and deleting models.
 
 use bandit::ModelType;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::domain::{Checked, Model, Optimization, OptimizationStatus, TrainingDataConfig};
+use crate::domain::{Checked, Model, Served, TrainingDataConfig};
 use crate::error::ApiError;
 use crate::store::StoreError;
 
@@ -40,38 +41,16 @@ impl App {
     pub async fn create_model(&self, organization: &str, new: NewModel) -> Result<Model, ApiError> {
         let parent =
             new.optimization_id.as_deref().map(|id| crate::http::parse_uuid("optimization_id", id)).transpose()?;
-        let checked = Checked::new(new.model_type, new.training_data_config)?;
         let now = self.clock.now();
-        let model = Model {
-            id: Uuid::new_v4(),
-            organization_id: organization.to_owned(),
-            optimization_id: parent.unwrap_or_else(Uuid::new_v4),
-            model_type: new.model_type,
-            config: checked.config,
-            created_at: now,
-            updated_at: now,
-            archived_at: None,
-            lease: None,
-            posterior: None,
-            highest_version: 0,
-            last_error: None,
-            revision: 0,
-        };
+        let optimization = parent.unwrap_or_else(Uuid::new_v4);
+        let model = new_model(organization, optimization, new.model_type, new.training_data_config, now)?;
         let Some(parent) = parent else {
-            let optimization = Optimization {
-                id: model.optimization_id,
-                organization_id: organization.to_owned(),
-                name: model.config.reward.name.clone(),
-                status: OptimizationStatus::Live,
-                model_id: Some(model.id),
-                holdout_percentage: 0.0,
-                created_at: now,
-                updated_at: now,
-            };
-            self.table.create_both(&optimization, &model).await?;
+            let name = model.config.reward.name.clone();
+            self.create_both(model.clone(), name, 0.0).await?;
             return Ok(model);
         };
-        match self.table.create_model(&model).await {
+        let served = Served::untrained(model.id, model.model_type, model.config.clone());
+        match self.table.create_model(&model, &served).await {
             Ok(()) => Ok(model),
             Err(StoreError::Condition { item: 0, .. }) => {
                 Err(match self.table.optimization(organization, parent).await? {
@@ -101,4 +80,29 @@ impl App {
             Err(other) => Err(other.into()),
         }
     }
+}
+
+/// A model that was never trained.
+pub(super) fn new_model(
+    organization: &str,
+    optimization: Uuid,
+    model_type: ModelType,
+    config: TrainingDataConfig,
+    now: DateTime<Utc>,
+) -> Result<Model, ApiError> {
+    Ok(Model {
+        id: Uuid::new_v4(),
+        organization_id: organization.to_owned(),
+        optimization_id: optimization,
+        model_type,
+        config: Checked::new(model_type, config)?.config,
+        created_at: now,
+        updated_at: now,
+        archived_at: None,
+        lease: None,
+        posterior: None,
+        highest_version: 0,
+        last_error: None,
+        revision: 0,
+    })
 }

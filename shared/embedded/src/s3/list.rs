@@ -254,7 +254,8 @@ fn walk_folder(folder: &Path, base: &str, query: &Query, found: &mut Vec<Entry>)
     if query.after.as_str() > base && !resumes_inside {
         return Ok(());
     }
-    let is_group = within && query.delimiter.as_deref() == Some("/");
+    let slash = base.strip_prefix(&query.prefix).and_then(|rest| Some(rest.find('/')? + 1 == rest.len()));
+    let is_group = slash == Some(true) && query.delimiter.as_deref() == Some("/");
     if is_group && query.after == base {
         return Ok(());
     }

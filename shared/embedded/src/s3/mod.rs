@@ -25,8 +25,9 @@ mod write;
 
 use std::fmt;
 
-use s3s::auth::SimpleAuth;
+use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::S3ServiceBuilder;
+use s3s::{S3Result, s3_error};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::folder::DataFolder;
@@ -45,6 +46,20 @@ pub struct Credentials {
 impl fmt::Debug for Credentials {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+/// Knows one key pair.
+struct OneKey(Credentials);
+
+#[async_trait::async_trait]
+impl S3Auth for OneKey {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        if access_key == self.0.access_key_id {
+            Ok(SecretKey::from(self.0.secret_access_key.as_str()))
+        } else {
+            Err(s3_error!(InvalidAccessKeyId, "The access key id you provided does not exist in our records."))
+        }
     }
 }
 
@@ -81,8 +96,7 @@ pub async fn start_s3(
     };
     let store = store::Store::open(&folder.path().join("objects"), created)?;
     let mut service = S3ServiceBuilder::new(guard::Guard::new(store));
-    service
-        .set_auth(SimpleAuth::from_single(credentials.access_key_id.as_str(), credentials.secret_access_key.as_str()));
+    service.set_auth(OneKey(credentials.clone()));
     let (listener, address) = listen(port).await?;
     Ok(serve::spawn(listener, address, service.build(), folder))
 }

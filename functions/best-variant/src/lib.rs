@@ -1,0 +1,33 @@
+//! `POST /api/v2/optimizations/best-variant`: as `serve-variant`, with the optimization's id in the body.
+
+use fulcrum_core::http::{body, parse_uuid, query, request_id, respond_open};
+use fulcrum_core::usecases::Visitor;
+use fulcrum_core::{ApiError, App};
+use lambda_http::{Body, Request, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The body: a visitor, and the optimization. Written out, since flattening would let unknown fields pass.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamedVisitor {
+    optimization_id: String,
+    anonymous_id: String,
+    #[serde(default)]
+    context: Map<String, Value>,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Answers the endpoint.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
+    query(&request, &[])?;
+    let named: NamedVisitor = body(&request)?;
+    let id = parse_uuid("optimization_id", &named.optimization_id)?;
+    let NamedVisitor { anonymous_id, context, dry_run, .. } = named;
+    let decision = app.serve(id, &Visitor { anonymous_id, context, dry_run }).await?;
+    respond_open(request_id(&request), &decision)
+}

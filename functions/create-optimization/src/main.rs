@@ -1,0 +1,6 @@
+//! The Lambda function `create-optimization`.
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    fulcrum_core::run(create_optimization::handle).await
+}

@@ -1,0 +1,6 @@
+//! The Lambda function `get-optimization`.
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    fulcrum_core::run(get_optimization::handle).await
+}

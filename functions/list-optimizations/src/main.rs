@@ -1,0 +1,6 @@
+//! The Lambda function `list-optimizations`.
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    fulcrum_core::run(list_optimizations::handle).await
+}

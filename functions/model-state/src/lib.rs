@@ -1,0 +1,18 @@
+//! `GET /api/v2/models/{id}/state`: what the model believes.
+
+use fulcrum_core::auth::Scope;
+use fulcrum_core::http::{path_id, query};
+use fulcrum_core::{ApiError, App, Call};
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, Response};
+
+/// Answers the endpoint.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
+    let call = Call::begin(app, &request, Scope::ModelsRead).await?;
+    query(&request, &[])?;
+    let state = app.model_state(&call.caller.organization_id, path_id(&request)?).await?;
+    call.respond(StatusCode::OK, &state)
+}

@@ -1,0 +1,6 @@
+//! The Lambda function `serve-variant`.
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    fulcrum_core::run(serve_variant::handle).await
+}

@@ -1,0 +1,6 @@
+//! The Lambda function `train-model`.
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    fulcrum_core::run(train_model::handle).await
+}

@@ -1,0 +1,6 @@
+//! The Lambda function `update-optimization`.
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    fulcrum_core::run(update_optimization::handle).await
+}

@@ -1,0 +1,69 @@
+//! The record that serving reads, kept in step with the model by the transactions that change the model.
+
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+use uuid::Uuid;
+
+use super::error::StoreError;
+use super::models::built;
+use super::table::{Table, item, nested, text};
+use crate::domain::{Served, Serving};
+
+const KIND: &str = "SERVING";
+
+pub(super) fn serving_key(optimization: Uuid) -> String {
+    format!("{KIND}#{optimization}")
+}
+
+impl Table {
+    /// What serving needs of an optimization.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn serving(&self, optimization: Uuid) -> Result<Option<Serving>, StoreError> {
+        self.get(serving_key(optimization), KIND.to_owned()).await
+    }
+
+    pub(super) fn put_new_serving(&self, serving: &Serving) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item(serving_key(serving.optimization_id), KIND.to_owned(), serving, &[])?))
+            .condition_expression("attribute_not_exists(pk)");
+        Ok(TransactWriteItem::builder().put(built(put.build())?).build())
+    }
+
+    fn update_serving(&self, optimization: Uuid) -> UpdateBuilder {
+        Update::builder().table_name(&self.name).key("pk", text(serving_key(optimization))).key("sk", text(KIND))
+    }
+
+    /// From now on a new model is served.
+    pub(super) fn serve_new_model(&self, optimization: Uuid, served: &Served) -> Result<TransactWriteItem, StoreError> {
+        let update = self
+            .update_serving(optimization)
+            .update_expression("SET served = :served")
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(served)")
+            .expression_attribute_values(":served", nested(served)?);
+        Ok(TransactWriteItem::builder().update(built(update.build())?).build())
+    }
+
+    /// From now on another version of the same model is served.
+    pub(super) fn serve_version(&self, optimization: Uuid, served: &Served) -> Result<TransactWriteItem, StoreError> {
+        let update = self
+            .update_serving(optimization)
+            .update_expression("SET served = :served")
+            .condition_expression("served.model_id = :model")
+            .expression_attribute_values(":served", nested(served)?)
+            .expression_attribute_values(":model", text(served.model_id.to_string()));
+        Ok(TransactWriteItem::builder().update(built(update.build())?).build())
+    }
+
+    /// From now on nothing is served.
+    pub(super) fn serve_nothing(&self, optimization: Uuid, model: Uuid) -> Result<TransactWriteItem, StoreError> {
+        let update = self
+            .update_serving(optimization)
+            .update_expression("REMOVE served")
+            .condition_expression("served.model_id = :model")
+            .expression_attribute_values(":model", text(model.to_string()));
+        Ok(TransactWriteItem::builder().update(built(update.build())?).build())
+    }
+}

@@ -1,0 +1,82 @@
+//! A training run's hold on its model: taken by a conditional write, renewed while the run lives, given back at its end.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::domain::{LastError, Lease, Model};
+use crate::error::ApiError;
+use crate::http::status;
+use crate::store::{StoreError, Taken};
+
+/// A hold that is ours. Dropping it stops the renewal, and the hold lapses.
+pub(super) struct Hold {
+    pub(super) owner: String,
+    renewal: JoinHandle<()>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.renewal.abort();
+    }
+}
+
+impl App {
+    /// Takes hold of a model.
+    pub(super) async fn hold(&self, organization: &str, id: Uuid) -> Result<(Hold, Model), ApiError> {
+        let now = self.clock.now();
+        let lease = Lease { owner: Uuid::new_v4().to_string(), expires_at: now + self.lease };
+        match self.table.take(organization, id, &lease, now).await? {
+            Taken::Held(model) => {
+                let renewal = self.renew_forever(organization.to_owned(), id, lease.owner.clone());
+                Ok((Hold { owner: lease.owner, renewal: tokio::spawn(renewal) }, *model))
+            }
+            Taken::Refused(None) => Err(ApiError::NotFound { what: "model", id: id.to_string() }),
+            Taken::Refused(Some(model)) if model.archived_at.is_some() => Err(archived(id)),
+            Taken::Refused(Some(model)) => {
+                // A hold that was given back in between is worth another try at once.
+                let left = model.held(now).map_or(TimeDelta::zero(), |(_, left)| left);
+                Err(ApiError::Conflict {
+                    message: format!("another training run holds model {id}; wait until it ends"),
+                    retry_after: Some(left.to_std().unwrap_or(Duration::ZERO).max(Duration::from_secs(1))),
+                })
+            }
+        }
+    }
+
+    /// Renews a hold three times in each span of the lease, until the task is aborted or the hold is lost.
+    fn renew_forever(&self, organization: String, id: Uuid, owner: String) -> impl Future<Output = ()> + 'static {
+        let app = self.clone();
+        async move {
+            let pause = app.lease.to_std().unwrap_or(Duration::from_secs(60)) / 3;
+            loop {
+                tokio::time::sleep(pause).await;
+                let lease = Lease { owner: owner.clone(), expires_at: app.clock.now() + app.lease };
+                match app.table.renew(&organization, id, &lease).await {
+                    Ok(()) => {}
+                    // Publishing has the same condition and will say so.
+                    Err(StoreError::Condition { .. }) => return,
+                    Err(error) => tracing::warn!(model_id = %id, %error, "the hold was not renewed; trying again"),
+                }
+            }
+        }
+    }
+
+    /// Gives a hold back after a failed run and keeps the error with the model. What cannot be written is logged: the
+    /// hold lapses anyway, and the client gets the run's own error.
+    pub(super) async fn give_back(&self, organization: &str, id: Uuid, hold: Hold, error: &ApiError) {
+        let (_, code) = status(error);
+        let last = LastError { code: code.to_owned(), message: error.to_string(), at: self.clock.now() };
+        if let Err(error) = self.table.fail(organization, id, &hold.owner, &last).await {
+            tracing::warn!(model_id = %id, %error, "the end of a failed run was not recorded");
+        }
+    }
+}
+
+/// The answer for a model that is archived.
+pub(super) fn archived(id: Uuid) -> ApiError {
+    ApiError::conflict(format!("model {id} is archived; create a new model for its optimization"))
+}

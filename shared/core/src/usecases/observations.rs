@@ -1,0 +1,111 @@
+//! From the bucket to the cell table: the latest complete snapshot, found by listing, counted in one pass.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bandit::CellTable;
+use bytes::Bytes;
+use snapshots::{Kind, Object, Plan, SnapshotError, Source, SourceError};
+use tokio::runtime::Handle;
+
+use super::train::blocking;
+use crate::app::App;
+use crate::calls::Calls;
+use crate::domain::{Checked, Model, Observations};
+use crate::error::ApiError;
+use crate::store::{Bucket, StoreError, snapshots_prefix};
+
+/// What a run learns from.
+pub(super) struct Read {
+    pub(super) snapshot_id: String,
+    pub(super) cells: CellTable,
+    pub(super) observations: Observations,
+}
+
+/// A snapshot in the bucket, for readers that block.
+struct InBucket {
+    bucket: Bucket,
+    prefix: String,
+    runtime: Handle,
+    calls: Calls,
+}
+
+impl Source for InBucket {
+    fn read(&self, key: &str, range: Range<u64>) -> Result<Bytes, SourceError> {
+        let key = format!("{}{key}", self.prefix);
+        let read = self.calls.count(self.bucket.read(&key, range));
+        self.runtime.block_on(read).map_err(|error| match error {
+            StoreError::Unavailable { .. } => SourceError::Unavailable(Box::new(error)),
+            other => SourceError::Failed(Box::new(other)),
+        })
+    }
+}
+
+impl App {
+    /// Reads the latest complete snapshot of a model's optimization.
+    pub(super) async fn read_latest_snapshot(&self, model: &Model, checked: &Arc<Checked>) -> Result<Read, ApiError> {
+        let prefix = snapshots_prefix(&model.organization_id, &model.optimization_id.to_string());
+        let Some(snapshot) = self.bucket.latest_snapshot(&prefix).await? else {
+            return Err(ApiError::NoObservations {
+                message: format!(
+                    "there is no complete snapshot under s3://{}/{prefix}; a snapshot is complete once it holds _SUCCESS",
+                    self.bucket.name()
+                ),
+            });
+        };
+        let source = InBucket {
+            bucket: self.bucket.clone(),
+            prefix: format!("{prefix}{}/", snapshot.id),
+            runtime: Handle::current(),
+            calls: Calls::current(),
+        };
+        let objects: Vec<Object> = snapshot.objects.into_iter().map(|(key, size)| Object { key, size }).collect();
+        let (checked, threads, optimization) = (Arc::clone(checked), self.threads, model.optimization_id.to_string());
+        let place = format!("s3://{}/{}", self.bucket.name(), source.prefix);
+        let count = move || {
+            let attribution = &checked.config.attribution;
+            let plan = Plan {
+                space: &checked.space,
+                optimization_id: &optimization,
+                reward_name: &checked.config.reward.name,
+                reward: checked.config.reward.reward_type,
+                attribution: attribution.touch,
+                window_hours: attribution.conversion_window_hours,
+                immature: attribution.immature.unwrap_or_default(),
+                threads,
+            };
+            snapshots::count(&source, &objects, &plan)
+        };
+        let counted = blocking(count).await?.map_err(|error| refusal(&error, &place))?;
+        let seen = counted.observations;
+        let skipped = seen.skipped.iter().map(|(reason, &rows)| (reason.name().to_owned(), rows)).collect();
+        let (exposures, rewards, attributed_rewards) = (seen.exposures, seen.rewards, seen.attributed_rewards);
+        let observations = Observations { exposures, rewards, attributed_rewards, skipped };
+        Ok(Read { snapshot_id: snapshot.id, cells: counted.cells, observations })
+    }
+}
+
+/// The client's error for a snapshot that cannot be counted.
+fn refusal(error: &SnapshotError, place: &str) -> ApiError {
+    match error.kind() {
+        Kind::Empty => ApiError::NoObservations { message: format!("{place}: {error}") },
+        Kind::Invalid => ApiError::InvalidSnapshot { message: format!("{place}: {error}") },
+        Kind::Source => {
+            let mut cause = format!("{place}: {error}");
+            let mut inner = error.source();
+            while let Some(error) = inner {
+                let _ = write!(cause, ": {error}");
+                inner = error.source();
+            }
+            match error {
+                SnapshotError::Source { source: SourceError::Unavailable(_), .. } => {
+                    ApiError::Unavailable { cause, retry_after: Duration::from_secs(2) }
+                }
+                _ => ApiError::internal(cause),
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Making, seeing and changing optimizations.
+
+use std::collections::HashMap;
+
+use bandit::ModelType;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::models::new_model;
+use crate::app::App;
+use crate::domain::{
+    Model, Optimization, OptimizationStatus, OptimizationView, Served, Serving, Status, TrainingDataConfig,
+};
+use crate::error::{ApiError, Detail};
+use crate::store::{OptimizationChange, StoreError};
+
+/// The body of `POST /api/v2/optimizations`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewOptimization {
+    /// What people call it.
+    pub name: String,
+    /// mab or cmab.
+    pub model_type: ModelType,
+    /// What to learn and from what.
+    pub training_data_config: TrainingDataConfig,
+    /// The share of users who always see the baseline, in percent; 0 where absent.
+    #[serde(default)]
+    pub holdout_percentage: Option<f64>,
+}
+
+/// The body of `PATCH /api/v2/optimizations/{id}`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PatchOptimization {
+    /// A new name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// A new status.
+    #[serde(default)]
+    pub status: Option<OptimizationStatus>,
+}
+
+/// An optimization with the status of its model.
+#[derive(Clone, Debug)]
+pub struct WithModel {
+    /// The optimization.
+    pub optimization: Optimization,
+    /// What its model is now; absent where it has none.
+    pub model_status: Option<Status>,
+}
+
+impl WithModel {
+    /// As the API shows it.
+    #[must_use]
+    pub fn view(&self) -> OptimizationView<'_> {
+        OptimizationView::new(&self.optimization, self.model_status)
+    }
+}
+
+fn check_name(name: &str) -> Result<(), ApiError> {
+    if (1..=256).contains(&name.chars().count()) {
+        return Ok(());
+    }
+    Err(ApiError::invalid_at(vec![Detail::new("name", format!("{name:?} is not a text of 1 to 256 characters"))]))
+}
+
+fn not_found(id: Uuid) -> ApiError {
+    ApiError::NotFound { what: "optimization", id: id.to_string() }
+}
+
+impl App {
+    /// Makes an optimization with its first model, both or neither.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidRequest`], and storage errors.
+    pub async fn create_optimization(&self, organization: &str, new: NewOptimization) -> Result<WithModel, ApiError> {
+        check_name(&new.name)?;
+        let holdout = new.holdout_percentage.unwrap_or(0.0);
+        if !(0.0..=50.0).contains(&holdout) {
+            let message = format!("{holdout} is not in 0 to 50 percent");
+            return Err(ApiError::invalid_at(vec![Detail::new("holdout_percentage", message)]));
+        }
+        let now = self.clock.now();
+        let id = Uuid::new_v4();
+        let model = new_model(organization, id, new.model_type, new.training_data_config, now)?;
+        let optimization = self.create_both(model, new.name, holdout).await?;
+        Ok(WithModel { optimization, model_status: Some(Status::Untrained) })
+    }
+
+    /// Writes a new model and its new optimization.
+    pub(super) async fn create_both(&self, model: Model, name: String, holdout: f64) -> Result<Optimization, ApiError> {
+        let optimization = Optimization {
+            id: model.optimization_id,
+            organization_id: model.organization_id.clone(),
+            name,
+            status: OptimizationStatus::Live,
+            model_id: Some(model.id),
+            holdout_percentage: holdout,
+            created_at: model.created_at,
+            updated_at: model.created_at,
+        };
+        let serving = Serving {
+            optimization_id: optimization.id,
+            organization_id: optimization.organization_id.clone(),
+            status: optimization.status,
+            holdout_percentage: holdout,
+            served: Some(Served::untrained(model.id, model.model_type, model.config.clone())),
+        };
+        self.table.create_both(&optimization, &model, &serving).await?;
+        Ok(optimization)
+    }
+
+    /// The optimizations of an organization, newest `updated_at` first, with the status of their models.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn optimizations(&self, organization: &str) -> Result<Vec<WithModel>, ApiError> {
+        let optimizations = self.table.optimizations(organization).await?;
+        let models = self.table.models(organization, false, None, None, usize::MAX).await?;
+        let now = self.clock.now();
+        let statuses: HashMap<Uuid, Status> = models.items.iter().map(|m| (m.id, m.status(now))).collect();
+        let with_model = |optimization: Optimization| {
+            let model_status = optimization.model_id.and_then(|id| statuses.get(&id).copied());
+            WithModel { optimization, model_status }
+        };
+        Ok(optimizations.into_iter().map(with_model).collect())
+    }
+
+    /// An optimization of an organization, with the status of its model.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`], and storage errors.
+    pub async fn optimization(&self, organization: &str, id: Uuid) -> Result<WithModel, ApiError> {
+        let optimization = self.table.optimization(organization, id).await?.ok_or_else(|| not_found(id))?;
+        let model = match optimization.model_id {
+            Some(model) => self.table.model(organization, model).await?,
+            None => None,
+        };
+        Ok(WithModel { optimization, model_status: model.map(|m| m.status(self.clock.now())) })
+    }
+
+    /// Changes an optimization's name or status. Serving follows the status within its cache time.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidRequest`], [`ApiError::NotFound`], and storage errors.
+    pub async fn update_optimization(
+        &self,
+        organization: &str,
+        id: Uuid,
+        patch: PatchOptimization,
+    ) -> Result<WithModel, ApiError> {
+        if let Some(name) = &patch.name {
+            check_name(name)?;
+        }
+        if patch.name.is_none() && patch.status.is_none() {
+            return Err(ApiError::invalid("there is nothing to change; send name, status or both"));
+        }
+        let change = OptimizationChange { name: patch.name, status: patch.status, at: self.clock.now() };
+        match self.table.change_optimization(organization, id, &change).await {
+            Ok(()) => self.optimization(organization, id).await,
+            Err(StoreError::Condition { .. }) => Err(not_found(id)),
+            Err(other) => Err(other.into()),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What a model believes, as its last good training wrote it down.
+
+use bandit::stored::{Header, StoredError};
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::domain::{Checked, Model, PosteriorRecord, rfc3339};
+use crate::error::ApiError;
+
+/// Bytes of a posterior's object that are read at first: the header of all but the largest models.
+const FIRST_READ: u64 = 65_536;
+
+impl App {
+    /// The state of a model, in the fields of the API. Before the first training it holds no belief, only what is
+    /// served: every allowed variant alike.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`], and storage errors.
+    pub async fn model_state(&self, organization: &str, id: Uuid) -> Result<Map<String, Value>, ApiError> {
+        let model = self.model(organization, id).await?;
+        let mut state = Map::new();
+        state.insert("model_id".into(), json!(model.id));
+        state.insert("model_type".into(), json!(model.model_type));
+        let posterior = model.posterior.as_ref();
+        state.insert("posterior_version".into(), json!(posterior.map_or(0, |p| p.posterior_version)));
+        state.insert("trained_at".into(), json!(posterior.map(|p| rfc3339(p.trained_at))));
+        let report = match posterior {
+            Some(posterior) => self.report(posterior).await?,
+            None => untrained(&model)?,
+        };
+        state.extend(report);
+        Ok(state)
+    }
+
+    /// Reads only the report out of a posterior's object: the header, then the report's range.
+    async fn report(&self, posterior: &PosteriorRecord) -> Result<Map<String, Value>, ApiError> {
+        let bytes = self.tensor(&posterior.object, "state").await?;
+        serde_json::from_slice(&bytes).map_err(|e| ApiError::internal(format!("{}: {e}", posterior.object)))
+    }
+
+    /// Reads one tensor of a posterior's object by its range.
+    pub(super) async fn tensor(&self, object: &str, name: &str) -> Result<Bytes, ApiError> {
+        let broken = |e: StoredError| ApiError::internal(format!("{object}: {e}"));
+        let mut head = self.bucket.read(object, 0..FIRST_READ).await?;
+        let length = Header::length(&head).map_err(broken)?;
+        if length > head.len() as u64 {
+            head = self.bucket.read(object, 0..length).await?;
+        }
+        let range = Header::parse(&head).and_then(|header| header.range(name)).map_err(broken)?;
+        Ok(self.bucket.read(object, range).await?)
+    }
+}
+
+/// The state before the first training: nothing is believed, every allowed variant is served alike.
+fn untrained(model: &Model) -> Result<Map<String, Value>, ApiError> {
+    let space = Checked::new(model.model_type, model.config.clone())?.space;
+    let allowed = space.allowed().count();
+    let variants: Vec<Value> = (0..space.variants())
+        .map(|index| {
+            #[expect(clippy::cast_precision_loss, reason = "at most 1,000 variants")]
+            let weight = if space.is_allowed(index) { 1.0 / allowed as f64 } else { 0.0 };
+            json!({
+                "index": index, "variant": crate::domain::variant_json(&space, index), "n": 0, "reward_sum": 0.0,
+                "rate": null, "expected_reward_mean": null, "expected_reward_lo": null, "expected_reward_hi": null,
+                "prob_best": null, "weight": weight,
+            })
+        })
+        .collect();
+    let Value::Object(report) = json!({
+        "observations": 0, "variants": variants, "contexts": [], "factors": [], "interactions": [],
+        "estimated_improvement_percent": null, "best_vs_baseline_percent": null,
+    }) else {
+        return Err(ApiError::internal("an object literal is no object"));
+    };
+    Ok(report)
+}

@@ -1,0 +1,189 @@
+//! A training run: hold, read, compute, write, publish.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bandit::{CellTable, Seed, Training, TrainingOptions};
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::hold::archived;
+use crate::app::App;
+use crate::domain::{Checked, InSampleMetrics, Interval, Model, POLICY_IN_RECORD, PosteriorRecord, Served};
+use crate::error::ApiError;
+use crate::store::{StoreError, posterior_key};
+
+/// A run that succeeded.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// The posterior that is now in force.
+    pub posterior: PosteriorRecord,
+    /// Wall time of the run in milliseconds.
+    pub duration_ms: u64,
+}
+
+impl App {
+    /// Trains a model on the latest complete snapshot of its optimization and puts the posterior in force.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`], [`ApiError::Conflict`] (held by another run, archived before or during the run),
+    /// [`ApiError::InvalidRequest`] for a bias of no factor, [`ApiError::NoObservations`], [`ApiError::InvalidSnapshot`], storage
+    /// errors. Whatever the error, the posterior in force stays in force.
+    pub async fn train(&self, organization: &str, id: Uuid, bias: BTreeMap<String, f64>) -> Result<Trained, ApiError> {
+        let started = Instant::now();
+        let model = self.model(organization, id).await?;
+        if model.archived_at.is_some() {
+            return Err(archived(id));
+        }
+        Checked::new(model.model_type, model.config)?.check_bias(&bias)?;
+        let (hold, model) = self.hold(organization, id).await?;
+        match self.run(&model, &hold.owner, bias).await {
+            Ok(posterior) => {
+                let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                Ok(Trained { posterior, duration_ms })
+            }
+            Err(error) => {
+                self.give_back(organization, id, hold, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn run(&self, model: &Model, owner: &str, bias: BTreeMap<String, f64>) -> Result<PosteriorRecord, ApiError> {
+        let checked = Arc::new(Checked::new(model.model_type, model.config.clone())?);
+        let holdout_share = self.holdout_share(model).await?;
+        let read = self.read_latest_snapshot(model, &checked).await?;
+        let seed = seed(model, &read.snapshot_id)?;
+        let options = TrainingOptions {
+            bias: bias.clone(),
+            exploration: checked.settings.exploration,
+            holdout_share,
+            threads: self.threads,
+        };
+        let training = compute(Arc::clone(&checked), read.cells, options, seed).await?;
+        let metrics = training.metrics;
+        let posterior = PosteriorRecord {
+            posterior_version: model.highest_version + 1,
+            trained_at: self.clock.now(),
+            snapshot_id: read.snapshot_id,
+            bias,
+            in_sample_metrics: InSampleMetrics {
+                historic_reward: metrics.historic_reward,
+                expected_reward: Interval {
+                    mean: metrics.expected_reward.mean,
+                    ci_lower: metrics.expected_reward.ci_lower,
+                    ci_upper: metrics.expected_reward.ci_upper,
+                },
+            },
+            observations: read.observations,
+            object: String::new(),
+        };
+        let provenance = provenance(model, &posterior)?;
+        let policy = training.policy.to_bytes();
+        let encode = move || bandit::stored::encode(&checked.space, &training, &provenance);
+        let bytes = blocking(encode).await?.map_err(ApiError::internal)?;
+        let posterior = self.write(model, bytes.into(), posterior).await?;
+        let served = served(model, &posterior, policy);
+        match self.table.publish(model, owner, &posterior, &served).await {
+            Ok(()) => Ok(posterior),
+            Err(StoreError::Condition { .. }) => Err(self.lost(model).await),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Writes the posterior under the first version that no run has written, also none that died before publishing.
+    /// The object does not hold its version, so that the same input gives the same bytes.
+    async fn write(
+        &self,
+        model: &Model,
+        bytes: Bytes,
+        mut record: PosteriorRecord,
+    ) -> Result<PosteriorRecord, ApiError> {
+        loop {
+            record.object = posterior_key(&model.organization_id, &model.id.to_string(), record.posterior_version);
+            if self.bucket.put_new(&record.object, bytes.clone()).await? {
+                return Ok(record);
+            }
+            record.posterior_version += 1;
+        }
+    }
+
+    async fn lost(&self, model: &Model) -> ApiError {
+        match self.table.model(&model.organization_id, model.id).await {
+            Ok(Some(now)) if now.archived_at.is_some() => archived(model.id),
+            _ => ApiError::conflict(format!(
+                "the run's hold on model {} lapsed before it ended and another run took it; this run changed nothing",
+                model.id
+            )),
+        }
+    }
+
+    async fn holdout_share(&self, model: &Model) -> Result<f64, ApiError> {
+        let parent = self.table.optimization(&model.organization_id, model.optimization_id).await?;
+        Ok(parent.map_or(0.0, |p| p.holdout_percentage / 100.0))
+    }
+}
+
+async fn compute(
+    checked: Arc<Checked>,
+    cells: CellTable,
+    options: TrainingOptions,
+    seed: Seed,
+) -> Result<Training, ApiError> {
+    let work = move || {
+        let posterior = bandit::fit(&checked.space, &cells, &checked.settings, &seed).map_err(ApiError::internal)?;
+        Training::from_posterior(&checked.space, &cells, posterior, &options).map_err(ApiError::internal)
+    };
+    blocking(work).await?
+}
+
+/// What serving gets of a posterior: the policy itself where it is small enough.
+pub(super) fn served(model: &Model, posterior: &PosteriorRecord, policy: Vec<u8>) -> Served {
+    Served {
+        model_id: model.id,
+        model_type: model.model_type,
+        config: model.config.clone(),
+        posterior_version: posterior.posterior_version,
+        bias: posterior.bias.clone(),
+        object: Some(posterior.object.clone()),
+        policy: (policy.len() <= POLICY_IN_RECORD).then_some(policy),
+    }
+}
+
+/// Runs `work` off the threads that answer requests.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| ApiError::internal(format!("the computation died: {e}")))
+}
+
+/// SHA-256 of the model's type and configuration as JSON, hexadecimal.
+fn configuration_hash(model: &Model) -> Result<String, ApiError> {
+    let json = serde_json::to_string(&(model.model_type, &model.config)).map_err(ApiError::internal)?;
+    Ok(Sha256::digest(json.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    }))
+}
+
+fn seed(model: &Model, snapshot_id: &str) -> Result<Seed, ApiError> {
+    Ok(Seed::derive(&[&model.id.to_string(), snapshot_id, &configuration_hash(model)?]))
+}
+
+/// What the object says of where it comes from. Nothing in it differs between two runs over the same input.
+fn provenance(model: &Model, record: &PosteriorRecord) -> Result<BTreeMap<String, String>, ApiError> {
+    let json = |value: serde_json::Result<String>| value.map_err(ApiError::internal);
+    Ok(BTreeMap::from([
+        ("model_id".to_owned(), model.id.to_string()),
+        ("optimization_id".to_owned(), model.optimization_id.to_string()),
+        ("organization_id".to_owned(), model.organization_id.clone()),
+        ("snapshot_id".to_owned(), record.snapshot_id.clone()),
+        ("model_type".to_owned(), json(serde_json::to_string(&model.model_type))?),
+        ("training_data_config".to_owned(), json(serde_json::to_string(&model.config))?),
+        ("configuration_sha256".to_owned(), configuration_hash(model)?),
+        ("observations".to_owned(), json(serde_json::to_string(&record.observations))?),
+        ("bias".to_owned(), json(serde_json::to_string(&record.bias))?),
+        ("software".to_owned(), concat!("fulcrum ", env!("CARGO_PKG_VERSION")).to_owned()),
+    ]))
+}

@@ -1,0 +1,49 @@
+//! The versions of a model's posterior, and going back to one.
+
+use bandit::Policy;
+use uuid::Uuid;
+
+use super::hold::archived;
+use super::train::served;
+use crate::app::App;
+use crate::domain::{Model, PosteriorRecord};
+use crate::error::ApiError;
+use crate::store::StoreError;
+
+impl App {
+    /// The versions of a model's posterior, newest first, and the one in force.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`], and storage errors.
+    pub async fn posteriors(
+        &self,
+        organization: &str,
+        id: Uuid,
+    ) -> Result<(Option<u64>, Vec<PosteriorRecord>), ApiError> {
+        let model = self.model(organization, id).await?;
+        let records = self.table.posteriors(organization, id).await?;
+        Ok((model.posterior.map(|p| p.posterior_version), records))
+    }
+
+    /// Puts an earlier version in force: a conditional move of the pointer and of what is served, nothing else.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`] for an unknown model or version, [`ApiError::Conflict`] for an archived model, storage errors.
+    pub async fn rollback(&self, organization: &str, id: Uuid, version: u64) -> Result<Model, ApiError> {
+        let model = self.model(organization, id).await?;
+        if model.archived_at.is_some() {
+            return Err(archived(id));
+        }
+        let record = self.table.posterior(organization, id, version).await?;
+        let record =
+            record.ok_or_else(|| ApiError::NotFound { what: "posterior", id: format!("{id}, version {version}") })?;
+        let policy = self.tensor(&record.object, "policy").await?;
+        Policy::from_bytes(&policy).map_err(|e| ApiError::internal(format!("{}: {e}", record.object)))?;
+        let served = served(&model, &record, policy.to_vec());
+        match self.table.point_to(&model, &record, &served, self.clock.now()).await {
+            Ok(()) => self.model(organization, id).await,
+            Err(StoreError::Condition { .. }) => Err(archived(id)),
+            Err(other) => Err(other.into()),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Which exposure a reward is credited to.
+
+use crate::error::SnapshotError;
+use crate::plan::Attribution;
+
+/// An exposure of a user who has a reward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Exposure {
+    pub(crate) time: i64,
+    pub(crate) user: u32,
+    /// The cell it is counted in, or [`LEFT_OUT`].
+    pub(crate) cell: u32,
+}
+
+/// The cell of an exposure that takes its credit and is then left out.
+pub(crate) const LEFT_OUT: u32 = u32::MAX;
+
+/// A reward that counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Reward {
+    pub(crate) time: i64,
+    /// The amount; 1 for a bool reward.
+    pub(crate) value: f64,
+    pub(crate) user: u32,
+}
+
+/// What the exposures were credited with.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Credits {
+    /// For each exposure the rewards credited to it and their sum, added in the order of the rewards.
+    pub(crate) exposures: Vec<Credit>,
+    /// Rewards that were credited.
+    pub(crate) attributed: u64,
+}
+
+/// What one exposure was credited with.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Credit {
+    pub(crate) rewards: u32,
+    pub(crate) sum: f64,
+}
+
+/// Credits each reward to one exposure of its user: the latest or the earliest with
+/// `exposure.time <= reward.time <= exposure.time + window`, and of several at the same time the last in the order given.
+///
+/// Both lists are in the order (file name, row); users are numbered below `users`; `window` is in microseconds.
+///
+/// # Errors
+/// [`SnapshotError::TooLarge`] for more than 2³² − 1 exposures.
+pub(crate) fn credit(
+    exposures: &[Exposure],
+    rewards: &[Reward],
+    users: usize,
+    window: i64,
+    rule: Attribution,
+) -> Result<Credits, SnapshotError> {
+    let (starts, by_user) = group(exposures, users)?;
+    let mut credits = vec![Credit::default(); exposures.len()];
+    let mut attributed = 0;
+    for reward in rewards {
+        let user = reward.user as usize;
+        let own = &by_user[starts[user] as usize..starts[user + 1] as usize];
+        let time = |&exposure: &u32| exposures[exposure as usize].time;
+        // One past the last exposure at or before `limit`.
+        let until = |limit: i64| own.partition_point(|e| time(e) <= limit);
+        let opened = reward.time.saturating_sub(window);
+        let end = match rule {
+            Attribution::LastTouch => until(reward.time),
+            Attribution::FirstTouch => match own.get(own.partition_point(|e| time(e) < opened)) {
+                Some(first) if time(first) <= reward.time => until(time(first)),
+                _ => 0,
+            },
+        };
+        if let Some(&exposure) = end.checked_sub(1).and_then(|last| own.get(last)).filter(|e| time(e) >= opened) {
+            let credit = &mut credits[exposure as usize];
+            credit.rewards = credit.rewards.saturating_add(1);
+            credit.sum += reward.value;
+            attributed += 1;
+        }
+    }
+    Ok(Credits { exposures: credits, attributed })
+}
+
+/// The exposures of each user by time: for each user the start of its part, and the parts. Exposures at the same time stay
+/// in the order given.
+fn group(exposures: &[Exposure], users: usize) -> Result<(Vec<u32>, Vec<u32>), SnapshotError> {
+    let count = u32::try_from(exposures.len())
+        .map_err(|_| SnapshotError::TooLarge { what: "exposures of users with a reward" })?;
+    let mut starts = vec![0_u32; users + 1];
+    for exposure in exposures {
+        starts[exposure.user as usize + 1] += 1;
+    }
+    for user in 0..users {
+        starts[user + 1] += starts[user];
+    }
+    let mut next = starts.clone();
+    let mut by_user = vec![0_u32; exposures.len()];
+    for (number, exposure) in (0..count).zip(exposures) {
+        let place = &mut next[exposure.user as usize];
+        by_user[*place as usize] = number;
+        *place += 1;
+    }
+    for user in 0..users {
+        let own = &mut by_user[starts[user] as usize..starts[user + 1] as usize];
+        if !own.is_sorted_by_key(|&e| exposures[e as usize].time) {
+            own.sort_by_key(|&e| exposures[e as usize].time);
+        }
+    }
+    Ok((starts, by_user))
+}

@@ -1,0 +1,204 @@
+//! A few thousand rows of a file, whatever its format.
+
+use arrow::array::{Array, BinaryViewArray};
+
+use crate::assign::{Context, Variant};
+use crate::error::{Place, SnapshotError};
+use crate::number::Number;
+use crate::time;
+
+/// Rows that are decoded together.
+pub(crate) const ROWS: usize = 8192;
+
+/// The id of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Id<'a> {
+    Null,
+    /// Neither text nor an integer.
+    Bad,
+    Text(&'a [u8]),
+}
+
+/// A column of ids. Integers are their decimal text.
+#[derive(Debug)]
+pub(crate) enum Ids {
+    /// Where they were decoded, without a copy.
+    Views(BinaryViewArray),
+    /// One after the other.
+    Packed(Packed),
+}
+
+/// Ids one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Packed {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    bad: Vec<bool>,
+}
+
+impl Packed {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.bad.clear();
+    }
+
+    /// Empty text is a null.
+    pub(crate) fn push(&mut self, id: Id<'_>) {
+        if let Id::Text(text) = id {
+            self.bytes.extend_from_slice(text);
+        }
+        self.ends.push(self.bytes.len());
+        self.bad.push(id == Id::Bad);
+    }
+
+    fn get(&self, row: usize) -> Id<'_> {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        match &self.bytes[start..self.ends[row]] {
+            _ if self.bad[row] => Id::Bad,
+            [] => Id::Null,
+            text => Id::Text(text),
+        }
+    }
+}
+
+impl Ids {
+    pub(crate) fn get(&self, row: usize) -> Id<'_> {
+        match self {
+            Self::Packed(packed) => packed.get(row),
+            Self::Views(views) if views.is_null(row) => Id::Null,
+            Self::Views(views) => match views.value(row) {
+                [] => Id::Null,
+                text => Id::Text(text),
+            },
+        }
+    }
+
+    /// An empty column to push to.
+    pub(crate) fn packed(&mut self) -> &mut Packed {
+        if let Self::Views(_) = self {
+            *self = Self::Packed(Packed::default());
+        }
+        let Self::Packed(packed) = self else { unreachable!("replaced above") };
+        packed
+    }
+}
+
+/// What a row says of a name that must match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// There is no such column.
+    Absent,
+    Null,
+    Match,
+    Other,
+}
+
+impl Claim {
+    /// Empty text is a null.
+    pub(crate) fn of(text: &[u8], ours: &str) -> Self {
+        match text {
+            [] => Self::Null,
+            text if text == ours.as_bytes() => Self::Match,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Where the rows of a batch are.
+#[derive(Clone, Debug)]
+pub(crate) enum Places {
+    /// Consecutive rows of a row group.
+    Rows { row_group: usize, first: u64 },
+    /// The line on which each record begins.
+    Lines(Vec<u64>),
+}
+
+/// A few thousand rows. Columns that the role of the file does not have are empty; optional ones that the file does not have are null.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) rows: usize,
+    pub(crate) places: Places,
+    pub(crate) ids: Ids,
+    pub(crate) times: Vec<i64>,
+    pub(crate) optimizations: Vec<Claim>,
+    pub(crate) names: Vec<Claim>,
+    pub(crate) values: Vec<Number>,
+    pub(crate) variants: Vec<Variant>,
+    pub(crate) contexts: Vec<Context>,
+    pub(crate) n: Vec<Number>,
+    pub(crate) sums: Vec<Number>,
+    pub(crate) sums_sq: Vec<Number>,
+    /// Lines since the last batch that are no record at all.
+    pub(crate) bad_records: u64,
+}
+
+impl Batch {
+    pub(crate) fn new() -> Self {
+        Self {
+            rows: 0,
+            places: Places::Lines(Vec::new()),
+            ids: Ids::Packed(Packed::default()),
+            times: Vec::new(),
+            optimizations: Vec::new(),
+            names: Vec::new(),
+            values: Vec::new(),
+            variants: Vec::new(),
+            contexts: Vec::new(),
+            n: Vec::new(),
+            sums: Vec::new(),
+            sums_sq: Vec::new(),
+            bad_records: 0,
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.rows = 0;
+        if let Places::Lines(lines) = &mut self.places {
+            lines.clear();
+        }
+        self.ids.packed().clear();
+        self.times.clear();
+        self.optimizations.clear();
+        self.names.clear();
+        self.values.clear();
+        self.variants.clear();
+        self.contexts.clear();
+        for column in [&mut self.n, &mut self.sums, &mut self.sums_sq] {
+            column.clear();
+        }
+        self.bad_records = 0;
+    }
+
+    /// Fills the columns that were not in the file.
+    pub(crate) fn complete(&mut self, rows: usize, no_context: Context) {
+        self.rows = rows;
+        self.times.resize(rows, time::NULL);
+        self.optimizations.resize(rows, Claim::Absent);
+        self.names.resize(rows, Claim::Absent);
+        self.values.resize(rows, Number::Null);
+        self.variants.resize(rows, Variant::Unknown);
+        self.contexts.resize(rows, no_context);
+        for column in [&mut self.n, &mut self.sums, &mut self.sums_sq] {
+            column.resize(rows, Number::Null);
+        }
+    }
+
+    pub(crate) fn place(&self, row: usize) -> Place {
+        match &self.places {
+            Places::Rows { row_group, first } => Place::Row { row_group: *row_group, row: first + row as u64 },
+            Places::Lines(lines) => lines.get(row).map_or(Place::Object, |&line| Place::Line(line)),
+        }
+    }
+
+    /// An error about a value of this batch.
+    pub(crate) fn wrong(&self, object: &str, row: usize, column: &str, value: f64, expected: String) -> SnapshotError {
+        SnapshotError::Value {
+            object: object.into(),
+            place: self.place(row),
+            column: column.into(),
+            value: value.to_string(),
+            expected,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The columns that are read, and how their names are matched.
+
+use bandit::{RewardType, Space};
+
+/// What a file's rows are read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Exposures,
+    /// Only the timestamps, to find the cut-off.
+    Times,
+    Rewards,
+    Observations,
+    Cells,
+}
+
+/// The meaning of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    Id,
+    Time,
+    Optimization,
+    Name,
+    Value,
+    Variant,
+    Context,
+    /// A design factor that is a column of its own.
+    DesignFactor(usize),
+    /// A context factor that is a column of its own.
+    ContextFactor(usize),
+    N,
+    Sum,
+    SumSq,
+}
+
+/// One column to look for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) field: Field,
+    /// The names, the first one preferred.
+    pub(crate) names: Vec<String>,
+    pub(crate) required: bool,
+}
+
+/// The columns to look for in files of one role. Variants and contexts are there in both forms: as one column, and as a column
+/// for each factor.
+pub(crate) fn wanted(role: Role, space: &Space, reward: RewardType, times: bool) -> Vec<Wanted> {
+    let column = |field, name: &str, required| Wanted { field, names: vec![name.into()], required };
+    let time =
+        |required| Wanted { field: Field::Time, names: vec!["timestamp".into(), "timestamp_utc".into()], required };
+    let numeric = reward == RewardType::Numeric;
+    let mut columns = match role {
+        Role::Exposures => {
+            vec![
+                column(Field::Id, "anonymous_id", true),
+                time(true),
+                column(Field::Optimization, "optimization_id", false),
+            ]
+        }
+        Role::Times => return vec![time(false)],
+        Role::Rewards => {
+            return vec![
+                column(Field::Id, "anonymous_id", true),
+                time(true),
+                column(Field::Optimization, "optimization_id", false),
+                column(Field::Name, "name", false),
+                column(Field::Value, "value", numeric),
+            ];
+        }
+        Role::Observations => {
+            let mut columns =
+                vec![column(Field::Optimization, "optimization_id", false), column(Field::Value, "reward", true)];
+            columns.extend(times.then(|| time(false)));
+            columns
+        }
+        Role::Cells => {
+            let mut columns = vec![column(Field::N, "n", true), column(Field::Sum, "reward_sum", true)];
+            columns.extend(numeric.then(|| column(Field::SumSq, "reward_sum_sq", true)));
+            columns
+        }
+    };
+    columns.push(column(Field::Variant, "variant", false));
+    columns.extend(space.design().iter().enumerate().map(|(i, f)| column(Field::DesignFactor(i), f.name(), false)));
+    if !space.context().is_empty() {
+        columns.push(column(Field::Context, "context", false));
+        columns
+            .extend(space.context().iter().enumerate().map(|(i, f)| column(Field::ContextFactor(i), f.name(), false)));
+    }
+    columns
+}
+
+/// The position of a name among others: exact first, then without regard to case.
+pub(crate) fn find<'a>(name: &str, mut names: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
+    names.clone().position(|n| n == name).or_else(|| names.position(|n| n.eq_ignore_ascii_case(name)))
+}
+
+/// The columns of a file that are read: what each means, and its position in the file.
+///
+/// # Errors
+/// The name of a required column that is not there.
+pub(crate) fn resolve(wanted: &[Wanted], names: &[String]) -> Result<Vec<(Field, usize)>, String> {
+    let mut columns = Vec::new();
+    for column in wanted {
+        let found = column.names.iter().find_map(|name| find(name, names.iter().map(String::as_str)));
+        match found {
+            Some(position) => columns.push((column.field, position)),
+            None if column.required => return Err(column.names[0].clone()),
+            None => {}
+        }
+    }
+    let has = |field: Field| columns.iter().any(|(f, _)| *f == field);
+    let (variant, context) = (has(Field::Variant), has(Field::Context));
+    let mut factors = wanted.iter().filter(|w| matches!(w.field, Field::DesignFactor(_)));
+    if !variant && factors.any(|w| !has(w.field)) {
+        return Err("variant".into());
+    }
+    // The one column goes before the columns of single factors.
+    columns.retain(|(field, _)| match field {
+        Field::DesignFactor(_) => !variant,
+        Field::ContextFactor(_) => !context,
+        _ => true,
+    });
+    Ok(columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bandit::{Dtype, Factor};
+
+    fn space() -> Space {
+        let factor = |name: &str| Factor::new(name, Dtype::Str, vec!["a".into(), "b".into()]).unwrap();
+        Space::new(vec![factor("headline"), factor("color")], vec![factor("device")]).unwrap()
+    }
+
+    fn names(role: Role, names: &[&str]) -> Result<Vec<(Field, usize)>, String> {
+        let names: Vec<String> = names.iter().map(|n| (*n).into()).collect();
+        resolve(&wanted(role, &space(), RewardType::Numeric, true), &names)
+    }
+
+    #[test]
+    fn exact_names_go_before_other_case() {
+        let columns = names(Role::Rewards, &["VALUE", "Timestamp", "value", "ANONYMOUS_ID", "timestamp_utc"]).unwrap();
+        assert_eq!(columns, [(Field::Id, 3), (Field::Time, 1), (Field::Value, 2)]);
+        let columns = names(Role::Rewards, &["value", "anonymous_id", "TIMESTAMP_UTC"]).unwrap();
+        assert_eq!(columns[1], (Field::Time, 2));
+    }
+
+    #[test]
+    fn variants_in_either_form() {
+        let columns =
+            names(Role::Cells, &["variant", "color", "headline", "n", "reward_sum", "reward_sum_sq"]).unwrap();
+        assert_eq!(columns[3], (Field::Variant, 0));
+        assert_eq!(columns.len(), 4);
+        let columns = names(Role::Cells, &["color", "HEADLINE", "device", "n", "reward_sum", "reward_sum_sq"]).unwrap();
+        assert_eq!(
+            columns[3..],
+            [(Field::DesignFactor(0), 1), (Field::DesignFactor(1), 0), (Field::ContextFactor(0), 2)]
+        );
+    }
+
+    #[test]
+    fn missing_columns() {
+        assert_eq!(names(Role::Cells, &["color", "n", "reward_sum", "reward_sum_sq"]), Err("variant".into()));
+        assert_eq!(names(Role::Cells, &["variant", "n", "reward_sum"]), Err("reward_sum_sq".into()));
+        assert_eq!(names(Role::Exposures, &["variant", "anonymous_id"]), Err("timestamp".into()));
+        assert_eq!(names(Role::Rewards, &["timestamp", "anonymous_id"]), Err("value".into()));
+        assert_eq!(names(Role::Observations, &["variant"]), Err("reward".into()));
+        assert_eq!(names(Role::Times, &["anything"]), Ok(vec![]));
+    }
+}

@@ -1,0 +1,191 @@
+//! From arrow columns to the columns of a batch.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, FixedSizeBinaryArray};
+use arrow::datatypes::{
+    DataType, Decimal32Type, Decimal64Type, Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type,
+    Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+
+use super::open::Column;
+use crate::batch::{Claim, Id, Ids, Packed};
+use crate::number::Number;
+use crate::time;
+
+/// The rows of a column of integers, or of nulls; `None` where the column is neither.
+fn integers(array: &dyn Array) -> Option<Box<dyn Iterator<Item = Option<i128>> + '_>> {
+    macro_rules! of {
+        ($type:ty) => {
+            Box::new(array.as_primitive::<$type>().iter().map(|v| v.map(i128::from)))
+        };
+    }
+    Some(match array.data_type() {
+        DataType::Int8 => of!(Int8Type),
+        DataType::Int16 => of!(Int16Type),
+        DataType::Int32 => of!(Int32Type),
+        DataType::Int64 => of!(Int64Type),
+        DataType::UInt8 => of!(UInt8Type),
+        DataType::UInt16 => of!(UInt16Type),
+        DataType::UInt32 => of!(UInt32Type),
+        DataType::UInt64 => of!(UInt64Type),
+        DataType::Decimal128(_, 0) => Box::new(array.as_primitive::<Decimal128Type>().iter()),
+        DataType::Null => Box::new((0..array.len()).map(|_| None)),
+        _ => return None,
+    })
+}
+
+/// A column of ids.
+pub(super) fn ids(array: &ArrayRef, column: &Column, ids: &mut Ids) {
+    match array.data_type() {
+        DataType::Utf8View => *ids = Ids::Views(array.as_string_view().clone().to_binary_view()),
+        DataType::BinaryView => *ids = Ids::Views(array.as_binary_view().clone()),
+        DataType::FixedSizeBinary(_) => fixed(array.as_fixed_size_binary(), column.uuid, ids.packed()),
+        _ => {
+            let packed = ids.packed();
+            for id in integers(array).into_iter().flatten() {
+                match id {
+                    Some(id) => packed.push(Id::Text(id.to_string().as_bytes())),
+                    None => packed.push(Id::Null),
+                }
+            }
+        }
+    }
+}
+
+/// Sixteen bytes of a UUID as its text; other bytes as they are.
+fn fixed(array: &FixedSizeBinaryArray, uuid: bool, packed: &mut Packed) {
+    for id in array {
+        match id {
+            None => packed.push(Id::Null),
+            Some(bytes) if uuid => packed.push(Id::Text(&uuid_text(bytes))),
+            Some(bytes) => packed.push(Id::Text(bytes)),
+        }
+    }
+}
+
+fn uuid_text(bytes: &[u8]) -> Vec<u8> {
+    let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+    let mut text = Vec::with_capacity(36);
+    for (i, byte) in bytes.iter().enumerate() {
+        if matches!(i, 4 | 6 | 8 | 10) {
+            text.push(b'-');
+        }
+        text.extend([digit(byte >> 4), digit(byte & 15)]);
+    }
+    text
+}
+
+/// A column of times, in microseconds.
+pub(super) fn times(array: &ArrayRef, times: &mut Vec<i64>) {
+    macro_rules! of {
+        ($type:ty, $per_second:expr) => {
+            array
+                .as_primitive::<$type>()
+                .iter()
+                .for_each(|t| times.push(t.map_or(time::NULL, |t| time::from_unit(t, $per_second))))
+        };
+    }
+    match array.data_type() {
+        DataType::Timestamp(TimeUnit::Second, _) => of!(TimestampSecondType, 1),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => of!(TimestampMillisecondType, 1_000),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => of!(TimestampMicrosecondType, 1_000_000),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => of!(TimestampNanosecondType, 1_000_000_000),
+        DataType::Utf8View => {
+            times.extend(array.as_string_view().iter().map(|text| text.map_or(time::NULL, time::from_text)));
+        }
+        _ => times.extend(integers(array).into_iter().flatten().map(|t| match t {
+            None => time::NULL,
+            Some(t) => i64::try_from(t).map_or(time::BAD, time::from_epoch),
+        })),
+    }
+}
+
+/// A column of numbers or bools.
+#[expect(clippy::cast_precision_loss, reason = "a number of a reward is a double")]
+pub(super) fn numbers(array: &ArrayRef, numbers: &mut Vec<Number>) {
+    macro_rules! of {
+        ($type:ty, $to_f64:expr) => {
+            numbers.extend(
+                array.as_primitive::<$type>().iter().map(|v| v.map_or(Number::Null, |v| Number::from_f64($to_f64(v)))),
+            )
+        };
+    }
+    let scaled = |value: f64, scale: i8| value / 10_f64.powi(scale.into());
+    match array.data_type() {
+        DataType::Float16 => of!(Float16Type, f64::from),
+        DataType::Float32 => of!(Float32Type, f64::from),
+        DataType::Float64 => of!(Float64Type, |v| v),
+        DataType::Decimal32(_, scale) => of!(Decimal32Type, |v| scaled(f64::from(v), *scale)),
+        DataType::Decimal64(_, scale) => of!(Decimal64Type, |v| scaled(v as f64, *scale)),
+        DataType::Decimal128(_, scale) => of!(Decimal128Type, |v| scaled(v as f64, *scale)),
+        DataType::Boolean => {
+            let number = |v: Option<bool>| v.map_or(Number::Null, |v| Number::Value(f64::from(u8::from(v))));
+            numbers.extend(array.as_boolean().iter().map(number));
+        }
+        _ => numbers.extend(integers(array).into_iter().flatten().map(|v| match v {
+            None => Number::Null,
+            Some(v) => Number::Value(v as f64),
+        })),
+    }
+}
+
+/// Whether the rows of a column are the name `ours`.
+pub(super) fn claims(array: &ArrayRef, column: &Column, ours: &str, claims: &mut Vec<Claim>) {
+    let claim = |text: &[u8]| Claim::of(text, ours);
+    if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
+        let values: Vec<Claim> = dictionary
+            .values()
+            .as_string::<i32>()
+            .iter()
+            .map(|v| v.map_or(Claim::Null, |v| claim(v.as_bytes())))
+            .collect();
+        claims.extend(coded(dictionary, &values, Claim::Null));
+        return;
+    }
+    let mut texts = Ids::Packed(Packed::default());
+    ids(array, column, &mut texts);
+    claims.extend((0..array.len()).map(|row| match texts.get(row) {
+        Id::Text(text) => claim(text),
+        Id::Null | Id::Bad => Claim::Null,
+    }));
+}
+
+/// The rows of a dictionary column, each as what its value stands for.
+pub(super) fn coded<'a, T: Copy>(
+    dictionary: &'a DictionaryArray<Int32Type>,
+    values: &'a [T],
+    null: T,
+) -> impl Iterator<Item = T> + 'a {
+    dictionary.keys().iter().map(move |key| {
+        key.and_then(|key| usize::try_from(key).ok()).and_then(|key| values.get(key)).copied().unwrap_or(null)
+    })
+}
+
+/// What the values of a dictionary stand for, remembered as long as the rows share one dictionary.
+pub(super) struct Meanings<T> {
+    last: Option<ArrayRef>,
+    values: Vec<T>,
+}
+
+impl<T: Copy> Meanings<T> {
+    pub(super) fn new() -> Self {
+        Self { last: None, values: Vec::new() }
+    }
+
+    /// The meaning of each value of the dictionary.
+    pub(super) fn of(
+        &mut self,
+        dictionary: &DictionaryArray<Int32Type>,
+        mut meaning: impl FnMut(Option<&str>) -> T,
+    ) -> &[T] {
+        let values = dictionary.values();
+        if !self.last.as_ref().is_some_and(|last| Arc::ptr_eq(last, values)) {
+            self.values.clear();
+            self.values.extend(values.as_string::<i32>().iter().map(&mut meaning));
+            self.last = Some(Arc::clone(values));
+        }
+        &self.values
+    }
+}

@@ -1,0 +1,226 @@
+//! Variants and contexts from arrow columns: text, struct, map, or a column for each factor.
+
+use arrow::array::{Array, ArrayRef, AsArray, MapArray};
+use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type, Int32Type};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use bandit::Factor;
+
+use super::columns::{Meanings, coded};
+use crate::assign::{Assigner, Context, Level, Levels, Scalar, Variant, level};
+use crate::fields::find;
+
+/// The factors of a variant or of a context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Design,
+    Context,
+}
+
+impl Side {
+    fn factors<'a>(self, assigner: &Assigner<'a>) -> &'a [Factor] {
+        match self {
+            Self::Design => assigner.space().design(),
+            Self::Context => assigner.space().context(),
+        }
+    }
+}
+
+/// Numbers the variants or contexts of a row group's columns.
+pub(super) struct Reader {
+    variants: Meanings<Variant>,
+    contexts: Meanings<Context>,
+}
+
+impl Reader {
+    pub(super) fn new() -> Self {
+        Self { variants: Meanings::new(), contexts: Meanings::new() }
+    }
+
+    /// The variants of a column of JSON text, structs or maps.
+    pub(super) fn variants(&mut self, array: &ArrayRef, assigner: &mut Assigner<'_>, out: &mut Vec<Variant>) {
+        match array.as_dictionary_opt::<Int32Type>() {
+            Some(texts) => {
+                out.extend(coded(texts, self.variants.of(texts, |text| assigner.variant(text)), Variant::Unknown));
+            }
+            None => nested(array, Side::Design, assigner, |levels, assigner| out.push(assigner.variant_of(levels))),
+        }
+    }
+
+    /// The contexts of a column of JSON text, structs or maps.
+    pub(super) fn contexts(&mut self, array: &ArrayRef, assigner: &mut Assigner<'_>, out: &mut Vec<Context>) {
+        let none = assigner.no_context();
+        match array.as_dictionary_opt::<Int32Type>() {
+            Some(texts) => out.extend(coded(texts, self.contexts.of(texts, |text| assigner.context(text)), none)),
+            None => nested(array, Side::Context, assigner, |levels, assigner| out.push(assigner.context_of(levels))),
+        }
+    }
+}
+
+/// The variants of rows whose factors are columns of their own.
+pub(super) fn variants_of(
+    columns: &[(usize, &ArrayRef)],
+    rows: usize,
+    assigner: &mut Assigner<'_>,
+    out: &mut Vec<Variant>,
+) {
+    factors(columns, rows, Side::Design, assigner, |levels, assigner| out.push(assigner.variant_of(levels)));
+}
+
+/// The contexts of rows whose factors are columns of their own.
+pub(super) fn contexts_of(
+    columns: &[(usize, &ArrayRef)],
+    rows: usize,
+    assigner: &mut Assigner<'_>,
+    out: &mut Vec<Context>,
+) {
+    factors(columns, rows, Side::Context, assigner, |levels, assigner| out.push(assigner.context_of(levels)));
+}
+
+fn factors<'a>(
+    columns: &[(usize, &ArrayRef)],
+    rows: usize,
+    side: Side,
+    assigner: &mut Assigner<'a>,
+    mut each: impl FnMut(&Levels, &mut Assigner<'a>),
+) {
+    let factors = side.factors(assigner);
+    let levels_of = |(factor, array): &(usize, &ArrayRef)| (*factor, column_levels(array, &factors[*factor]));
+    let columns: Vec<(usize, Vec<Level>)> = columns.iter().map(levels_of).collect();
+    let mut levels = Levels::new(factors.len());
+    for row in 0..rows {
+        for (factor, column) in &columns {
+            levels.set(*factor, column[row]);
+        }
+        each(&levels, assigner);
+    }
+}
+
+fn nested<'a>(
+    array: &ArrayRef,
+    side: Side,
+    assigner: &mut Assigner<'a>,
+    mut each: impl FnMut(&Levels, &mut Assigner<'a>),
+) {
+    let factors = side.factors(assigner);
+    let mut levels = Levels::new(factors.len());
+    match array.data_type() {
+        DataType::Struct(_) => structs(array, factors, |row| each(row, assigner)),
+        DataType::Map(..) => maps(array.as_map(), factors, |row| each(row, assigner)),
+        _ => {
+            levels.clear();
+            (0..array.len()).for_each(|_| each(&levels, assigner));
+        }
+    }
+}
+
+fn structs(array: &ArrayRef, factors: &[Factor], mut each: impl FnMut(&Levels)) {
+    let array = array.as_struct();
+    let names = array.column_names();
+    let of: Vec<Option<usize>> = factors.iter().map(|f| find(f.name(), names.iter().copied())).collect();
+    let columns: Vec<(usize, Vec<Level>)> = of
+        .iter()
+        .enumerate()
+        .filter_map(|(factor, position)| Some((factor, column_levels(array.column((*position)?), &factors[factor]))))
+        .collect();
+    let foreign: Vec<&ArrayRef> =
+        array.columns().iter().enumerate().filter(|(i, _)| !of.contains(&Some(*i))).map(|(_, column)| column).collect();
+    let mut levels = Levels::new(factors.len());
+    for row in 0..array.len() {
+        levels.clear();
+        if array.is_valid(row) {
+            for (factor, column) in &columns {
+                levels.set(*factor, column[row]);
+            }
+            if foreign.iter().any(|column| !column.is_null(row) && *column.data_type() != DataType::Null) {
+                levels.set_foreign();
+            }
+        }
+        each(&levels);
+    }
+}
+
+fn maps(array: &MapArray, factors: &[Factor], mut each: impl FnMut(&Levels)) {
+    let mut levels = Levels::new(factors.len());
+    let mut keys = Vec::new();
+    each_scalar(array.keys(), |key| {
+        keys.push(match key {
+            Scalar::Text(key) => factors.iter().position(|f| f.name() == key),
+            _ => None,
+        });
+    });
+    // The level of each entry under the factor of its key.
+    let mut entries = Vec::new();
+    each_scalar(array.values(), |value| {
+        let factor = keys.get(entries.len()).copied().flatten();
+        entries.push(match factor {
+            Some(factor) => level(&factors[factor], value),
+            None if matches!(value, Scalar::Null) => Level::Missing,
+            None => Level::Unknown,
+        });
+    });
+    let offsets = array.value_offsets();
+    for row in 0..array.len() {
+        levels.clear();
+        let range = match (usize::try_from(offsets[row]), usize::try_from(offsets[row + 1])) {
+            (Ok(start), Ok(end)) if array.is_valid(row) => start..end,
+            _ => 0..0,
+        };
+        for entry in range {
+            match (keys[entry], entries[entry]) {
+                (Some(factor), level) => levels.set(factor, level),
+                (None, Level::Missing) => {}
+                (None, _) => levels.set_foreign(),
+            }
+        }
+        each(&levels);
+    }
+}
+
+/// The levels of one factor in a column.
+fn column_levels(array: &ArrayRef, factor: &Factor) -> Vec<Level> {
+    let of = |text: Option<&str>| level(factor, text.map_or(Scalar::Null, Scalar::Text));
+    if let Some(texts) = array.as_dictionary_opt::<Int32Type>() {
+        return coded(texts, Meanings::new().of(texts, of), Level::Missing).collect();
+    }
+    let mut levels = Vec::with_capacity(array.len());
+    each_scalar(array, |scalar| levels.push(level(factor, scalar)));
+    levels
+}
+
+/// Calls `each` with every row of a column of scalars. Arrays, structs and other types that are no level are nested.
+fn each_scalar(array: &ArrayRef, mut each: impl FnMut(Scalar<'_>)) {
+    match array.data_type() {
+        DataType::Utf8 => {
+            array.as_string::<i32>().iter().for_each(|text| each(text.map_or(Scalar::Null, Scalar::Text)));
+        }
+        DataType::Binary => array.as_binary::<i32>().iter().for_each(|bytes| {
+            each(bytes.map_or(Scalar::Null, |bytes| std::str::from_utf8(bytes).map_or(Scalar::Nested, Scalar::Text)));
+        }),
+        DataType::Boolean => array.as_boolean().iter().for_each(|v| each(v.map_or(Scalar::Null, Scalar::Bool))),
+        DataType::Float16 => floats(array.as_primitive::<Float16Type>().iter().map(|v| v.map(f64::from)), each),
+        DataType::Float32 => floats(array.as_primitive::<Float32Type>().iter().map(|v| v.map(f64::from)), each),
+        DataType::Float64 => floats(array.as_primitive::<Float64Type>().iter(), each),
+        of if of.is_numeric() => {
+            let options = FormatOptions::default();
+            let formatter = ArrayFormatter::try_new(array.as_ref(), &options).ok();
+            for row in 0..array.len() {
+                match &formatter {
+                    Some(formatter) if array.is_valid(row) => each(Scalar::Number(&formatter.value(row).to_string())),
+                    Some(_) => each(Scalar::Null),
+                    None => each(Scalar::Nested),
+                }
+            }
+        }
+        _ => (0..array.len()).for_each(|row| each(if array.is_valid(row) { Scalar::Nested } else { Scalar::Null })),
+    }
+}
+
+/// Floats as JSON prints them.
+fn floats(values: impl Iterator<Item = Option<f64>>, mut each: impl FnMut(Scalar<'_>)) {
+    for value in values {
+        match value {
+            Some(value) => each(Scalar::Number(&serde_json::Value::from(value).to_string())),
+            None => each(Scalar::Null),
+        }
+    }
+}

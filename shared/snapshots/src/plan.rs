@@ -1,0 +1,53 @@
+//! What counts, and how rewards are credited.
+
+use bandit::{RewardType, Space};
+use serde::{Deserialize, Serialize};
+
+/// Which of several exposures gets the credit for a reward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attribution {
+    /// The latest exposure whose window contains the reward.
+    LastTouch,
+    /// The earliest exposure whose window contains the reward.
+    FirstTouch,
+}
+
+/// What happens to exposures whose window is still open at the snapshot's cut-off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Immature {
+    /// They count like all others.
+    #[default]
+    Include,
+    /// They are left out, converted or not.
+    Exclude,
+}
+
+/// What one pass over a snapshot counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// The design and the context of the model.
+    pub space: &'a Space,
+    /// The optimization whose rows count.
+    pub optimization_id: &'a str,
+    /// The name of the reward that counts.
+    pub reward_name: &'a str,
+    /// Whether a reward is a conversion or an amount.
+    pub reward: RewardType,
+    /// The touch rule.
+    pub attribution: Attribution,
+    /// Hours after an exposure in which a reward may be credited to it, both ends included.
+    pub window_hours: u32,
+    /// Whether exposures with an open window count.
+    pub immature: Immature,
+    /// Threads that decode; at least 1. The result does not depend on it.
+    pub threads: usize,
+}
+
+impl Plan<'_> {
+    /// The conversion window in microseconds.
+    pub(crate) fn window(&self) -> i64 {
+        i64::from(self.window_hours) * 3_600_000_000
+    }
+}
