@@ -1,7 +1,7 @@
 //! `POST /api/v2/optimizations`: a new optimization with its first model.
 
 use fulcrum_core::auth::Scope;
-use fulcrum_core::http::body;
+use fulcrum_core::http::{body, query};
 use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
@@ -12,6 +12,7 @@ use lambda_http::{Body, Request, Response};
 /// [`ApiError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let call = Call::begin(app, &request, Scope::ModelsWrite).await?;
+    query(&request, &[])?;
     let made = app.create_optimization(&call.caller.organization_id, body(&request)?).await?;
     call.respond(StatusCode::CREATED, &made.view())
 }

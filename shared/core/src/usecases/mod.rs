@@ -1,5 +1,7 @@
 //! What the service does, one file per story: no HTTP in, no SDK out.
 
+mod at_hand;
+mod drawn;
 mod hold;
 mod models;
 mod observations;
@@ -10,8 +12,9 @@ mod state;
 mod train;
 mod versions;
 
+pub use at_hand::ServingCache;
 pub use models::NewModel;
 pub use optimizations::{NewOptimization, PatchOptimization, WithModel};
 pub use policy::PolicyDocument;
-pub use serve::{Decision, ServingCache, Visitor};
+pub use serve::{Decision, Visitor};
 pub use train::Trained;

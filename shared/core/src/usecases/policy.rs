@@ -35,8 +35,9 @@ struct FactorDocument {
 
 #[derive(Clone, Debug, Serialize)]
 struct RowDocument {
+    /// The context's number as text: it may pass the 2⁵³ up to which every JSON reader is exact.
     #[serde(skip_serializing_if = "Option::is_none")]
-    context: Option<u64>,
+    context: Option<String>,
     variants: Vec<usize>,
     counts: Vec<u32>,
 }
@@ -63,7 +64,7 @@ impl App {
         let at_hand = self.at_hand(optimization).await?;
         let ready = at_hand.serving(optimization)?;
         let policy = &ready.policy;
-        // A row's number, its brackets and names, and two numbers per entry.
+        // At most: a row's number, brackets and names take 60, two numbers of an entry 11.
         let bytes = policy.rows() * 60 + policy.entries() * 11;
         if bytes > MOST_BYTES {
             return Err(ApiError::conflict(format!(
@@ -73,7 +74,7 @@ impl App {
         }
         let row = |(context, row): (Option<u64>, bandit::RowRef<'_>)| {
             let (variants, counts) = row.iter().unzip();
-            RowDocument { context, variants, counts }
+            RowDocument { context: context.map(|number| number.to_string()), variants, counts }
         };
         let space = &ready.checked.space;
         Ok(PolicyDocument {
