@@ -40,10 +40,21 @@ macro_rules! functions {
 }
 
 functions! {
+    "best-variant" => best_variant,
     "create-model" => create_model,
+    "create-optimization" => create_optimization,
     "delete-model" => delete_model,
     "get-model" => get_model,
+    "get-optimization" => get_optimization,
     "list-models" => list_models,
+    "list-optimizations" => list_optimizations,
+    "list-posteriors" => list_posteriors,
+    "model-state" => model_state,
+    "optimization-policy" => optimization_policy,
+    "rollback-model" => rollback_model,
+    "serve-variant" => serve_variant,
+    "train-model" => train_model,
+    "update-optimization" => update_optimization,
 }
 
 /// Answers one request as the deployed service does behind its gateway. Never panics by what the request holds.

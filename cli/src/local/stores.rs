@@ -51,7 +51,7 @@ impl Stores {
         let Wanted { folder, port, endpoints } = wanted;
         let (sdk, credentials) = access(&endpoints, before).await?;
         let storage = folder.map_or(Storage::Ephemeral, Storage::Folder);
-        let next = |offset: u16| port.checked_add(offset).unwrap_or(0);
+        let next = |offset: u16| if port == 0 { 0 } else { port.checked_add(offset).unwrap_or(0) };
         let mut dynamodb = None;
         if endpoints.dynamodb.is_none() {
             let ports = [port_of(before.map(|b| &b.store.dynamodb)), next(1)];
