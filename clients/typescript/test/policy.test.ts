@@ -1,0 +1,32 @@
+// 10,000 users' answers against those of the service (shared/core/tests/serving/answers.rs writes the file).
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { type Context, type Decision, type Policy, compile } from "../src/index.js";
+
+type Case = { policy: Policy; contexts: Context[]; first: Decision; answers: string; propensity_sum: number };
+const cases: Case[] = JSON.parse(readFileSync(new URL("../../test/data/answers.json", import.meta.url), "utf8"));
+
+test("10,000 users get the service's answers under each policy", () => {
+  assert.equal(cases.length, 3);
+  for (const { policy, contexts, first, answers, propensity_sum } of cases) {
+    const decide = compile(policy);
+    assert.deepEqual(decide("user-0", contexts[0]!), first);
+    let [found, sum] = ["", 0];
+    for (let user = 0; user < 10_000; user++) {
+      const decision = decide(`user-${user}`, contexts[user % contexts.length]!);
+      sum += decision?.propensity ?? 0;
+      found += !decision ? "." : decision.holdout ? "*" : decision.variant_index.toString(36);
+    }
+    assert.equal(found, answers);
+    assert.equal(sum, propensity_sum);
+  }
+});
+
+test("names of JavaScript itself are no context", () => {
+  const { policy, contexts } = cases[1]!;
+  const context = [{ name: "constructor", levels: ["x"] }, ...policy.context.slice(1)];
+  const none = compile({ ...policy, context, rows: policy.rows })("user-4", {});
+  assert.deepEqual(none?.variant_index, compile({ ...policy, context })("user-4", { constructor: "y" })?.variant_index);
+  assert.ok(contexts.length > 0 && none);
+});

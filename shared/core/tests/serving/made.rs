@@ -1,0 +1,78 @@
+//! Policies and posteriors made by hand.
+
+use std::collections::BTreeMap;
+
+use bandit::{
+    Cell, CellTable, Diagnostics, Link, Policy, Posterior, Predictor, Space, Step, Training, TrainingOptions,
+};
+
+/// A policy from counts per variant, in the documented format. Rows without a number: row r is that of context r, or of any
+/// context where there is only one.
+pub fn policy(space: &Space, rows: &[(Option<u64>, Vec<u32>)]) -> Policy {
+    let total: u32 = rows[0].1.iter().sum();
+    let coverage: u8 = match rows {
+        [(None, _)] => 0,
+        [(None, _), ..] => 1,
+        _ => 2,
+    };
+    let variants = u32::try_from(space.variants()).unwrap();
+    let entries: Vec<Vec<(u32, u32)>> =
+        rows.iter().map(|(_, counts)| (0..variants).zip(counts.iter().copied()).filter(|e| e.1 > 0).collect()).collect();
+    assert!(variants <= 256 && total <= 0xffff, "the widths below");
+    let mut bytes = [b"FLCP".as_slice(), &[1, coverage, 1, 2]].concat();
+    bytes.extend(variants.to_le_bytes());
+    bytes.extend(total.to_le_bytes());
+    bytes.extend(space.contexts().to_le_bytes());
+    bytes.extend(u32::try_from(rows.len()).unwrap().to_le_bytes());
+    bytes.extend(u32::try_from(entries.iter().flatten().count()).unwrap().to_le_bytes());
+    bytes.extend(rows.iter().filter_map(|(context, _)| *context).flat_map(u64::to_le_bytes));
+    bytes.extend(entries.iter().flat_map(|row| u32::try_from(row.len()).unwrap().to_le_bytes()));
+    bytes.extend(entries.iter().flatten().map(|(v, _)| v.to_le_bytes()[0]));
+    bytes.extend(entries.iter().flatten().flat_map(|(_, n)| u16::try_from(*n).unwrap().to_le_bytes()));
+    Policy::from_bytes(&bytes).unwrap()
+}
+
+/// What a training run would leave behind, with draws of no particular distribution and one trial in each given cell.
+pub fn training(space: &Space, draws: usize, observed: &[(usize, u64)]) -> (Training, CellTable) {
+    let columns = space.columns();
+    let mut state = 1_u64;
+    let mut number = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        #[expect(clippy::cast_precision_loss, reason = "40 bits are enough of a draw")]
+        let unit = (state >> 24) as f64 / (1_u64 << 40) as f64;
+        unit - 0.5
+    };
+    let rows: Vec<f64> = (0..draws * columns).map(|_| number()).collect();
+    #[expect(clippy::cast_precision_loss, reason = "few draws")]
+    let mean = (0..columns).map(|j| rows.iter().skip(j).step_by(columns).sum::<f64>() / draws as f64).collect();
+    #[expect(clippy::cast_possible_truncation, reason = "draws are single precision")]
+    let single = rows.iter().map(|&x| x as f32).collect();
+    let diagnostics = Diagnostics {
+        step: Step::Exact,
+        scales: Vec::new(),
+        kappa: None,
+        pareto_k: None,
+        effective_draws: None,
+        r_hat: None,
+        divergences: None,
+    };
+    let posterior = Posterior {
+        predictor: Predictor::Columns,
+        link: Link::Logit,
+        columns,
+        draws: single,
+        mean,
+        precision_cholesky: Vec::new(),
+        arms: Vec::new(),
+        diagnostics,
+    };
+    let cell = |&(variant, context): &(usize, u64)| Cell { variant, context, n: 1, sum: 0.0, sum_sq: 0.0 };
+    let cells = CellTable::new(observed.iter().map(cell)).unwrap();
+    let training = Training::from_posterior(space, &cells, posterior, &TrainingOptions::default()).unwrap();
+    (training, cells)
+}
+
+/// The object that a training run writes.
+pub fn object(space: &Space, training: &Training) -> Vec<u8> {
+    bandit::stored::encode(space, training, &BTreeMap::new()).unwrap()
+}
