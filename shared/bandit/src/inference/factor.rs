@@ -9,6 +9,7 @@ use faer::{ColMut, Mat, MatMut, Par, Spec};
 use crate::FitError;
 
 /// L, lower triangular with Λ = LLᵀ.
+#[derive(Clone)]
 pub(crate) struct Factor {
     lower: Mat<f64>,
 }

@@ -4,13 +4,13 @@ use faer::Mat;
 use rand::RngExt;
 use rand_distr::StandardNormal;
 
-use super::grid::{Point, share_out};
-use super::laplace::{Gaussian, GaussianPrior};
-use super::logistic::log_likelihood;
+use super::grid::share_out;
+use super::kernel;
+use super::mixture::Mixture;
 use super::pareto::{Smoothed, smooth};
 use super::rows::Rows;
 use super::streams::{Stream, stream};
-use crate::Seed;
+use crate::{FitError, Seed};
 
 /// Draws that are handled at a time.
 const BLOCK: usize = 256;
@@ -19,93 +19,136 @@ const BLOCK: usize = 256;
 pub(crate) struct Sample {
     /// Draws × P, row-major.
     pub draws: Vec<f32>,
-    /// The mean of η over the observations, for each draw: the order for resampling.
-    pub key: Vec<f64>,
+    /// Keys × draws: what resampling sorts by.
+    pub keys: Vec<Vec<f64>>,
     /// Which point of the grid each draw comes from.
-    pub point: Vec<u32>,
+    point: Vec<usize>,
+    /// The number of points of the grid.
+    points: usize,
     /// Pareto-smoothed weights.
     pub weights: Smoothed,
+}
+
+impl Sample {
+    /// The posterior probability of each point of the grid: the weight of its draws.
+    pub(crate) fn point_weights(&self) -> Vec<f64> {
+        let mut weights = vec![0.0; self.points];
+        for (w, &g) in self.weights.weights.iter().zip(&self.point) {
+            weights[g] += w;
+        }
+        weights
+    }
 }
 
 /// How many draws importance sampling may take.
 #[derive(Clone, Copy)]
 pub(crate) struct Effort {
-    /// Draws in a round.
-    pub round: usize,
-    /// Rounds at most.
-    pub rounds: usize,
-    /// It ends early once so many draws are effective.
-    pub enough: f64,
+    /// Draws in the first round.
+    pub first: usize,
+    /// Draws in all; what the first round leaves is one more.
+    pub total: usize,
 }
 
 /// Draws (g, β) with g shared out by the grid's weights and β ~ N(`μ_g`, `Λ_g⁻¹`), weighted by
 /// p(y|β) p(β|`τ_g`) p(`τ_g`) `Δ_g` / (q(g) q(β|g)); Δ is the cell of the grid. The evidences of the points thus count
-/// only as a proposal: the weights put right what an approximation of them gets wrong.
-#[expect(clippy::cast_precision_loss, reason = "thousands of draws")]
+/// only as a proposal: the weights put right what an approximation of them gets wrong. The second round is shared out by
+/// what the first found.
+///
+/// # Errors
+/// [`FitError::NotPositiveDefinite`].
 pub(crate) fn sample(
     rows: &Rows,
-    points: &[Point<Gaussian>],
-    priors: &[GaussianPrior],
+    mixture: &Mixture,
+    directions: &[Vec<f64>],
     effort: Effort,
     seed: &Seed,
-) -> Sample {
+) -> Result<Sample, FitError> {
     let mut rng = stream(seed, Stream::Proposals);
-    let columns = rows.columns;
-    let trials: f64 = rows.n.iter().sum();
-    let mut draws: Vec<f32> = Vec::with_capacity(effort.round * columns);
-    let (mut key, mut point, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
-    let mut taken = vec![0_usize; points.len()];
-    let mut shares: Vec<f64> = points.iter().map(|p| p.weight).collect();
-    let mut eta = Vec::new();
-    let mut norms = Vec::new();
-    for round in 1..=effort.rounds {
-        for (g, count) in share_out(&shares, effort.round).into_iter().enumerate() {
-            let Point { fit, log_prior, .. } = &points[g];
-            let constant = log_prior + priors[g].half_log_det() - 0.5 * fit.factor.log_det();
-            taken[g] += count;
-            let mut left = count;
-            while left > 0 {
-                let block = left.min(BLOCK);
-                left -= block;
-                let mut z = Mat::<f64>::zeros(columns, block);
+    let mut pool = Pool {
+        draws: Vec::with_capacity(effort.total * rows.columns),
+        keys: vec![Vec::with_capacity(effort.total); directions.len()],
+        point: Vec::with_capacity(effort.total),
+        ratio: Vec::with_capacity(effort.total),
+        taken: vec![0; mixture.points.len()],
+    };
+    let before: Vec<f64> = mixture.points.iter().map(|p| p.weight).collect();
+    pool.round(rows, mixture, directions, &before, effort.first, &mut rng)?;
+    if effort.total > effort.first {
+        let mut shares = vec![0.0; before.len()];
+        for (w, &g) in pool.weights().weights.iter().zip(&pool.point) {
+            shares[g] += 0.5 * w;
+        }
+        for (share, b) in shares.iter_mut().zip(&before) {
+            *share += 0.5 * b;
+        }
+        pool.round(rows, mixture, directions, &shares, effort.total - effort.first, &mut rng)?;
+    }
+    let weights = pool.weights();
+    Ok(Sample { draws: pool.draws, keys: pool.keys, point: pool.point, points: before.len(), weights })
+}
+
+struct Pool {
+    draws: Vec<f32>,
+    keys: Vec<Vec<f64>>,
+    point: Vec<usize>,
+    /// ln of target over q(β|g).
+    ratio: Vec<f64>,
+    /// Draws from each point: q(g) times the number of draws.
+    taken: Vec<usize>,
+}
+
+impl Pool {
+    fn round(
+        &mut self,
+        rows: &Rows,
+        mixture: &Mixture,
+        directions: &[Vec<f64>],
+        shares: &[f64],
+        count: usize,
+        rng: &mut rand_chacha::ChaCha12Rng,
+    ) -> Result<(), FitError> {
+        let (mut norms, mut values) = (Vec::new(), Vec::new());
+        for (g, share) in share_out(shares, count).into_iter().enumerate().filter(|(_, share)| *share > 0) {
+            self.taken[g] += share;
+            let prior = mixture.prior(g);
+            let gaussian = mixture.gaussian(g)?;
+            let constant = mixture.points[g].log_prior + prior.half_log_det() - 0.5 * gaussian.factor.log_det();
+            for first in (0..share).step_by(BLOCK) {
+                let block = BLOCK.min(share - first);
+                let mut betas = Mat::<f64>::zeros(rows.columns, block);
                 norms.clear();
                 for s in 0..block {
-                    let column = z.col_as_slice_mut(s);
+                    let column = betas.col_as_slice_mut(s);
                     column.fill_with(|| rng.sample(StandardNormal));
                     norms.push(column.iter().map(|v| v * v).sum::<f64>());
                 }
-                fit.factor.unwhiten(z.as_mut());
-                for (s, norm) in norms.iter().enumerate() {
-                    let beta = z.col_as_slice_mut(s);
-                    for (b, m) in beta.iter_mut().zip(&fit.mean) {
+                gaussian.factor.unwhiten(betas.as_mut());
+                for s in 0..block {
+                    for (b, m) in betas.col_as_slice_mut(s).iter_mut().zip(&gaussian.mean) {
                         *b += m;
                     }
-                    rows.predict(beta, &mut eta);
-                    ratio.push(
-                        log_likelihood(rows, &eta) - priors[g].half_square(beta) + 0.5 * norm + constant,
-                    );
-                    key.push(eta.iter().zip(&rows.n).map(|(e, n)| e * n).sum::<f64>() / trials);
-                    point.push(u32::try_from(g).unwrap_or(u32::MAX));
+                }
+                values.clear();
+                kernel::log_likelihoods(rows, betas.as_ref(), &mut values);
+                for s in 0..block {
+                    let beta = betas.col_as_slice(s);
+                    self.ratio.push(values[s] - prior.half_square(beta) + 0.5 * norms[s] + constant);
+                    self.point.push(g);
+                    for (key, c) in self.keys.iter_mut().zip(directions) {
+                        key.push(c.iter().zip(beta).map(|(c, b)| c * b).sum());
+                    }
                     #[expect(clippy::cast_possible_truncation, reason = "draws are kept in single precision")]
-                    draws.extend(beta.iter().map(|&b| b as f32));
+                    self.draws.extend(beta.iter().map(|&b| b as f32));
                 }
             }
         }
-        let log_weights: Vec<f64> =
-            ratio.iter().zip(&point).map(|(r, &g)| r - (taken[g as usize] as f64).ln()).collect();
-        let weights = smooth(&log_weights);
-        if round == effort.rounds || (weights.effective >= effort.enough && weights.k < 0.7) {
-            return Sample { draws, key, point, weights };
-        }
-        // The next round is shared out by what the draws so far say of the points, with some left where they were.
-        let mut found = vec![0.0; points.len()];
-        for (w, &g) in weights.weights.iter().zip(&point) {
-            found[g as usize] += w;
-        }
-        for ((share, found), p) in shares.iter_mut().zip(&found).zip(points) {
-            *share = 0.5 * found + 0.5 * p.weight;
-        }
+        Ok(())
     }
-    let weights = smooth(&[]);
-    Sample { draws, key, point, weights }
+
+    #[expect(clippy::cast_precision_loss, reason = "thousands of draws")]
+    fn weights(&self) -> Smoothed {
+        let log_weights: Vec<f64> =
+            self.ratio.iter().zip(&self.point).map(|(r, &g)| r - (self.taken[g] as f64).ln()).collect();
+        smooth(&log_weights)
+    }
 }

@@ -31,6 +31,7 @@ impl GaussianPrior {
 }
 
 /// N(μ, Λ⁻¹) with Λ = LLᵀ, and an approximation of ln ∫ p(y|β) p(β) dβ (binomial coefficients left out).
+#[derive(Clone)]
 pub(crate) struct Gaussian {
     pub mean: Vec<f64>,
     pub factor: Factor,

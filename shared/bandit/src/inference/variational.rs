@@ -25,9 +25,10 @@ pub(crate) fn variational(
     smoothed: &Smoothed,
     tolerance: f64,
 ) -> Result<Gaussian, FitError> {
-    let mut buffers = (Vec::new(), Vec::new());
-    let mut best = State { mean: start.mean, weights: None, factor: start.factor };
-    let mut moments = Moments::of(rows, prior, &best, smoothed, &mut buffers);
+    let mut best = start;
+    // Diagonal of the W that Λ was made with; unknown for the start.
+    let mut best_weights: Option<Vec<f64>> = None;
+    let mut moments = Moments::of(rows, prior, &best, smoothed);
     for _ in 0..STEPS {
         let mut step: Vec<f64> =
             best.mean.iter().zip(&prior.d).enumerate().map(|(j, (&b, d))| -d * prior.centred(j, b)).collect();
@@ -39,7 +40,7 @@ pub(crate) fn variational(
         // From the best state along the line in natural parameters, back by halves until the bound rises.
         let (next, next_moments) = loop {
             let mean = best.mean.iter().zip(&step).map(|(b, s)| b + fraction * s).collect();
-            let weights: Vec<f64> = match &best.weights {
+            let weights: Vec<f64> = match &best_weights {
                 Some(from) => from.iter().zip(&moments.weights).map(|(a, b)| a + fraction * (b - a)).collect(),
                 None => moments.weights.clone(),
             };
@@ -47,49 +48,38 @@ pub(crate) fn variational(
                 Some(factor) => factor,
                 None => Factor::new(rows.gram(&weights, &prior.d))?,
             };
-            let next = State { mean, weights: Some(weights), factor };
-            let next_moments = Moments::of(rows, prior, &next, smoothed, &mut buffers);
+            let next = Gaussian { mean, factor, log_evidence: f64::NAN };
+            let next_moments = Moments::of(rows, prior, &next, smoothed);
             if next_moments.bound >= moments.bound || fraction < 1e-3 {
-                break (next, next_moments);
+                break ((next, weights), next_moments);
             }
             fraction *= 0.5;
         };
         let gain = next_moments.bound - moments.bound;
         if gain >= 0.0 {
-            (best, moments) = (next, next_moments);
+            (best, best_weights) = (next.0, Some(next.1));
+            moments = next_moments;
         }
         if gain < tolerance {
             break;
         }
     }
-    Ok(Gaussian { mean: best.mean, factor: best.factor, log_evidence: moments.bound })
-}
-
-struct State {
-    mean: Vec<f64>,
-    /// Diagonal of the W that Λ was made with; unknown for the start.
-    weights: Option<Vec<f64>>,
-    factor: Factor,
+    Ok(Gaussian { log_evidence: moments.bound, ..best })
 }
 
 /// What one Gaussian gives: the bound, s − n E p per row and n E p(1−p) per row.
-struct Moments {
+pub(crate) struct Moments {
     bound: f64,
-    residual: Vec<f64>,
-    weights: Vec<f64>,
+    pub residual: Vec<f64>,
+    pub weights: Vec<f64>,
 }
 
 impl Moments {
-    fn of(
-        rows: &Rows,
-        prior: &GaussianPrior,
-        state: &State,
-        smoothed: &Smoothed,
-        (eta, variance): &mut (Vec<f64>, Vec<f64>),
-    ) -> Self {
+    pub(crate) fn of(rows: &Rows, prior: &GaussianPrior, state: &Gaussian, smoothed: &Smoothed) -> Self {
         let inverse = state.factor.inverse();
-        rows.predict(&state.mean, eta);
-        rows.quadratic(&inverse, variance);
+        let (mut eta, mut variance) = (Vec::new(), Vec::new());
+        rows.predict(&state.mean, &mut eta);
+        rows.quadratic(&inverse, &mut variance);
         let mut bound = 0.0;
         let mut residual = Vec::with_capacity(rows.len());
         let mut weights = Vec::with_capacity(rows.len());

@@ -1,0 +1,193 @@
+//! The posterior of the logistic model as a mixture of Gaussians over the grid of scales.
+
+use std::borrow::Cow;
+
+use super::grid::{self, Point, Resolution};
+use super::laplace::{Gaussian, GaussianPrior, laplace};
+use super::logistic::{Smoothed, log_likelihood, sigmoid};
+use super::rows::Rows;
+use super::scales::{Layout, Scales};
+use super::sites::Sites;
+use super::variational::{Moments, variational};
+use crate::{FitError, Prior};
+
+/// Points that carry less than this are not drawn from.
+const NEGLIGIBLE: f64 = 1e-5;
+/// Above this cost of one step (see [`step_cost`]) the points of a grid share one expansion of the likelihood.
+const SHARED_ABOVE: f64 = 1.5e7;
+/// Steps by which a variational fit is brought to its optimum.
+const TOLERANCE: f64 = 1e-3;
+
+/// Which Gaussian stands at a point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Kind {
+    /// [`variational()`].
+    Variational,
+    /// [`laplace()`].
+    Laplace,
+}
+
+/// The mixture: Σ over the points of weight × N(μ, Λ⁻¹).
+pub(crate) struct Mixture {
+    /// Points by ascending `τ_main`, then `τ_pair`, with the place of their Gaussian in `fits`.
+    pub points: Vec<Point<Option<usize>>>,
+    fits: Vec<Gaussian>,
+    sites: Option<Sites>,
+    layout: Layout,
+    intercept: f64,
+}
+
+/// The model without its scales.
+pub(crate) struct Model<'a> {
+    pub rows: &'a Rows,
+    pub layout: Layout,
+    /// Mean of the intercept's prior, logit m.
+    pub intercept: f64,
+    pub smoothed: Smoothed,
+}
+
+impl Model<'_> {
+    /// The prior of β at the scales.
+    pub(crate) fn prior(&self, scales: Scales) -> GaussianPrior {
+        GaussianPrior { intercept: self.intercept, d: self.layout.precision(scales) }
+    }
+
+    /// The prior's mean: where a first Newton step starts.
+    pub(crate) fn origin(&self) -> Vec<f64> {
+        let mut origin = vec![0.0; self.layout.columns];
+        origin[0] = self.intercept;
+        origin
+    }
+
+    /// Operations of one step at one point: assembling, factoring and inverting Λ, and averages over the rows.
+    #[expect(clippy::cast_precision_loss, reason = "a cost")]
+    pub(crate) fn step_cost(&self) -> f64 {
+        let rows = self.rows.len() as f64;
+        let active = self.rows.ones() as f64 / rows.max(1.0);
+        rows * (3.0 * active * active + 300.0) + (self.layout.columns as f64).powi(3)
+    }
+
+    /// Fits the mixture.
+    ///
+    /// # Errors
+    /// [`FitError::NoConvergence`], [`FitError::NotPositiveDefinite`].
+    pub(crate) fn mixture(&self, prior: &Prior, kind: Kind) -> Result<Mixture, FitError> {
+        if self.step_cost() > SHARED_ABOVE && !prior.fixed { self.shared(prior, kind) } else { self.each(prior, kind) }
+    }
+
+    fn refine(&self, scales: Scales, mode: Gaussian, kind: Kind) -> Result<Gaussian, FitError> {
+        match kind {
+            Kind::Laplace => Ok(mode),
+            Kind::Variational => variational(self.rows, &self.prior(scales), mode, &self.smoothed, TOLERANCE),
+        }
+    }
+
+    /// A fit of its own at every point: Laplace to lay the grid, the variational one where there is weight.
+    fn each(&self, prior: &Prior, kind: Kind) -> Result<Mixture, FitError> {
+        let origin = self.origin();
+        let resolution = Resolution { main: 6, pair: 8, rounds: 5 };
+        let found = grid::search(prior, self.layout, resolution, |scales, near: Option<&Gaussian>| {
+            let mode = laplace(self.rows, &self.prior(scales), near.map_or(&origin, |g| &g.mean))?;
+            let log_evidence = mode.log_evidence;
+            Ok((mode, log_evidence))
+        })?;
+        let mut points = Vec::with_capacity(found.len());
+        let mut fits = Vec::with_capacity(found.len());
+        for Point { scales, log_prior, log_evidence, weight, fit } in found {
+            let mut point = Point { scales, log_prior, log_evidence, weight, fit: None };
+            if weight > NEGLIGIBLE {
+                let fit = self.refine(scales, fit, kind)?;
+                point.log_evidence = fit.log_evidence;
+                point.fit = Some(fits.len());
+                fits.push(fit);
+            }
+            points.push(point);
+        }
+        self.finish(points, fits, None)
+    }
+
+    /// One expansion of the likelihood for all points: made at a guess of the scales to find their posterior, and again
+    /// at its mean, where the variational fit is made too.
+    fn shared(&self, prior: &Prior, kind: Kind) -> Result<Mixture, FitError> {
+        let locate = Resolution { main: 5, pair: 6, rounds: 4 };
+        let mut scales = Scales { main: 0.6 * prior.main_scale, pair: 0.6 * prior.pair_scale };
+        let mut start = self.origin();
+        for _ in 0..2 {
+            let mode = laplace(self.rows, &self.prior(scales), &start)?;
+            let sites = self.expand(&mode);
+            start = mode.mean;
+            let found = self.lay(prior, locate, &sites)?;
+            scales = grid::mean_scales(&found);
+        }
+        let mode = laplace(self.rows, &self.prior(scales), &start)?;
+        let sites = match kind {
+            Kind::Laplace => self.expand(&mode),
+            Kind::Variational => {
+                let fit = self.refine(scales, mode, kind)?;
+                let moments = Moments::of(self.rows, &self.prior(scales), &fit, &self.smoothed);
+                Sites::new(self.rows, fit.mean, 0.0, &moments.residual, &moments.weights)
+            }
+        };
+        let points = self.lay(prior, Resolution { main: 5, pair: 6, rounds: 4 }, &sites)?;
+        self.finish(points, Vec::new(), Some(sites))
+    }
+
+    /// The likelihood about its posterior mode.
+    fn expand(&self, mode: &Gaussian) -> Sites {
+        let rows = self.rows;
+        let mut eta = Vec::new();
+        rows.predict(&mode.mean, &mut eta);
+        let p = || eta.iter().map(|&e| sigmoid(e));
+        let residual: Vec<f64> = p().zip(&rows.sum).zip(&rows.n).map(|((p, s), n)| s - n * p).collect();
+        let weights: Vec<f64> = p().zip(&eta).zip(&rows.n).map(|((p, &e), n)| n * p * sigmoid(-e)).collect();
+        Sites::new(rows, mode.mean.clone(), log_likelihood(rows, &eta), &residual, &weights)
+    }
+
+    fn lay(&self, prior: &Prior, resolution: Resolution, sites: &Sites) -> Result<Vec<Point<Option<usize>>>, FitError> {
+        grid::search(prior, self.layout, resolution, |scales, _| {
+            Ok((None, sites.under(&self.prior(scales))?.log_evidence))
+        })
+    }
+
+    fn finish(
+        &self,
+        mut points: Vec<Point<Option<usize>>>,
+        fits: Vec<Gaussian>,
+        sites: Option<Sites>,
+    ) -> Result<Mixture, FitError> {
+        for point in &mut points {
+            if point.weight <= NEGLIGIBLE {
+                point.log_evidence = f64::NEG_INFINITY;
+            }
+        }
+        grid::normalise(&mut points)?;
+        points.sort_by(|a, b| a.scales.main.total_cmp(&b.scales.main).then(a.scales.pair.total_cmp(&b.scales.pair)));
+        Ok(Mixture { points, fits, sites, layout: self.layout, intercept: self.intercept })
+    }
+}
+
+impl Mixture {
+    /// The prior of β at point g.
+    pub(crate) fn prior(&self, g: usize) -> GaussianPrior {
+        GaussianPrior { intercept: self.intercept, d: self.layout.precision(self.points[g].scales) }
+    }
+
+    /// The Gaussian at point g, which must carry weight.
+    ///
+    /// # Errors
+    /// [`FitError::NotPositiveDefinite`]; [`FitError::NoConvergence`] for a point without weight.
+    pub(crate) fn gaussian(&self, g: usize) -> Result<Cow<'_, Gaussian>, FitError> {
+        match (self.points[g].fit, &self.sites) {
+            (Some(fit), _) => Ok(Cow::Borrowed(&self.fits[fit])),
+            (None, Some(sites)) => Ok(Cow::Owned(sites.under(&self.prior(g))?)),
+            (None, None) => {
+                Err(FitError::NoConvergence { what: "a point of the grid", residual: self.points[g].weight })
+            }
+        }
+    }
+
+    /// The point with the greatest weight.
+    pub(crate) fn peak(&self) -> usize {
+        (0..self.points.len()).fold(0, |b, g| if self.points[g].weight > self.points[b].weight { g } else { b })
+    }
+}
