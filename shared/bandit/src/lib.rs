@@ -19,15 +19,15 @@ mod training;
 pub use cells::{Cell, CellError, CellTable};
 pub use columns::{Column, Columns};
 pub use decisions::{
-    CompileLimits, Coverage, DecisionError, Policy, PolicyDecodeError, PolicyOptions, Row, RowRef, SERVING_DRAWS, choose,
-    draw_row, hold_out, propensity, serving_seed, unit_ln, user_hash, variant_uniform,
+    CompileLimits, Coverage, DecisionError, Policy, PolicyDecodeError, PolicyOptions, Row, RowRef, SERVING_DRAWS,
+    choose, draw_row, hold_out, propensity, serving_seed, unit_ln, user_hash, variant_uniform,
 };
 pub use factors::{Dtype, Factor, FactorError, Space};
 pub use fit::{DRAWS, FitError, MAX_COLUMNS, fit};
 pub use posterior::{Diagnostics, Link, Posterior, Predictor, ScalePoint, Step};
 pub use report::{
-    Assignment, ContextState, ExpectedReward, FactorRole, FactorState, InteractionState, LevelState, LevelValue, Metrics,
-    Report, State, VariantState,
+    Assignment, ContextState, ExpectedReward, FactorRole, FactorState, InteractionState, LevelState, LevelValue,
+    Metrics, Report, State, VariantState,
 };
 pub use settings::{ModelType, Prior, RewardType, Seed, Settings};
-pub use training::{TrainError, Training, TrainingOptions};
+pub use training::{TrainError, Training, TrainingOptions, train};

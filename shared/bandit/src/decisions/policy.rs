@@ -200,10 +200,6 @@ impl Policy {
 
     fn row_at(&self, row: usize) -> RowRef<'_> {
         let range = self.starts[row] as usize..self.starts[row + 1] as usize;
-        RowRef {
-            variants: &self.entry_variants[range.clone()],
-            counts: &self.entry_counts[range],
-            total: self.total,
-        }
+        RowRef { variants: &self.entry_variants[range.clone()], counts: &self.entry_counts[range], total: self.total }
     }
 }

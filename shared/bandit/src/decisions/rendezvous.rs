@@ -12,11 +12,11 @@
 //! held out         = (mix(key("fulcrum.holdout.v1", o, a) + 9e3779b97f4a7c15) >> 11) · 2^-53 < percentage / 100
 //! ```
 //!
-//! −ln(u_v)/w is exponential with rate w, and the least of exponentials of rates w is the v-th with probability
+//! −ln(u)/w is exponential with rate w, and the least of exponentials of rates w is the v-th with probability
 //! `w_v` / Σ w: the policy's, exactly. When counts change, a variant whose share has not fallen relative to the others
 //! loses no user to them. ln is [`unit_ln`]. Test vectors: `tests/data/rendezvous.json`.
 //! Sources: Thaler and Ravishankar 1998 (rendezvous hashing); Efraimidis and Spirakis 2006 (the weights);
-//! Fowler, Noll and Vo (FNV); Steele, Lea and Flood 2014 (SplitMix64 and its constants).
+//! Fowler, Noll and Vo (FNV); Steele, Lea and Flood 2014 (`SplitMix64` and its constants).
 
 pub use super::logarithm::unit_ln;
 use super::policy::RowRef;
@@ -36,9 +36,9 @@ fn mix(x: u64) -> u64 {
 
 #[expect(clippy::cast_possible_truncation, reason = "the length is written modulo 2^32, as documented by its 4 bytes")]
 fn key(domain: &str, optimization_id: &str, anonymous_id: &str) -> u64 {
-    let hash = [domain, optimization_id, anonymous_id].iter().fold(0xcbf2_9ce4_8422_2325, |hash, part| {
-        fnv(fnv(hash, &(part.len() as u32).to_le_bytes()), part.as_bytes())
-    });
+    let hash = [domain, optimization_id, anonymous_id]
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, part| fnv(fnv(hash, &(part.len() as u32).to_le_bytes()), part.as_bytes()));
     mix(hash)
 }
 

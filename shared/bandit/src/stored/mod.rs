@@ -26,7 +26,8 @@ pub use read::{Stored, decode, decode_report};
 pub use write::encode;
 
 /// Metadata keys that [`encode`] writes itself.
-pub const RESERVED_KEYS: [&str; 7] = ["columns", "diagnostics", "draws_stride", "format", "link", "metrics", "predictor"];
+pub const RESERVED_KEYS: [&str; 7] =
+    ["columns", "diagnostics", "draws_stride", "format", "link", "metrics", "predictor"];
 
 /// The value of the key `format`.
 const FORMAT: &str = "fulcrum.posterior.v1";

@@ -15,11 +15,10 @@ use crate::{Column, Columns, Link, Posterior, Predictor, Space, Training};
 /// # Errors
 /// [`StoredError::ReservedKey`] for metadata with one of [`RESERVED_KEYS`]; [`StoredError::Size`] for a posterior whose
 /// parts do not go together; [`StoredError::Json`].
-pub fn encode(
-    space: &Space,
-    training: &Training,
-    metadata: &BTreeMap<String, String>,
-) -> Result<Vec<u8>, StoredError> {
+pub fn encode(space: &Space, training: &Training, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>, StoredError> {
+    if let Some(key) = RESERVED_KEYS.iter().find(|&&key| metadata.contains_key(key)) {
+        return Err(StoredError::ReservedKey { key: (*key).to_owned() });
+    }
     let posterior = &training.posterior;
     let policy = training.policy.to_bytes();
     let state = json("state", &training.report)?;
@@ -47,20 +46,13 @@ pub fn encode(
     for (key, value) in own_metadata(space, training, stride)? {
         described.insert(key.to_owned(), value);
     }
-    if let Some(key) = RESERVED_KEYS.iter().find(|&&key| metadata.contains_key(key)) {
-        return Err(StoredError::ReservedKey { key: (*key).to_owned() });
-    }
-    let mut object = Header::write(&described, &tensors.entries)
-        .map_err(|cause| StoredError::Json { what: "the header", cause })?;
+    let mut object =
+        Header::write(&described, &tensors.entries).map_err(|cause| StoredError::Json { what: "the header", cause })?;
     object.append(&mut tensors.data);
     Ok(object)
 }
 
-fn own_metadata(
-    space: &Space,
-    training: &Training,
-    stride: usize,
-) -> Result<[(&'static str, String); 7], StoredError> {
+fn own_metadata(space: &Space, training: &Training, stride: usize) -> Result<[(&'static str, String); 7], StoredError> {
     let posterior = &training.posterior;
     let text = |what, bytes: Vec<u8>| {
         String::from_utf8(bytes).map_err(|_| StoredError::UnknownValue { key: what, value: "not UTF-8".to_owned() })
