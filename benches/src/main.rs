@@ -9,6 +9,7 @@ mod draw;
 mod error;
 mod files;
 mod pool;
+mod regret;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +45,31 @@ enum Bench {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Online simulation: what learning costs, beside yardsticks. Runs that are in the results are not run again.
+    Regret {
+        /// Only these worlds; the four with bounds by default.
+        #[arg(long, value_delimiter = ',', default_value = "full,mains,strong,weak")]
+        world: Vec<String>,
+        /// Only these policies, and uniform serving; all by default.
+        #[arg(
+            long,
+            value_delimiter = ',',
+            default_value = "cmab-1,cmab-0.5,fixed-scales,mains-only,mab,beta-thompson"
+        )]
+        policy: Vec<String>,
+        /// Seeds, from `--seed` on.
+        #[arg(long, default_value_t = 20)]
+        seeds: u64,
+        /// Rounds.
+        #[arg(long, default_value_t = 20_000)]
+        rounds: usize,
+        /// Rounds between two trainings, up to 20,000.
+        #[arg(long, default_value_t = 1_000)]
+        every: usize,
+        /// Rounds between two trainings after that.
+        #[arg(long, default_value_t = 4_000)]
+        later: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -51,6 +77,11 @@ fn main() -> ExitCode {
     let done: Result<(), Error> = match bench {
         Bench::Calibration { data_sets, only } => {
             calibration::run(&calibration::Options { data_sets, seed, threads, only }, &results)
+        }
+        Bench::Regret { world, policy, seeds, rounds, every, later } => {
+            let schedule = regret::Schedule { rounds, every, later };
+            let options = regret::Options { worlds: world, policies: policy, first: seed, seeds, schedule, threads };
+            regret::run(&options, &results)
         }
     };
     match done {
