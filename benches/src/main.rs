@@ -8,6 +8,7 @@ mod clock;
 mod draw;
 mod error;
 mod files;
+mod pictures;
 mod pool;
 mod regret;
 
@@ -70,6 +71,12 @@ enum Bench {
         #[arg(long, default_value_t = 4_000)]
         later: usize,
     },
+    /// Draws the pictures of the documentation from the results, and from a simulation of four weeks.
+    Pictures {
+        /// Where they go.
+        #[arg(long, default_value = "docs/pictures")]
+        folder: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -83,6 +90,7 @@ fn main() -> ExitCode {
             let options = regret::Options { worlds: world, policies: policy, first: seed, seeds, schedule, threads };
             regret::run(&options, &results)
         }
+        Bench::Pictures { folder } => pictures::draw(&results, &folder),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

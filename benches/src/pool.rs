@@ -49,11 +49,16 @@ mod tests {
     #[test]
     fn every_job_is_run_once() {
         let mut seen = vec![0; 100];
-        run(100, 3, |i| Ok(i * i), |i, square| {
-            assert_eq!(square, i * i);
-            seen[i] += 1;
-            Ok(())
-        })
+        run(
+            100,
+            3,
+            |i| Ok(i * i),
+            |i, square| {
+                assert_eq!(square, i * i);
+                seen[i] += 1;
+                Ok(())
+            },
+        )
         .unwrap();
         assert!(seen.iter().all(|&n| n == 1));
     }

@@ -11,9 +11,7 @@ pub const LEVELS: [f64; 3] = [0.5, 0.8, 0.95];
 pub fn cell_draws(posterior: &Posterior, space: &Space, variant: usize, context: u64) -> Vec<f64> {
     let active = match posterior.predictor {
         Predictor::Arms => vec![variant],
-        Predictor::Columns => {
-            Columns::of(space).active(&space.decode_variant(variant), &space.decode_context(context))
-        }
+        Predictor::Columns => Columns::of(space).active(&space.decode_variant(variant), &space.decode_context(context)),
     };
     let reward = |location: f64| match posterior.link {
         Link::Logit => crate::draw::sigmoid(location),

@@ -48,8 +48,7 @@ pub const RESULTS: &str = "calibration.json";
 /// [`Error`]. A fit that fails is counted, not an error.
 pub fn run(options: &Options, results: &Path) -> Result<(), Error> {
     let path = results.join(RESULTS);
-    let mut summaries: Vec<Summary> =
-        if files::read(&path)?.is_some() { files::read_json(&path)? } else { Vec::new() };
+    let mut summaries: Vec<Summary> = if files::read(&path)?.is_some() { files::read_json(&path)? } else { Vec::new() };
     if let Some(name) = options.only.as_ref().filter(|name| ESTIMATORS.iter().all(|e| e.name != name.as_str())) {
         let known = ESTIMATORS.map(|e| e.name).join(", ");
         return Err(Error::Unknown { what: "model", name: name.clone(), known });

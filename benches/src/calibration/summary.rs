@@ -189,8 +189,9 @@ impl Summary {
 /// All models as a table in Markdown.
 #[must_use]
 pub fn markdown(summaries: &[Summary]) -> String {
-    let mut text = "| model | data sets | 50 % | 80 % | 95 % | ranks: p of χ² |\n| --- | --- | --- | --- | --- | --- |\n"
-        .to_owned();
+    let mut text =
+        "| model | data sets | 50 % | 80 % | 95 % | ranks: p of χ² |\n| --- | --- | --- | --- | --- | --- |\n"
+            .to_owned();
     for s in summaries {
         let at = |k: usize| format!("{:.1} ± {:.1}", 100.0 * s.coverage[k].mean, 100.0 * s.coverage[k].error);
         // Writing to a text does not fail.

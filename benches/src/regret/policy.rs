@@ -24,7 +24,11 @@ enum Kind {
     /// Beta(1, 1) arms, one per variant, without context; P(best) from 10,000 draws.
     BetaThompson,
     /// The crate's models.
-    Model { model_type: ModelType, prior: Prior, exploration: f64 },
+    Model {
+        model_type: ModelType,
+        prior: Prior,
+        exploration: f64,
+    },
 }
 
 const LEARNED: Prior = Prior { main_scale: 0.5, pair_scale: 0.25, fixed: false };
@@ -40,10 +44,7 @@ pub const CONTENDERS: [Contender; 7] = [
     Contender { name: "fixed-scales", kind: model(Prior { fixed: true, ..LEARNED }, 1.0) },
     // A pair's scale so small that no pair is ever learned.
     Contender { name: "mains-only", kind: model(Prior { main_scale: 0.5, pair_scale: 1e-3, fixed: true }, 1.0) },
-    Contender {
-        name: "mab",
-        kind: Kind::Model { model_type: ModelType::Mab, prior: LEARNED, exploration: 1.0 },
-    },
+    Contender { name: "mab", kind: Kind::Model { model_type: ModelType::Mab, prior: LEARNED, exploration: 1.0 } },
     Contender { name: "beta-thompson", kind: Kind::BetaThompson },
 ];
 
@@ -117,13 +118,7 @@ impl Contender {
     }
 }
 
-fn beta_thompson(
-    world: &World,
-    space: &Space,
-    cells: &CellTable,
-    seed: u64,
-    round: usize,
-) -> Result<Served, Error> {
+fn beta_thompson(world: &World, space: &Space, cells: &CellTable, seed: u64, round: usize) -> Result<Served, Error> {
     let mut arms = vec![(1.0, 1.0); space.variants()];
     for cell in cells.cells() {
         #[expect(clippy::cast_precision_loss, reason = "a small count")]

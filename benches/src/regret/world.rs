@@ -58,13 +58,7 @@ const FULL: World = World {
 /// All environments; the first four have bounds.
 pub const WORLDS: [World; 10] = [
     FULL,
-    World {
-        name: "mains",
-        about: "mains 0.5 only",
-        effects: same(0.5, 0.0),
-        bounds: Some((0.22, 0.18)),
-        ..FULL
-    },
+    World { name: "mains", about: "mains 0.5 only", effects: same(0.5, 0.0), bounds: Some((0.22, 0.18)), ..FULL },
     World {
         name: "strong",
         about: "mains 0.5, pairs 0.5",
