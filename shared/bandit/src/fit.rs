@@ -64,9 +64,7 @@ pub enum FitError {
         residual: f64,
     },
     /// Neither importance weights nor the no-U-turn sampler reached their criteria within the work that a fit may take.
-    #[error(
-        "sampling fell short: Pareto k {pareto_k:.2}, R-hat {r_hat:.3}, {effective_draws:.0} effective draws"
-    )]
+    #[error("sampling fell short: Pareto k {pareto_k:.2}, R-hat {r_hat:.3}, {effective_draws:.0} effective draws")]
     Sampling {
         /// k̂ of the importance weights.
         pareto_k: f64,

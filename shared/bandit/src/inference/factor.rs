@@ -21,8 +21,7 @@ impl Factor {
     /// [`FitError::NotPositiveDefinite`] with the pivot at which Λ proves not to be.
     pub(crate) fn new(mut precision: Mat<f64>) -> Result<Self, FitError> {
         let size = precision.nrows();
-        let mut memory =
-            MemBuffer::new(factor::cholesky_in_place_scratch::<f64>(size, Par::Seq, Spec::default()));
+        let mut memory = MemBuffer::new(factor::cholesky_in_place_scratch::<f64>(size, Par::Seq, Spec::default()));
         factor::cholesky_in_place(
             precision.as_mut(),
             factor::LltRegularization::default(),
@@ -49,16 +48,8 @@ impl Factor {
 
     /// Λ⁻¹x in place.
     pub(crate) fn solve(&self, x: &mut [f64]) {
-        solve_lower_triangular_in_place(
-            self.lower.as_ref(),
-            ColMut::from_slice_mut(x).as_mat_mut(),
-            Par::Seq,
-        );
-        solve_upper_triangular_in_place(
-            self.lower.transpose(),
-            ColMut::from_slice_mut(x).as_mat_mut(),
-            Par::Seq,
-        );
+        solve_lower_triangular_in_place(self.lower.as_ref(), ColMut::from_slice_mut(x).as_mat_mut(), Par::Seq);
+        solve_upper_triangular_in_place(self.lower.transpose(), ColMut::from_slice_mut(x).as_mat_mut(), Par::Seq);
     }
 
     /// L⁻ᵀX in place: columns of standard normals become columns of N(0, Λ⁻¹).
@@ -68,11 +59,7 @@ impl Factor {
 
     /// L⁻¹x in place: a gradient in β becomes one in the whitened coordinates.
     pub(crate) fn whiten_gradient(&self, x: &mut [f64]) {
-        solve_lower_triangular_in_place(
-            self.lower.as_ref(),
-            ColMut::from_slice_mut(x).as_mat_mut(),
-            Par::Seq,
-        );
+        solve_lower_triangular_in_place(self.lower.as_ref(), ColMut::from_slice_mut(x).as_mat_mut(), Par::Seq);
     }
 
     /// The lower triangle of Λ⁻¹.

@@ -109,7 +109,7 @@ fn curvature(weights: &[f64]) -> Option<f64> {
     (second < 0.0).then(|| (-1.0 / second).sqrt())
 }
 
-/// The posterior of the scales: evidence × hyperprior × cell on a grid in (ln τ_main, ln τ_pair). The grid is laid over
+/// The posterior of the scales: evidence × hyperprior × cell on a grid in (ln `τ_main`, ln `τ_pair`). The grid is laid over
 /// 0.06…3.6 times the hyperprior's scales, then moved or narrowed until the posterior spans it.
 ///
 /// `fit` gives p(y | τ) and whatever is to be kept, from the scales and a neighbouring fit.
@@ -128,11 +128,8 @@ pub(crate) fn search<F>(
         return Ok(vec![Point { scales, log_prior: 0.0, log_evidence, weight: 1.0, fit }]);
     }
     let mut main = Axis::new(prior.main_scale, resolution.main);
-    let mut pair = if layout.pairs() == 0 {
-        Axis::single(prior.pair_scale)
-    } else {
-        Axis::new(prior.pair_scale, resolution.pair)
-    };
+    let mut pair =
+        if layout.pairs() == 0 { Axis::single(prior.pair_scale) } else { Axis::new(prior.pair_scale, resolution.pair) };
     let mut points: Vec<Point<F>> = Vec::new();
     for _ in 0..resolution.rounds.max(1) {
         let mut next: Vec<Point<F>> = Vec::with_capacity(main.points * pair.points);

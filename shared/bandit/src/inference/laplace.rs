@@ -60,9 +60,9 @@ pub(crate) fn laplace(rows: &Rows, prior: &GaussianPrior, start: &[f64]) -> Resu
         let np: Vec<f64> = p.iter().zip(&rows.n).map(|(p, n)| n * p).collect();
         fitted.fill(0.0);
         rows.add_transposed(&np, &mut fitted);
-        let pull: Vec<f64> = beta.iter().zip(&prior.d).enumerate().map(|(j, (&b, d))| d * prior.centred(j, b)).collect();
-        let gradient: Vec<f64> =
-            observed.iter().zip(&fitted).zip(&pull).map(|((s, f), q)| s - f - q).collect();
+        let pull: Vec<f64> =
+            beta.iter().zip(&prior.d).enumerate().map(|(j, (&b, d))| d * prior.centred(j, b)).collect();
+        let gradient: Vec<f64> = observed.iter().zip(&fitted).zip(&pull).map(|((s, f), q)| s - f - q).collect();
         let weights: Vec<f64> = eta.iter().zip(&np).map(|(&e, np)| np * sigmoid(-e)).collect();
         let factor = Factor::new(rows.gram(&weights, &prior.d))?;
         gradient_norm = norm(&gradient);

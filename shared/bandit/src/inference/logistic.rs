@@ -34,7 +34,13 @@ impl Smoothed {
     pub(crate) fn at(&self, m: f64, v: f64) -> (f64, f64, f64) {
         let sd = v.max(0.0).sqrt();
         let [narrow, middle, wide] = &self.rules;
-        let rule = if v <= narrow.0 { &narrow.1 } else if v <= middle.0 { &middle.1 } else { &wide.1 };
+        let rule = if v <= narrow.0 {
+            &narrow.1
+        } else if v <= middle.0 {
+            &middle.1
+        } else {
+            &wide.1
+        };
         rule.iter().fold((0.0, 0.0, 0.0), |(a, b, c), &(x, w)| {
             let eta = m + sd * x;
             let e = (-eta.abs()).exp();

@@ -75,13 +75,11 @@ fn fit_generalised_pareto(x: &[f64]) -> (f64, f64) {
         })
         .collect();
     let top = profile.iter().copied().filter(|p| p.is_finite()).fold(f64::NEG_INFINITY, f64::max);
-    let (sum, weighted) = thetas.iter().zip(&profile).filter(|(_, p)| p.is_finite()).fold(
-        (0.0, 0.0),
-        |(sum, weighted), (theta, p)| {
+    let (sum, weighted) =
+        thetas.iter().zip(&profile).filter(|(_, p)| p.is_finite()).fold((0.0, 0.0), |(sum, weighted), (theta, p)| {
             let w = (p - top).exp();
             (sum + w, weighted + w * theta)
-        },
-    );
+        });
     let theta = weighted / sum;
     let raw = shape_at(theta);
     let scale = -raw / theta;

@@ -39,9 +39,8 @@ impl Sites {
             precision[(j, j)] += d;
         }
         let factor = Factor::new(precision)?;
-        let force: Vec<f64> = (0..self.centre.len())
-            .map(|j| self.slope[j] - prior.d[j] * prior.centred(j, self.centre[j]))
-            .collect();
+        let force: Vec<f64> =
+            (0..self.centre.len()).map(|j| self.slope[j] - prior.d[j] * prior.centred(j, self.centre[j])).collect();
         let mut delta = force.clone();
         factor.solve(&mut delta);
         let mean: Vec<f64> = self.centre.iter().zip(&delta).map(|(c, d)| c + d).collect();

@@ -37,7 +37,7 @@ const NUTS_WORK: (f64, f64) = (8e9, 2.5e10);
 
 /// Fits the model.
 ///
-/// 1. A grid over the scales with a Gaussian at each point ([MacKay 1992] evidence): the Laplace approximation lays the
+/// 1. A grid over the scales with a Gaussian at each point (the evidence of MacKay 1992): the Laplace approximation lays the
 ///    grid, and where there is weight the Gaussian nearest in KL(q ‖ posterior) takes its place.
 /// 2. Draws of scales and coefficients from that mixture, importance-weighted to the posterior and Pareto-smoothed
 ///    (Vehtari et al. 2024). Where its k̂ is above ½ (hardly any conversions), Laplace's mixture, whose tails are wider,
@@ -62,12 +62,8 @@ pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Resu
     let columns = Columns::of(space);
     let rows = Rows::new(space, &columns, cells)?;
     let m = (cells.reward_sum() + 0.5) / (cells.trials() as f64 + 1.0);
-    let model = Model {
-        rows: &rows,
-        layout: Layout::of(&columns),
-        intercept: (m / (1.0 - m)).ln(),
-        smoothed: Smoothed::new(),
-    };
+    let model =
+        Model { rows: &rows, layout: Layout::of(&columns), intercept: (m / (1.0 - m)).ln(), smoothed: Smoothed::new() };
     let mut mixture = choose(&model, prior, seed)?;
     let directions = leading(&rows, &*mixture.gaussian(mixture.peak())?, 3);
     let sample = importance::sample(&rows, &mixture, &directions, importance_effort(&rows), seed)?;
@@ -79,15 +75,18 @@ pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Resu
     }
     if k < MOST_K && effective >= LEAST_EFFECTIVE {
         let draws = equal(&rows, &sample, seed);
-        return posterior(&model, &mixture, draws, Outcome::Importance(&sample));
+        return posterior(&model, &mixture, draws, &Outcome::Importance(&sample));
     }
-    let chains = nuts::sample(&rows, &mixture, gradients(&rows), seed)?
-        .ok_or(FitError::Sampling { pareto_k: k, r_hat: f64::NAN, effective_draws: effective })?;
+    let chains = nuts::sample(&rows, &mixture, gradients(&rows), seed)?.ok_or(FitError::Sampling {
+        pareto_k: k,
+        r_hat: f64::NAN,
+        effective_draws: effective,
+    })?;
     if !chains.converged() {
         return Err(FitError::Sampling { pareto_k: k, r_hat: chains.r_hat, effective_draws: chains.effective });
     }
     let draws = thin_chains(&rows, &directions, &chains, seed);
-    posterior(&model, &mixture, draws, Outcome::Nuts(&chains, k))
+    posterior(&model, &mixture, draws, &Outcome::Nuts(&chains, k))
 }
 
 /// The mixture with the lesser k̂ in a small sample; the variational one where that will do.
@@ -166,7 +165,7 @@ fn posterior(
     model: &Model<'_>,
     mixture: &Mixture,
     draws: Vec<f32>,
-    outcome: Outcome<'_>,
+    outcome: &Outcome<'_>,
 ) -> Result<Posterior, FitError> {
     let points = &mixture.points;
     let mode = laplace(model.rows, &model.prior(grid::mean_scales(points)), &model.origin())?;
@@ -186,7 +185,7 @@ fn posterior(
             step: Step::Nuts,
             scales,
             kappa: None,
-            pareto_k: k.is_finite().then_some(k),
+            pareto_k: k.is_finite().then_some(*k),
             effective_draws: Some(chains.effective),
             r_hat: Some(chains.r_hat),
             divergences: Some(chains.divergences),

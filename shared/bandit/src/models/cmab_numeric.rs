@@ -40,7 +40,7 @@ struct Data {
     rows: Rows,
     /// ΦᵀNΦ, lower triangle.
     gram: Mat<f64>,
-    /// ΦᵀΣy.
+    /// `ΦᵀΣy`.
     moment: Vec<f64>,
     /// Mean of y in each row.
     means: Vec<f64>,
@@ -58,7 +58,7 @@ impl Data {
         Factor::new(precision)
     }
 
-    /// μ = Λ⁻¹Φᵀy with Λ = ΦᵀNΦ + D, αn = α0 + N/2, βn = β0 + ½ [Σ (y − ȳ_i)² + Σ n_i (ȳ_i − η_i)² + μᵀDμ], a sum of
+    /// μ = Λ⁻¹Φᵀy with Λ = ΦᵀNΦ + D, αn = α0 + N/2, βn = β0 + ½ [Σ (y − ȳ)² + Σ n (ȳ − η)² + μᵀDμ], a sum of
     /// squares that cancels nothing, and ln p(y|τ) = ½ ln|D| − ½ ln|Λ| − αn ln βn + constants of the data.
     fn given(&self, layout: Layout, scales: Scales) -> Result<(Conjugate, f64), FitError> {
         let d = layout.precision(scales);
@@ -67,13 +67,12 @@ impl Data {
         factor.solve(&mut mean);
         let mut eta = Vec::new();
         self.rows.predict(&mean, &mut eta);
-        let misfit: f64 =
-            eta.iter().zip(&self.means).zip(&self.rows.n).map(|((e, y), n)| n * (y - e).powi(2)).sum();
+        let misfit: f64 = eta.iter().zip(&self.means).zip(&self.rows.n).map(|((e, y), n)| n * (y - e).powi(2)).sum();
         let pull: f64 = mean.iter().zip(&d).map(|(m, d)| d * m * m).sum();
         let beta = BETA + 0.5 * (self.within + misfit + pull);
-        let log_evidence = 0.5 * d.iter().map(|d| d.ln()).sum::<f64>() - 0.5 * factor.log_det()
-            - self.alpha * beta.ln()
-            + lgamma(self.alpha);
+        let log_evidence =
+            0.5 * d.iter().map(|d| d.ln()).sum::<f64>() - 0.5 * factor.log_det() - self.alpha * beta.ln()
+                + lgamma(self.alpha);
         Ok((Conjugate { mean, beta }, log_evidence))
     }
 }
@@ -117,7 +116,9 @@ pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Resu
     let mut points = grid::search(prior, layout, resolution(columns.len()), |scales, _: Option<&Conjugate>| {
         data.given(layout, scales)
     })?;
-    points.sort_by(|a, b| (a.scales.main, a.scales.pair).partial_cmp(&(b.scales.main, b.scales.pair)).unwrap_or(std::cmp::Ordering::Equal));
+    points.sort_by(|a, b| {
+        (a.scales.main, a.scales.pair).partial_cmp(&(b.scales.main, b.scales.pair)).unwrap_or(std::cmp::Ordering::Equal)
+    });
     let draws = if constant { vec![0.0; DRAWS * columns.len()] } else { draw(&data, layout, &points, seed)? };
     let mean_scales = grid::mean_scales(&points);
     Ok(Posterior {

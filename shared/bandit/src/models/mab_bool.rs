@@ -14,7 +14,7 @@ use crate::{CellTable, Diagnostics, FitError, Link, Posterior, Predictor, Seed, 
 
 /// Fits the model.
 ///
-/// κ̂ maximises Σ_v ln B(κm + `s_v`, κ(1−m) + `n_v` − `s_v`) − ln B(κm, κ(1−m)) − (3/2) ln κ over [1, max(2, N)]; then
+/// κ̂ maximises the sum over arms of ln B(κm + `s_v`, κ(1−m) + `n_v` − `s_v`) − ln B(κm, κ(1−m)) − (3/2) ln κ over [1, max(2, N)]; then
 /// `θ_v` | data ~ Beta(`a_v`, `b_v`), `a_v` = κ̂m + `s_v`, `b_v` = κ̂(1−m) + `n_v` − `s_v`.
 ///
 /// The posterior has one column for each variant (excluded ones too), draws of logit `θ_v` in log-odds, and `arms` with
@@ -34,8 +34,7 @@ pub fn fit(space: &Space, cells: &CellTable, seed: &Seed) -> Result<Posterior, F
     let trials = cells.trials() as f64;
     let m = (cells.reward_sum() + 0.5) / (trials + 1.0);
     let kappa = learn_kappa(&counts, m, trials);
-    let arms: Vec<(f64, f64)> =
-        counts.iter().map(|(n, s)| (kappa * m + s, kappa * (1.0 - m) + (n - s))).collect();
+    let arms: Vec<(f64, f64)> = counts.iter().map(|(n, s)| (kappa * m + s, kappa * (1.0 - m) + (n - s))).collect();
     let mut rng = stream(seed, Stream::Exact);
     let mut draws = Vec::with_capacity(DRAWS * arms.len());
     for _ in 0..DRAWS {
@@ -83,7 +82,8 @@ fn learn_kappa(counts: &[(f64, f64)], m: f64, trials: f64) -> f64 {
     let top = trials.max(2.0).ln();
     let value = |log_kappa: f64| log_marginal(counts, m, log_kappa.exp());
     let at = |i: usize| top * i as f64 / (POINTS - 1) as f64;
-    let best = (0..POINTS).map(|i| (i, value(at(i)))).fold((0, f64::NEG_INFINITY), |b, p| if p.1 > b.1 { p } else { b });
+    let best =
+        (0..POINTS).map(|i| (i, value(at(i)))).fold((0, f64::NEG_INFINITY), |b, p| if p.1 > b.1 { p } else { b });
     let (mut low, mut high) = (at(best.0.saturating_sub(1)), at((best.0 + 1).min(POINTS - 1)));
     let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
     for _ in 0..60 {

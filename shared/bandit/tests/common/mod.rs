@@ -1,5 +1,4 @@
 //! What the tests of fits share: spaces, reference cases, and statistics of draws.
-#![expect(dead_code, reason = "each test binary uses its part")]
 
 use bandit::{Cell, CellTable, Columns, Dtype, Factor, ModelType, Posterior, Prior, RewardType, Settings, Space};
 
@@ -79,9 +78,7 @@ pub fn locations(posterior: &Posterior, space: &Space, cells: &[(usize, u64)]) -
         .iter()
         .map(|&(variant, context)| {
             let active = columns.active(&space.decode_variant(variant), &space.decode_context(context));
-            (0..posterior.len())
-                .map(|s| active.iter().map(|&c| f64::from(posterior.draw(s)[c])).sum())
-                .collect()
+            (0..posterior.len()).map(|s| active.iter().map(|&c| f64::from(posterior.draw(s)[c])).sum()).collect()
         })
         .collect()
 }

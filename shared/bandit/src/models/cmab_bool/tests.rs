@@ -42,9 +42,7 @@ fn moments(rows: &Rows, draws: &[f32]) -> Vec<(f64, f64)> {
         .map(|i| {
             let p: Vec<f64> = draws
                 .chunks_exact(rows.columns)
-                .map(|d| {
-                    1.0 / (1.0 + (-rows.active(i).iter().map(|&c| f64::from(d[c as usize])).sum::<f64>()).exp())
-                })
+                .map(|d| 1.0 / (1.0 + (-rows.active(i).iter().map(|&c| f64::from(d[c as usize])).sum::<f64>()).exp()))
                 .collect();
             let mean = p.iter().sum::<f64>() / count;
             (mean, (p.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt())
@@ -58,31 +56,16 @@ fn compare(space: &Space, table: &CellTable, prior: &Prior) -> (f64, f64) {
     let rows = Rows::new(space, &columns, table).unwrap();
     #[expect(clippy::cast_precision_loss, reason = "a few trials")]
     let m = (table.reward_sum() + 0.5) / (table.trials() as f64 + 1.0);
-    let model = Model {
-        rows: &rows,
-        layout: Layout::of(&columns),
-        intercept: (m / (1.0 - m)).ln(),
-        smoothed: Smoothed::new(),
-    };
+    let model =
+        Model { rows: &rows, layout: Layout::of(&columns), intercept: (m / (1.0 - m)).ln(), smoothed: Smoothed::new() };
     let mut mixture = choose(&model, prior, &seed).unwrap();
-    let directions = leading(&rows, &*mixture.gaussian(mixture.peak()).unwrap(), 3);
+    let directions = leading(&rows, &mixture.gaussian(mixture.peak()).unwrap(), 3);
     let sample = importance::sample(&rows, &mixture, &directions, importance_effort(&rows), &seed).unwrap();
     for (point, weight) in mixture.points.iter_mut().zip(sample.point_weights()) {
         point.weight = weight;
     }
     let weighted = moments(&rows, &equal(&rows, &sample, &seed));
-    let now = std::time::Instant::now();
     let chains = nuts::sample(&rows, &mixture, gradients(&rows), &seed).unwrap().unwrap();
-    eprintln!(
-        "k {:.2} eff {:.0}; NUTS {:?} r_hat {:.4} eff {:.0} div {} draws {}",
-        sample.weights.k,
-        sample.weights.effective,
-        now.elapsed(),
-        chains.r_hat,
-        chains.effective,
-        chains.divergences,
-        chains.draws.len() / rows.columns
-    );
     assert!(chains.converged() && chains.divergences == 0, "{} {}", chains.r_hat, chains.effective);
     let walked = moments(&rows, &thin_chains(&rows, &directions, &chains, &seed));
     weighted.iter().zip(&walked).fold((0.0, 0.0), |(mean, sd): (f64, f64), (a, b)| {
@@ -103,7 +86,6 @@ fn importance_sampling_and_the_no_u_turn_sampler_agree() {
         ("no conversion", &none, FIXED, 0.06, 0.12),
     ] {
         let found = compare(&small, table, &prior);
-        eprintln!("{name}: {found:?}");
         assert!(found.0 < mean && found.1 < sd, "{name}: {found:?}");
     }
 }
@@ -114,6 +96,5 @@ fn a_hundred_columns_agree() {
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let table = cells(&space, 10, |v, c| 0.05 + 0.01 * (v % 5) as f64 + 0.02 * (c % 3) as f64, 3);
     let found = compare(&space, &table, &FIXED);
-    eprintln!("{found:?}");
     assert!(found.0 < 0.06 && found.1 < 0.06, "{found:?}");
 }
