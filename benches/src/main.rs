@@ -5,6 +5,7 @@
 
 mod calibration;
 mod clock;
+mod costs;
 mod draw;
 mod error;
 mod files;
@@ -71,6 +72,14 @@ enum Bench {
         #[arg(long, default_value_t = 4_000)]
         later: usize,
     },
+    /// What a fit costs, from 24 to 1,999 columns.
+    Fit {
+        /// Only the cases of this name: small, hundred or largest.
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// What a decision costs, against the hash of the ids alone.
+    Decide,
     /// Draws the pictures of the documentation from the results, and from a simulation of four weeks.
     Pictures {
         /// Where they go.
@@ -90,6 +99,8 @@ fn main() -> ExitCode {
             let options = regret::Options { worlds: world, policies: policy, first: seed, seeds, schedule, threads };
             regret::run(&options, &results)
         }
+        Bench::Fit { only } => costs::fits(seed, only.as_deref()),
+        Bench::Decide => costs::decisions(seed),
         Bench::Pictures { folder } => pictures::draw(&results, &folder),
     };
     match done {

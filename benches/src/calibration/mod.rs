@@ -14,7 +14,7 @@ use bandit::{Seed, fit};
 use rand::RngExt;
 
 pub use coverage::{Estimate, LEVELS};
-pub use summary::{BINS, Outcome, STRATA, Summary};
+pub use summary::{BINS, Outcome, Summary};
 pub use truth::{ESTIMATORS, Estimator};
 
 use crate::clock::Stopwatch;

@@ -25,7 +25,7 @@ pub fn picture(summaries: &[Summary]) -> String {
 
 fn coverage(svg: &mut Svg, left: f64, first: bool, summary: &Summary) {
     let panel = Panel { origin: (left, 34.0), size: (WIDTH, 150.0), x: (0.0, 3.0), y: (40.0, 100.0) };
-    panel.y_axis(svg, &[40.0, 60.0, 80.0, 100.0], |share| format!("{share:.0} %"));
+    panel.y_axis(svg, &[40.0, 60.0, 80.0, 100.0], |share| if first { format!("{share:.0} %") } else { String::new() });
     panel.title(svg, &summary.estimator);
     for (k, (level, at)) in LEVELS.iter().zip(&summary.coverage).enumerate() {
         #[expect(clippy::cast_precision_loss, reason = "three intervals")]
@@ -55,9 +55,9 @@ fn histogram(svg: &mut Svg, left: f64, first: bool, tallest: f64, summary: &Summ
     let bins = BINS as f64;
     let expected = summary.data_sets as f64 / bins;
     // Two standard deviations of a binomial count, relative to its mean.
-    let noise = 2.0 * ((1.0 - 1.0 / bins) / expected).sqrt();
+    let noise = (2.0 * ((1.0 - 1.0 / bins) / expected).sqrt()).min(1.0);
     let ticks: Vec<f64> = (0..).map(f64::from).take_while(|&t| t <= tallest).collect();
-    panel.y_axis(svg, &ticks, |density| format!("{density:.0}"));
+    panel.y_axis(svg, &ticks, |density| if first { format!("{density:.0}") } else { String::new() });
     panel.band(svg, &[(0.0, 1.0 - noise, 1.0 + noise), (1.0, 1.0 - noise, 1.0 + noise)], PALE, 1.0);
     for (bin, &count) in summary.ranks.iter().enumerate() {
         let (x, y) = panel.at(bin as f64 / bins, count as f64 / expected);
@@ -67,5 +67,5 @@ fn histogram(svg: &mut Svg, left: f64, first: bool, tallest: f64, summary: &Summ
     svg.line(panel.at(0.0, 1.0), panel.at(1.0, 1.0), INK, 1.2, "4 3");
     panel.x_axis(svg, &[0.0, 0.5, 1.0], |x| format!("{x}"));
     panel.title(svg, &format!("p of χ² = {:.2}", summary.p_value));
-    panel.labels(svg, "rank of the truth among draws", if first { "data sets, relative to even" } else { "" });
+    panel.labels(svg, "rank of the truth", if first { "data sets, relative to even" } else { "" });
 }

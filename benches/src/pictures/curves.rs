@@ -3,7 +3,7 @@
 use super::days::legend;
 use super::panel::{Panel, round_ticks};
 use super::svg::{COLOURS, Svg};
-use crate::regret::{CONTENDERS, Run, Schedule, WORLDS, World, lines};
+use crate::regret::{CONTENDERS, Run, Schedule, UNIFORM, WORLDS, World, lines};
 
 /// Cumulative regret of every policy in the worlds with bounds: means over seeds.
 #[must_use]
@@ -18,7 +18,9 @@ pub fn picture(runs: &[Run], schedule: &Schedule) -> String {
         #[expect(clippy::cast_precision_loss, reason = "four panels")]
         let (column, row) = ((k % 2) as f64, (k / 2) as f64);
         let curves = curves(runs, world, schedule);
-        let top = curves.iter().flat_map(|(_, points)| points.iter().map(|p| p.1)).fold(1.0, f64::max);
+        // Uniform serving leaves the panel: the rest would be a thin strip below it.
+        let learners = || curves.iter().filter(|(name, _)| *name != UNIFORM);
+        let top = learners().flat_map(|(_, points)| points.iter().map(|p| p.1)).fold(1.0, f64::max);
         #[expect(clippy::cast_precision_loss, reason = "rounds")]
         let rounds = schedule.rounds as f64;
         let panel = Panel {
@@ -37,10 +39,19 @@ pub fn picture(runs: &[Run], schedule: &Schedule) -> String {
         );
         for (name, points) in &curves {
             let colour = colours().find(|(policy, _)| policy == name).map_or(COLOURS[6], |(_, colour)| colour);
-            panel.curve(&mut svg, points, colour, if name.starts_with("cmab") { 2.6 } else { 1.6 });
+            panel.curve(&mut svg, &below(points, panel.y.1), colour, if name.starts_with("cmab") { 2.6 } else { 1.6 });
         }
     }
     svg.finish("Cumulative regret of our model and of yardsticks in four simulated worlds")
+}
+
+/// A rising curve up to where it leaves the panel.
+fn below(points: &[(f64, f64)], top: f64) -> Vec<(f64, f64)> {
+    let mut kept: Vec<(f64, f64)> = points.iter().copied().take_while(|p| p.1 <= top).collect();
+    if let (Some(&(x0, y0)), Some(&(x1, y1))) = (kept.last(), points.get(kept.len())) {
+        kept.push((x0 + (x1 - x0) * (top - y0) / (y1 - y0), top));
+    }
+    kept
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rounds")]
@@ -61,6 +72,12 @@ fn curves(runs: &[Run], world: &World, schedule: &Schedule) -> Vec<(&'static str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_curve_ends_where_the_panel_does() {
+        assert_eq!(below(&[(0.0, 0.0), (1.0, 2.0), (2.0, 6.0)], 4.0), [(0.0, 0.0), (1.0, 2.0), (1.5, 4.0)]);
+        assert_eq!(below(&[(0.0, 0.0), (1.0, 2.0)], 4.0), [(0.0, 0.0), (1.0, 2.0)]);
+    }
 
     #[test]
     fn a_curve_has_every_checkpoint() {
