@@ -30,4 +30,4 @@ pub use report::{
     Metrics, Report, State, VariantState,
 };
 pub use settings::{ModelType, Prior, RewardType, Seed, Settings};
-pub use training::{TrainError, Training, TrainingOptions};
+pub use training::{TrainError, Training, TrainingOptions, train};

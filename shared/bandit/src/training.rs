@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::decisions::most_frequented;
 use crate::report::{Belief, summarize};
 use crate::{
-    CellTable, CompileLimits, Coverage, DecisionError, Metrics, Policy, PolicyOptions, Posterior, Predictor, Report,
-    Space,
+    CellTable, CompileLimits, Coverage, DecisionError, FitError, Metrics, Policy, PolicyOptions, Posterior, Predictor,
+    Report, Seed, Settings, Space, fit,
 };
 
 /// How a posterior is turned into decisions.
@@ -41,6 +41,49 @@ pub struct Training {
     pub report: Report,
 }
 
+/// A whole training run: fits the model, then [`Training::from_posterior`].
+///
+/// - `bias`: factor → bias; `holdout_share`: in [0, 1]; `threads`: at least 1, and the result does not depend on it;
+/// - `seed`: the origin of all randomness. `settings.exploration` goes to the policy.
+///
+/// # Errors
+/// [`TrainError`].
+pub fn train(
+    space: &Space,
+    cells: &CellTable,
+    settings: &Settings,
+    bias: &BTreeMap<String, f64>,
+    holdout_share: f64,
+    threads: usize,
+    seed: &Seed,
+) -> Result<Training, TrainError> {
+    let options = TrainingOptions { bias: bias.clone(), exploration: settings.exploration, holdout_share, threads };
+    check(space, cells, &options)?;
+    let posterior = fit(space, cells, settings, seed)?;
+    Training::from_posterior(space, cells, posterior, &options)
+}
+
+/// Whether there is something to learn from, in this space, and the holdout is a share.
+fn check(space: &Space, cells: &CellTable, options: &TrainingOptions) -> Result<(), TrainError> {
+    if cells.trials() == 0 {
+        return Err(TrainError::NoObservations);
+    }
+    if !(0.0..=1.0).contains(&options.holdout_share) {
+        return Err(TrainError::BadHoldout { share: options.holdout_share });
+    }
+    for cell in cells.cells() {
+        if cell.variant >= space.variants() {
+            let (variant, variants) = (cell.variant, space.variants());
+            return Err(DecisionError::UnknownVariant { variant, variants }.into());
+        }
+        if cell.context >= space.contexts() {
+            let (context, contexts) = (cell.context, space.contexts());
+            return Err(DecisionError::UnknownContext { context, contexts }.into());
+        }
+    }
+    Ok(())
+}
+
 /// Why a training run comes to nothing.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TrainError {
@@ -53,6 +96,9 @@ pub enum TrainError {
         /// The number given.
         share: f64,
     },
+    /// The model cannot be fitted.
+    #[error(transparent)]
+    Fit(#[from] FitError),
     /// No decisions can be made.
     #[error(transparent)]
     Decision(#[from] DecisionError),
@@ -70,26 +116,12 @@ impl Training {
         posterior: Posterior,
         options: &TrainingOptions,
     ) -> Result<Self, TrainError> {
-        if cells.trials() == 0 {
-            return Err(TrainError::NoObservations);
-        }
-        if !(0.0..=1.0).contains(&options.holdout_share) {
-            return Err(TrainError::BadHoldout { share: options.holdout_share });
-        }
-        for cell in cells.cells() {
-            if cell.variant >= space.variants() {
-                let (variant, variants) = (cell.variant, space.variants());
-                return Err(DecisionError::UnknownVariant { variant, variants }.into());
-            }
-            if cell.context >= space.contexts() {
-                let (context, contexts) = (cell.context, space.contexts());
-                return Err(DecisionError::UnknownContext { context, contexts }.into());
-            }
-        }
+        check(space, cells, options)?;
         let limits = CompileLimits::default();
         let served_options =
             PolicyOptions { bias: &options.bias, exploration: options.exploration, limits, threads: options.threads };
         let served = Policy::compile(space, cells, &posterior, &served_options)?;
+        #[expect(clippy::float_cmp, reason = "exactly 1 is the usual case, in which belief and policy are the same")]
         let plain = options.exploration == 1.0 && options.bias.values().all(|&b| b == 0.0);
         let believed = if plain {
             None

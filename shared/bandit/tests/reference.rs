@@ -18,10 +18,6 @@ fn check(text: &str, prior: Prior, bounds: &Deviation) -> bandit::Posterior {
         let found: Vec<_> =
             etas.iter().map(|eta| summary(&eta.iter().map(|&e| sigmoid(e)).collect::<Vec<_>>())).collect();
         let worst = deviation(&found, &case.expected);
-        eprintln!(
-            "{worst:?} {:?} {:?} {:?}",
-            posterior.diagnostics.pareto_k, posterior.diagnostics.effective_draws, posterior.diagnostics.step
-        );
         assert!(worst.mean <= bounds.mean && worst.sd <= bounds.sd && worst.points <= bounds.points, "{worst:?}");
         if let Some(contexts) = case.json["pbest"].as_array() {
             let variants = case.space.variants();
@@ -64,7 +60,6 @@ fn learned_scales() {
     let pair: f64 = scales.iter().map(|p| p.weight * p.pair).sum();
     for (name, found) in [("tau_main", main), ("tau_pair", pair)] {
         let (mean, sd) = (json["tau"][name]["mean"].as_f64().unwrap(), json["tau"][name]["sd"].as_f64().unwrap());
-        eprintln!("{name} {found} {mean} {sd}");
         assert!((found - mean).abs() < 0.3 * sd, "{name}: {found}, not {mean} ± {sd}");
     }
     let total: f64 = scales.iter().map(|p| p.weight).sum();

@@ -140,8 +140,8 @@ pub(crate) struct Block<'a> {
     pairs: Vec<Lanes>,
     /// (K + 1) × lanes: the intercept and the first k context main effects.
     offsets: Vec<Lanes>,
-    /// The context that `pairs` and `offsets` are of.
-    current: Option<Vec<usize>>,
+    /// The levels that `pairs` and `offsets` are of; empty for none.
+    current: Vec<usize>,
 }
 
 impl<'a> Block<'a> {
@@ -158,7 +158,7 @@ impl<'a> Block<'a> {
             own: vec![[0.0; LANES]; layout.variants],
             pairs: vec![[0.0; LANES]; depth * layout.slot_count],
             offsets: vec![[0.0; LANES]; depth],
-            current: None,
+            current: Vec::new(),
         }
     }
 
@@ -171,7 +171,7 @@ impl<'a> Block<'a> {
     #[expect(clippy::cast_possible_truncation, reason = "locations are single precision throughout")]
     pub(crate) fn load(&mut self, draws: &[usize]) {
         self.width = draws.len();
-        self.current = None;
+        self.current.clear();
         for lane in 0..LANES {
             let row = self.posterior.draw(draws[lane.min(draws.len() - 1)]);
             match self.multipliers {
@@ -200,8 +200,7 @@ impl<'a> Block<'a> {
     pub(crate) fn context(&mut self, levels: &[usize]) {
         let layout = self.layout;
         let slots = layout.slot_count;
-        let same =
-            self.current.as_ref().map_or(0, |old| old.iter().zip(levels).take_while(|(old, new)| old == new).count());
+        let same = self.current.iter().zip(levels).take_while(|(old, new)| old == new).count();
         for (k, &level) in levels.iter().enumerate().skip(same) {
             let known = level < layout.context[k];
             self.offsets[k + 1] = self.offsets[k];
@@ -219,7 +218,8 @@ impl<'a> Block<'a> {
                 }
             }
         }
-        self.current = Some(levels.to_vec());
+        self.current.clear();
+        self.current.extend_from_slice(levels);
     }
 
     /// The part of the current context's locations that is the same for all variants.

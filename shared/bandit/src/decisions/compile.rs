@@ -11,7 +11,7 @@ use crate::{CellTable, DecisionError, Posterior, Predictor, Space};
 /// What the policy makes of a posterior.
 #[derive(Clone, Copy, Debug)]
 pub struct PolicyOptions<'a> {
-    /// Factor → bias, see the module's `multipliers`. Empty for none.
+    /// Factor → bias: deviations of a coefficient are multiplied by 1 + Σ bias of the factors it involves. Empty for none.
     pub bias: &'a BTreeMap<String, f64>,
     /// Multiplies every deviation from the mean. 1 is Thompson sampling.
     pub exploration: f64,

@@ -91,10 +91,9 @@ impl Policy {
     /// [`PolicyDecodeError`] for any other bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PolicyDecodeError> {
         let Some((header, body)) = bytes.split_first_chunk::<32>() else {
-            return Err(match bytes.starts_with(&MAGIC[..bytes.len().min(4)]) {
-                true => PolicyDecodeError::Length { found: bytes.len(), expected: 32 },
-                false => PolicyDecodeError::Magic,
-            });
+            let begins = bytes.starts_with(&MAGIC[..bytes.len().min(4)]);
+            let length = PolicyDecodeError::Length { found: bytes.len(), expected: 32 };
+            return Err(if begins { length } else { PolicyDecodeError::Magic });
         };
         if !header.starts_with(MAGIC) {
             return Err(PolicyDecodeError::Magic);

@@ -5,7 +5,7 @@
 //! every conforming machine rounds alike (no fused operations).
 
 /// ln 2 in two parts: the last 21 bits of the first are zero, so that its product with an exponent is exact.
-const LN2_HIGH: f64 = 6.931_471_803_691_238_2e-1;
+const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;
 const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 
 /// ln u for a normal positive double.

@@ -12,11 +12,11 @@
 //! held out         = (mix(key("fulcrum.holdout.v1", o, a) + 9e3779b97f4a7c15) >> 11) · 2^-53 < percentage / 100
 //! ```
 //!
-//! −ln(u_v)/w is exponential with rate w, and the least of exponentials of rates w is the v-th with probability
+//! −ln(u)/w is exponential with rate w, and the least of exponentials of rates w is the v-th with probability
 //! `w_v` / Σ w: the policy's, exactly. When counts change, a variant whose share has not fallen relative to the others
 //! loses no user to them. ln is [`unit_ln`]. Test vectors: `tests/data/rendezvous.json`.
 //! Sources: Thaler and Ravishankar 1998 (rendezvous hashing); Efraimidis and Spirakis 2006 (the weights);
-//! Fowler, Noll and Vo (FNV); Steele, Lea and Flood 2014 (SplitMix64 and its constants).
+//! Fowler, Noll and Vo (FNV); Steele, Lea and Flood 2014 (`SplitMix64` and its constants).
 
 pub use super::logarithm::unit_ln;
 use super::policy::RowRef;

@@ -5,7 +5,7 @@ use super::rows::Rows;
 
 /// Linear functionals c of β for which cᵀβ are the leading principal components of η = Φβ under N(μ, Λ⁻¹).
 ///
-/// They solve ΦᵀΦ Λ⁻¹ c = λ c; ten steps of orthogonal iteration in the inner product of Λ⁻¹ are enough, since any
+/// They solve `ΦᵀΦ` Λ⁻¹ c = λ c; ten steps of orthogonal iteration in the inner product of Λ⁻¹ are enough, since any
 /// directions near the leading ones sort draws as well. The start is fixed: nothing here is random.
 #[expect(clippy::cast_precision_loss, reason = "a column number")]
 pub(crate) fn leading(rows: &Rows, gaussian: &Gaussian, count: usize) -> Vec<Vec<f64>> {

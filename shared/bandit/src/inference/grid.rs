@@ -109,7 +109,7 @@ fn curvature(weights: &[f64]) -> Option<f64> {
     (second < 0.0).then(|| (-1.0 / second).sqrt())
 }
 
-/// The posterior of the scales: evidence × hyperprior × cell on a grid in (ln τ_main, ln τ_pair). The grid is laid over
+/// The posterior of the scales: evidence × hyperprior × cell on a grid in (ln `τ_main`, ln `τ_pair`). The grid is laid over
 /// 0.06…3.6 times the hyperprior's scales, then moved or narrowed until the posterior spans it.
 ///
 /// `fit` gives p(y | τ) and whatever is to be kept, from the scales and a neighbouring fit.

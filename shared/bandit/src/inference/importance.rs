@@ -22,15 +22,17 @@ pub(crate) struct Sample {
     /// Keys × draws: what resampling sorts by.
     pub keys: Vec<Vec<f64>>,
     /// Which point of the grid each draw comes from.
-    pub point: Vec<usize>,
+    point: Vec<usize>,
+    /// The number of points of the grid.
+    points: usize,
     /// Pareto-smoothed weights.
     pub weights: Smoothed,
 }
 
 impl Sample {
     /// The posterior probability of each point of the grid: the weight of its draws.
-    pub(crate) fn point_weights(&self, points: usize) -> Vec<f64> {
-        let mut weights = vec![0.0; points];
+    pub(crate) fn point_weights(&self) -> Vec<f64> {
+        let mut weights = vec![0.0; self.points];
         for (w, &g) in self.weights.weights.iter().zip(&self.point) {
             weights[g] += w;
         }
@@ -82,7 +84,7 @@ pub(crate) fn sample(
         pool.round(rows, mixture, directions, &shares, effort.total - effort.first, &mut rng)?;
     }
     let weights = pool.weights();
-    Ok(Sample { draws: pool.draws, keys: pool.keys, point: pool.point, weights })
+    Ok(Sample { draws: pool.draws, keys: pool.keys, point: pool.point, points: before.len(), weights })
 }
 
 struct Pool {

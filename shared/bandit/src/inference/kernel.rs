@@ -10,8 +10,11 @@ use super::rows::Rows;
 
 /// Draws side by side.
 const LANES: usize = 16;
+/// Cells whose η are kept before their logarithms are taken: a long plain loop is what the compiler vectorises.
+const CELLS: usize = 64;
 
 /// e^x for x ≤ 0, to about two units in the last place; 0 below −708.
+#[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
 #[inline(always)]
 fn exp_negative(x: f64) -> f64 {
     // e^x = 2^k e^r with |r| ≤ ½ ln 2, in two parts so that the reduction is exact; then the Taylor series of e^r.
@@ -41,6 +44,7 @@ fn exp_negative(x: f64) -> f64 {
 const SHIFT: f64 = 6_755_399_441_055_744.0;
 
 /// ln(1 + e) for 0 ≤ e ≤ 1: 2 artanh(e/(2 + e)) by its series, to about 1e-15 of the result.
+#[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
 #[inline(always)]
 fn ln_one_plus(e: f64) -> f64 {
     let s = e / (2.0 + e);
@@ -68,6 +72,7 @@ fn ln_one_plus(e: f64) -> f64 {
 pub(crate) fn log_likelihoods(rows: &Rows, betas: MatRef<'_, f64>, out: &mut Vec<f64>) {
     let arch = pulp::Arch::new();
     let mut block = vec![[0.0_f64; LANES]; rows.columns];
+    let (mut eta, mut softplus) = (vec![0.0; CELLS * LANES], vec![0.0; CELLS * LANES]);
     let draws = betas.ncols();
     for first in (0..draws).step_by(LANES) {
         let lanes = LANES.min(draws - first);
@@ -76,32 +81,53 @@ pub(crate) fn log_likelihoods(rows: &Rows, betas: MatRef<'_, f64>, out: &mut Vec
                 cell[lane] = b;
             }
         }
-        let sums = arch.dispatch(
-            #[inline(always)]
-            || sixteen(rows, &block),
-        );
+        let sums = arch.dispatch(Sixteen { rows, block: &block, eta: &mut eta, softplus: &mut softplus });
         out.extend_from_slice(&sums[..lanes]);
     }
 }
 
-#[inline(always)]
-fn sixteen(rows: &Rows, block: &[[f64; LANES]]) -> [f64; LANES] {
-    let mut sums = [0.0; LANES];
-    for i in 0..rows.len() {
-        let mut eta = [0.0; LANES];
-        for &c in rows.active(i) {
-            let beta = &block[c as usize];
-            for lane in 0..LANES {
-                eta[lane] += beta[lane];
+/// The log-likelihoods of sixteen draws, P × 16.
+struct Sixteen<'a> {
+    rows: &'a Rows,
+    block: &'a [[f64; LANES]],
+    /// Cells × 16, written over.
+    eta: &'a mut [f64],
+    softplus: &'a mut [f64],
+}
+
+impl pulp::NullaryFnOnce for Sixteen<'_> {
+    type Output = [f64; LANES];
+
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
+    fn call(self) -> [f64; LANES] {
+        let Self { rows, block, eta, softplus } = self;
+        let mut sums = [0.0; LANES];
+        for first in (0..rows.len()).step_by(CELLS) {
+            let cells = CELLS.min(rows.len() - first);
+            let (eta, softplus) = (&mut eta[..cells * LANES], &mut softplus[..cells * LANES]);
+            for (i, out) in (first..first + cells).zip(eta.chunks_exact_mut(LANES)) {
+                let mut sum = [0.0; LANES];
+                for &c in rows.active(i) {
+                    for (x, b) in sum.iter_mut().zip(&block[c as usize]) {
+                        *x += b;
+                    }
+                }
+                out.copy_from_slice(&sum);
+            }
+            for (out, &e) in softplus.iter_mut().zip(&*eta) {
+                *out = e.max(0.0) + ln_one_plus(exp_negative(-e.abs()));
+            }
+            let both = eta.chunks_exact(LANES).zip(softplus.chunks_exact(LANES));
+            for (i, (eta, softplus)) in (first..first + cells).zip(both) {
+                let (s, n) = (rows.sum[i], rows.n[i]);
+                for ((total, e), l) in sums.iter_mut().zip(eta).zip(softplus) {
+                    *total += s * e - n * l;
+                }
             }
         }
-        let (s, n) = (rows.sum[i], rows.n[i]);
-        for lane in 0..LANES {
-            let e = eta[lane];
-            sums[lane] += s * e - n * (e.max(0.0) + ln_one_plus(exp_negative(-e.abs())));
-        }
+        sums
     }
-    sums
 }
 
 #[cfg(test)]

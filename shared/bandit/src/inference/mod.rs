@@ -1,5 +1,6 @@
 //! What the models share: the cells as rows, Gaussians over coefficients, the grid of scales, and ways to draw.
 
+pub(crate) mod convergence;
 pub(crate) mod directions;
 pub(crate) mod factor;
 pub(crate) mod grid;
@@ -8,6 +9,7 @@ pub(crate) mod kernel;
 pub(crate) mod laplace;
 pub(crate) mod logistic;
 pub(crate) mod mixture;
+pub(crate) mod nuts;
 pub(crate) mod pareto;
 pub(crate) mod quadrature;
 pub(crate) mod resample;

@@ -40,7 +40,7 @@ struct Data {
     rows: Rows,
     /// ΦᵀNΦ, lower triangle.
     gram: Mat<f64>,
-    /// ΦᵀΣy.
+    /// `ΦᵀΣy`.
     moment: Vec<f64>,
     /// Mean of y in each row.
     means: Vec<f64>,
@@ -58,7 +58,7 @@ impl Data {
         Factor::new(precision)
     }
 
-    /// μ = Λ⁻¹Φᵀy with Λ = ΦᵀNΦ + D, αn = α0 + N/2, βn = β0 + ½ [Σ (y − ȳ_i)² + Σ n_i (ȳ_i − η_i)² + μᵀDμ], a sum of
+    /// μ = Λ⁻¹Φᵀy with Λ = ΦᵀNΦ + D, αn = α0 + N/2, βn = β0 + ½ [Σ (y − ȳ)² + Σ n (ȳ − η)² + μᵀDμ], a sum of
     /// squares that cancels nothing, and ln p(y|τ) = ½ ln|D| − ½ ln|Λ| − αn ln βn + constants of the data.
     fn given(&self, layout: Layout, scales: Scales) -> Result<(Conjugate, f64), FitError> {
         let d = layout.precision(scales);

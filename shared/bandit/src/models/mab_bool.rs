@@ -14,7 +14,7 @@ use crate::{CellTable, Diagnostics, FitError, Link, Posterior, Predictor, Seed, 
 
 /// Fits the model.
 ///
-/// κ̂ maximises Σ_v ln B(κm + `s_v`, κ(1−m) + `n_v` − `s_v`) − ln B(κm, κ(1−m)) − (3/2) ln κ over [1, max(2, N)]; then
+/// κ̂ maximises the sum over arms of ln B(κm + `s_v`, κ(1−m) + `n_v` − `s_v`) − ln B(κm, κ(1−m)) − (3/2) ln κ over [1, max(2, N)]; then
 /// `θ_v` | data ~ Beta(`a_v`, `b_v`), `a_v` = κ̂m + `s_v`, `b_v` = κ̂(1−m) + `n_v` − `s_v`.
 ///
 /// The posterior has one column for each variant (excluded ones too), draws of logit `θ_v` in log-odds, and `arms` with

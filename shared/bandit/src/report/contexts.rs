@@ -6,7 +6,7 @@ use crate::decisions::{Layout, OBSERVED_CELLS, most_frequented};
 use crate::{CellTable, Predictor, Space};
 
 /// Evaluations (cell × draw) that are made, at most, as long as [`LEAST_DRAWS`] remain.
-const MOST_EVALUATIONS: usize = 1_000_000_000;
+const MOST_EVALUATIONS: usize = 500_000_000;
 
 /// Draws that are used at least, where there are so many.
 const LEAST_DRAWS: usize = 1_000;
@@ -26,7 +26,7 @@ pub(super) struct Point {
 /// The contexts of one report.
 pub(super) struct Points {
     /// All points, in ascending order of their contexts.
-    pub(super) points: Vec<Point>,
+    pub(super) all: Vec<Point>,
     /// The contexts of the training data that are used, with their trials, ascending.
     pub(super) observed: Vec<(u64, u64)>,
     /// Every so many draws is used.
@@ -53,7 +53,7 @@ impl Points {
     ///
     /// Work is bounded, whatever the data: the most frequented contexts are used as long as variants × contexts are at
     /// most 10⁶ (their shares add up to 1 again), replaced ones as long as that holds with them; and every k-th draw, with
-    /// the least k for which cells × draws are at most 10⁹, but never fewer than 1,000 of the draws. Up to 100,000 cells
+    /// the least k for which cells × draws are at most 5 · 10⁸, but never fewer than 1,000 of the draws. Up to 50,000 cells
     /// and 10,000 draws that is everything.
     #[expect(clippy::cast_precision_loss, reason = "counts of observations are far below 2^52")]
     pub(super) fn of(space: &Space, cells: &CellTable, layout: &Layout, predictor: Predictor, draws: usize) -> Self {
@@ -106,6 +106,6 @@ impl Points {
 
         let evaluations = points.len().saturating_mul(space.variants()).saturating_mul(draws);
         let stride = evaluations.div_ceil(MOST_EVALUATIONS).min(draws / LEAST_DRAWS).max(1);
-        Self { points, observed, stride }
+        Self { all: points, observed, stride }
     }
 }

@@ -1,7 +1,7 @@
 //! Means over levels, and how the variance of the reward over cells splits up.
 
 use super::contexts::{Point, context_slots};
-use crate::decisions::{LANES, Lanes, Layout};
+use crate::decisions::{Block, LANES, Lanes, Layout};
 
 /// One double for each draw of a block.
 pub(super) type Wide = [f64; LANES];
@@ -98,19 +98,21 @@ impl Marginals {
         }
     }
 
-    /// Adds an observed context. `visit_all` calls its argument once per variant with the rewards. Returns the
-    /// mean reward over the variants.
+    /// Adds the context that the block is at, an observed one, with the rewards that `reward` makes of variants and
+    /// their locations. Returns the mean reward over the variants.
     pub(super) fn add_context(
         &mut self,
         layout: &Layout,
         point: &Point,
-        visit_all: impl FnOnce(&mut dyn FnMut(usize, &Lanes)),
+        block: &Block<'_>,
+        mut reward: impl FnMut(usize, &Lanes) -> Lanes,
     ) -> Wide {
         let factors = layout.design.len();
         let per_level = !point.levels.is_empty();
         self.at_hand.fill(ZERO);
         let (mut sum, mut square) = (ZERO, ZERO);
-        visit_all(&mut |v, reward| {
+        block.for_each_variant(|v, location| {
+            let reward = reward(v, location);
             let mut wide = ZERO;
             for i in 0..LANES {
                 wide[i] = f64::from(reward[i]);
@@ -131,8 +133,9 @@ impl Marginals {
             add(&mut self.levels[slot], &sum, weight);
             let pairs = &mut self.pairs[slot * layout.slot_count..(slot + 1) * layout.slot_count];
             for (d, &levels) in layout.design.iter().enumerate() {
-                for a in layout.slots[d]..layout.slots[d] + levels {
-                    add(&mut pairs[a], &self.at_hand[a], weight * count(levels));
+                let of_factor = layout.slots[d]..layout.slots[d] + levels;
+                for (pair, at_hand) in pairs[of_factor.clone()].iter_mut().zip(&self.at_hand[of_factor]) {
+                    add(pair, at_hand, weight * count(levels));
                 }
             }
         }
@@ -225,9 +228,11 @@ impl Marginals {
                 for slot in self.context_slots[k]..=self.context_slots[k] + layout.context[k] {
                     let Some(level) = known(slot) else { continue };
                     let p = self.shares[slot];
-                    for a in layout.slots[d]..layout.slots[d] + layout.design[d] {
-                        let pair = self.pairs[slot * layout.slot_count + a].map(|sum| sum / p);
-                        *sum += p * interaction(&pair, &design[a], &level) / count(layout.design[d]);
+                    let of_factor = layout.slots[d]..layout.slots[d] + layout.design[d];
+                    let pairs = &self.pairs[slot * layout.slot_count..][of_factor.clone()];
+                    for (pair, at) in pairs.iter().zip(&design[of_factor]) {
+                        let pair = pair.map(|sum| sum / p);
+                        *sum += p * interaction(&pair, at, &level) / count(layout.design[d]);
                     }
                 }
             }
@@ -249,8 +254,12 @@ impl Marginals {
 /// Takes the mean away.
 fn centre(means: &mut [Wide]) {
     let mut mean = ZERO;
-    means.iter().for_each(|at| add(&mut mean, at, 1.0 / count(means.len())));
-    means.iter_mut().for_each(|at| add(at, &mean, -1.0));
+    for at in means.iter() {
+        add(&mut mean, at, 1.0 / count(means.len()));
+    }
+    for at in means {
+        add(at, &mean, -1.0);
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "levels and variants are far below 2^52")]

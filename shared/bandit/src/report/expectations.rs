@@ -4,13 +4,13 @@ use super::contexts::{Points, context_slots};
 use super::effects::{Marginals, Variances, Wide, count};
 use super::logistic::logistic;
 use crate::decisions::{Block, LANES, Lanes, Layout};
-use crate::{Link, Policy, Posterior, Space};
+use crate::{Link, Policy, Posterior, RowRef, Space};
 
 /// Numbers of every draw that was used. Rewards of an identity link are in units of its scale about its center.
 pub(super) struct Expectations {
     /// `V_s` of the Thompson policy.
     pub(super) value: Vec<f64>,
-    /// Variants × draws: `R_s(v)` = Σ_c (`n_c`/N) E[r | v, c, `β_s`].
+    /// Variants × draws: `R_s(v)` = `Σ_c` (`n_c`/N) E[r | v, c, `β_s`].
     pub(super) variants: Vec<Vec<f64>>,
     /// Design slots × draws: the level's effect.
     pub(super) design_effects: Vec<Vec<f64>>,
@@ -52,7 +52,7 @@ impl Expectations {
             .iter()
             .map(|&(context, _)| {
                 let mut row = vec![0.0; variants];
-                for (v, count) in belief.row(context).iter().flat_map(super::super::decisions::RowRef::iter) {
+                for (v, count) in belief.row(context).iter().flat_map(RowRef::iter) {
                     row[v] = f64::from(count) / f64::from(belief.total());
                 }
                 row
@@ -61,7 +61,7 @@ impl Expectations {
         let slots = context_slots(&layout.context);
         let context_slot_count: usize = layout.context.iter().map(|l| l + 1).sum();
         let mut shares = vec![0.0; context_slot_count];
-        for point in &points.points {
+        for point in &points.all {
             for (k, &level) in point.levels.iter().enumerate() {
                 shares[slots[k] + level] += point.share;
             }
@@ -79,34 +79,29 @@ impl Expectations {
             block.load(draws);
             marginals.clear();
             let mut value: Wide = [0.0; LANES];
-            for point in &points.points {
+            for point in &points.all {
                 block.context(&point.levels);
-                let mean = match point.observed {
-                    Some(place) => {
-                        let policy = &policy[place];
-                        marginals.add_context(layout, point, |visit| {
-                            block.for_each_variant(|v, location| {
-                                let reward = rewards(posterior.link, block.offset(), location);
-                                let weight = policy[v] * point.share;
-                                if weight > 0.0 {
-                                    for i in 0..LANES {
-                                        value[i] += weight * f64::from(reward[i]);
-                                    }
-                                }
-                                visit(v, &reward);
-                            });
-                        })
-                    }
-                    None => {
-                        let mut sum: Wide = [0.0; LANES];
-                        block.for_each_variant(|_, location| {
-                            let reward = rewards(posterior.link, block.offset(), location);
+                let mean = if let Some(place) = point.observed {
+                    let policy = &policy[place];
+                    marginals.add_context(layout, point, &block, |v, location| {
+                        let reward = rewards(posterior.link, block.offset(), location);
+                        let weight = policy[v] * point.share;
+                        if weight > 0.0 {
                             for i in 0..LANES {
-                                sum[i] += f64::from(reward[i]);
+                                value[i] += weight * f64::from(reward[i]);
                             }
-                        });
-                        sum.map(|sum| sum / count(variants))
-                    }
+                        }
+                        reward
+                    })
+                } else {
+                    let mut sum: Wide = [0.0; LANES];
+                    block.for_each_variant(|_, location| {
+                        let reward = rewards(posterior.link, block.offset(), location);
+                        for i in 0..LANES {
+                            sum[i] += f64::from(reward[i]);
+                        }
+                    });
+                    sum.map(|sum| sum / count(variants))
                 };
                 marginals.add_replaced(point, &mean);
             }

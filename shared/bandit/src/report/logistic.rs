@@ -43,6 +43,6 @@ mod tests {
                 assert!((f64::from(found) - exact).abs() <= 4e-7 * exact, "{eta}: {found} against {exact}");
             }
         }
-        assert!(logistic(&[1e30; LANES])[0] == 1.0 && logistic(&[-1e30; LANES])[0] > 0.0);
+        assert!(logistic(&[1e30; LANES])[0] > 0.999_999 && logistic(&[-1e30; LANES])[0] > 0.0);
     }
 }

@@ -18,15 +18,15 @@ pub struct VariantState {
     pub reward_sum: f64,
     /// Measured mean reward, Σ r / n; `None` without a trial.
     pub rate: Option<f64>,
-    /// Posterior mean of `R_s(v)` = Σ_c (`n_c`/N) E[r | v, c, `β_s`], reward units.
+    /// Posterior mean of `R_s(v)` = `Σ_c` (`n_c`/N) E[r | v, c, `β_s`], reward units.
     pub expected_reward_mean: f64,
     /// 2.5 % quantile of `R_s(v)`.
     pub expected_reward_lo: f64,
     /// 97.5 % quantile of `R_s(v)`.
     pub expected_reward_hi: f64,
-    /// Σ_c (`n_c`/N) P(v is the best allowed variant in c): belief, untouched by exploration and bias. 0 if excluded.
+    /// `Σ_c` (`n_c`/N) P(v is the best allowed variant in c): belief, untouched by exploration and bias. 0 if excluded.
     pub prob_best: f64,
-    /// (1 − h) Σ_c (`n_c`/N) π(v|c), and h more for the baseline: the share of users of these contexts that is served v by
+    /// (1 − h) `Σ_c` (`n_c`/N) π(v|c), and h more for the baseline: the share of users of these contexts that is served v by
     /// the compiled policy π, with exploration, bias and the holdout share h.
     pub weight: f64,
 }
@@ -112,7 +112,7 @@ pub struct Report {
     /// 100 (V − S/N) / |S/N|, with V the mean value of the Thompson policy: what its allocation is expected to earn above
     /// what was earned in the training data. `None` where S/N is 0.
     pub estimated_improvement_percent: Option<f64>,
-    /// 100 (max_v R(v) − R(0)) / |R(0)| over allowed variants, with R the posterior means of the expected rewards: what
+    /// 100 (`max_v` R(v) − R(0)) / |R(0)| over allowed variants, with R the posterior means of the expected rewards: what
     /// the variant that is best on average is expected to earn above the baseline. `None` where R(0) is 0.
     pub best_vs_baseline_percent: Option<f64>,
 }

@@ -50,7 +50,9 @@ pub(crate) fn summarize(
     let rewards: Vec<Spread> = found.variants.iter_mut().map(|r| Spread::of(r).moved(center, scale)).collect();
     let prob_best = average(belief.believed, &points.observed, space.variants());
     let mut weights = average(belief.served, &points.observed, space.variants());
-    weights.iter_mut().for_each(|w| *w *= 1.0 - belief.holdout_share);
+    for weight in &mut weights {
+        *weight *= 1.0 - belief.holdout_share;
+    }
     weights[0] += belief.holdout_share;
     let mut counted = vec![(0_u64, 0.0); space.variants()];
     for cell in cells.cells() {
@@ -90,7 +92,7 @@ fn percent_above(x: f64, y: f64) -> Option<f64> {
     Some(100.0 * (x - y) / y.abs()).filter(|percent| percent.is_finite())
 }
 
-/// Σ_c share(c) π(v|c) over the contexts that have a row, their shares adding up to 1.
+/// `Σ_c` share(c) π(v|c) over the contexts that have a row, their shares adding up to 1.
 #[expect(clippy::cast_precision_loss, reason = "counts of observations are far below 2^52")]
 fn average(policy: &Policy, observed: &[(u64, u64)], variants: usize) -> Vec<f64> {
     let mut sums = vec![0.0; variants];
@@ -101,7 +103,9 @@ fn average(policy: &Policy, observed: &[(u64, u64)], variants: usize) -> Vec<f64
             row.iter().for_each(|(v, count)| sums[v] += n as f64 * f64::from(count));
         }
     }
-    sums.iter_mut().for_each(|sum| *sum /= trials * f64::from(policy.total()));
+    for sum in &mut sums {
+        *sum /= trials * f64::from(policy.total());
+    }
     sums
 }
 

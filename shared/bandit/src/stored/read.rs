@@ -69,7 +69,7 @@ pub fn decode(object: &[u8]) -> Result<Stored, StoredError> {
     let columns = mean.len();
     let draws: Vec<f32> =
         required("draws", Number::F32)?.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
-    if columns == 0 || draws.len() % columns != 0 {
+    if columns == 0 || !draws.len().is_multiple_of(columns) {
         return Err(StoredError::Size { what: "draws", found: draws.len(), expected: columns });
     }
     let posterior = Posterior {

@@ -16,6 +16,9 @@ use crate::{Column, Columns, Link, Posterior, Predictor, Space, Training};
 /// [`StoredError::ReservedKey`] for metadata with one of [`RESERVED_KEYS`]; [`StoredError::Size`] for a posterior whose
 /// parts do not go together; [`StoredError::Json`].
 pub fn encode(space: &Space, training: &Training, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>, StoredError> {
+    if let Some(key) = RESERVED_KEYS.iter().find(|&&key| metadata.contains_key(key)) {
+        return Err(StoredError::ReservedKey { key: (*key).to_owned() });
+    }
     let posterior = &training.posterior;
     let policy = training.policy.to_bytes();
     let state = json("state", &training.report)?;
@@ -42,9 +45,6 @@ pub fn encode(space: &Space, training: &Training, metadata: &BTreeMap<String, St
     let mut described = metadata.clone();
     for (key, value) in own_metadata(space, training, stride)? {
         described.insert(key.to_owned(), value);
-    }
-    if let Some(key) = RESERVED_KEYS.iter().find(|&&key| metadata.contains_key(key)) {
-        return Err(StoredError::ReservedKey { key: (*key).to_owned() });
     }
     let mut object =
         Header::write(&described, &tensors.entries).map_err(|cause| StoredError::Json { what: "the header", cause })?;

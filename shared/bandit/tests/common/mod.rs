@@ -1,5 +1,4 @@
 //! What the tests of fits share: spaces, reference cases, and statistics of draws.
-#![expect(dead_code, reason = "each test binary uses its part")]
 
 use bandit::{Cell, CellTable, Columns, Dtype, Factor, ModelType, Posterior, Prior, RewardType, Settings, Space};
 

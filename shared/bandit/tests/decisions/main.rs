@@ -4,7 +4,6 @@
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    clippy::cast_possible_wrap,
     reason = "small numbers of tests"
 )]
 
@@ -13,3 +12,4 @@ mod policy;
 mod rendezvous;
 mod report;
 mod stored;
+mod trained;

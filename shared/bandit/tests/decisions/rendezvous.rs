@@ -85,10 +85,10 @@ fn propensities_are_those_of_the_served() {
     }
 }
 
-/// Share of users that keep their variant when weights go from x to y, exactly: Σ_v 1 / Σ_w max(x_w/x_v, y_w/y_v).
+/// Share of users that keep their variant when weights go from x to y, exactly: `Σ_v 1 / Σ_w max(x_w/x_v, y_w/y_v)`.
 ///
-/// Variant v wins both times where E_w ≥ E_v max(x_w/x_v, y_w/y_v) for all w, with independent standard exponential
-/// numbers E = −ln u; the least of exponentials of rates r is the v-th with probability r_v / Σ r.
+/// Variant v wins both times where `E_w ≥ E_v max(x_w/x_v, y_w/y_v)` for all w, with independent standard exponential
+/// numbers E = −ln u; the least of exponentials of rates r is the v-th with probability `r_v / Σ r`.
 fn kept(x: &[f64], y: &[f64]) -> f64 {
     (0..x.len())
         .filter(|&v| x[v] > 0.0 && y[v] > 0.0)
@@ -153,14 +153,15 @@ struct Vectors {
     description: String,
     rows: BTreeMap<String, Vec<u32>>,
     percentages: Vec<f64>,
-    vectors: Vec<Vector>,
+    #[serde(rename = "vectors")]
+    users: Vec<Vector>,
 }
 
 #[test]
 fn the_published_vectors_hold() {
     let published: Vectors = serde_json::from_str(include_str!("../data/rendezvous.json")).unwrap();
-    assert!(published.vectors.len() >= 20);
-    for vector in &published.vectors {
+    assert!(published.users.len() >= 20);
+    for vector in &published.users {
         let (o, a) = (vector.optimization_id.as_str(), vector.anonymous_id.as_str());
         let hash = user_hash(o, a);
         let uniform = [0, 1, 999].map(|v| variant_uniform(hash, v));

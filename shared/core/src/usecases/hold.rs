@@ -51,7 +51,7 @@ impl App {
     fn renew_forever(&self, organization: String, id: Uuid, owner: String) -> impl Future<Output = ()> + 'static {
         let app = self.clone();
         async move {
-            let pause = app.lease.to_std().unwrap_or(Duration::from_secs(60)) / 3;
+            let pause = app.lease.to_std().unwrap_or(Duration::from_mins(1)) / 3;
             loop {
                 tokio::time::sleep(pause).await;
                 let lease = Lease { owner: owner.clone(), expires_at: app.clock.now() + app.lease };

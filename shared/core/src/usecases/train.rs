@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bandit::{CellTable, Seed, Training, TrainingOptions};
+use bandit::{CellTable, Seed, Training};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -57,13 +57,8 @@ impl App {
         let holdout_share = self.holdout_share(model).await?;
         let read = self.read_latest_snapshot(model, &checked).await?;
         let seed = seed(model, &read.snapshot_id)?;
-        let options = TrainingOptions {
-            bias: bias.clone(),
-            exploration: checked.settings.exploration,
-            holdout_share,
-            threads: self.threads,
-        };
-        let training = compute(Arc::clone(&checked), read.cells, options, seed).await?;
+        let shared = Arc::clone(&checked);
+        let training = compute(shared, read.cells, bias.clone(), holdout_share, self.threads, seed).await?;
         let metrics = training.metrics;
         let posterior = PosteriorRecord {
             posterior_version: model.highest_version + 1,
@@ -130,12 +125,14 @@ impl App {
 async fn compute(
     checked: Arc<Checked>,
     cells: CellTable,
-    options: TrainingOptions,
+    bias: BTreeMap<String, f64>,
+    holdout_share: f64,
+    threads: usize,
     seed: Seed,
 ) -> Result<Training, ApiError> {
     let work = move || {
-        let posterior = bandit::fit(&checked.space, &cells, &checked.settings, &seed).map_err(ApiError::internal)?;
-        Training::from_posterior(&checked.space, &cells, posterior, &options).map_err(ApiError::internal)
+        bandit::train(&checked.space, &cells, &checked.settings, &bias, holdout_share, threads, &seed)
+            .map_err(ApiError::internal)
     };
     blocking(work).await?
 }

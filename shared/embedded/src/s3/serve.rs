@@ -2,10 +2,15 @@
 
 use std::net::SocketAddr;
 
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue};
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use s3s::service::S3Service;
+use s3s::{Body, HttpError};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -41,8 +46,9 @@ async fn accept(listener: TcpListener, service: S3Service, mut stopped: oneshot:
             _ = &mut stopped => break,
         };
         let _ = stream.set_nodelay(true);
-        let connection =
-            http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service.clone());
+        let service = service.clone();
+        let answer = service_fn(move |request| answer(service.clone(), request));
+        let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), answer);
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             if let Err(error) = connection.await {
@@ -52,4 +58,18 @@ async fn accept(listener: TcpListener, service: S3Service, mut stopped: oneshot:
     }
     drop(listener);
     graceful.shutdown().await;
+}
+
+/// Answers a request. A client that expects "100 Continue" may get its answer instead: where it sends no bytes, or where the
+/// request is refused before its body is read. botocore then takes the status of that answer for the next one on the same
+/// connection, so the connection ends there, as it does with S3 itself.
+async fn answer(service: S3Service, request: Request<Incoming>) -> Result<Response<Body>, HttpError> {
+    let headers = request.headers();
+    let expects = headers.contains_key(EXPECT);
+    let is_empty = headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");
+    let mut response = hyper::service::Service::call(&service, request).await?;
+    if expects && (is_empty || !response.status().is_success()) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }

@@ -72,7 +72,7 @@ impl S3 {
 
     pub async fn get(&self, key: &str) -> Result<Vec<u8>, String> {
         match self.client.get_object().bucket(BUCKET).key(key).send().await {
-            Ok(got) => Ok(got.body.collect().await.unwrap().to_vec()),
+            Ok(got) => Ok(got.body.collect().await.unwrap().into_bytes().into()),
             Err(error) => Err(code(&error)),
         }
     }

@@ -204,11 +204,24 @@ async fn presigned_requests_are_honoured() {
     assert!(!http_get(s3.server.url(), "/../../etc/passwd").await.starts_with("HTTP/1.1 200 "));
 }
 
+#[tokio::test]
+async fn an_answer_instead_of_a_continue_ends_the_connection() {
+    let s3 = S3::new().await;
+    let headers = "Expect: 100-continue\r\nContent-Length: 0";
+    let answer = http(s3.server.url(), "PUT", &format!("/{BUCKET}/k"), headers).await;
+    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("connection: close\r\n"), "{answer}");
+}
+
 async fn http_get(url: &str, path: &str) -> String {
+    http(url, "GET", path, "Connection: close").await
+}
+
+/// The bytes of the answer, up to the end of the connection.
+async fn http(url: &str, method: &str, path: &str, headers: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let host = url.strip_prefix("http://").unwrap();
     let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

@@ -268,3 +268,6 @@ fn exclusions(
     }
     excluded
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! A client of the API over HTTP.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use lambda_http::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use lambda_http::http::{Method, Request};
+use serde_json::Value;
+use url::Url;
+
+use crate::args::ServiceArgs;
+use crate::error::CliError;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer than any training run that answers by itself.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(15);
+
+/// A client of the API.
+#[derive(Clone)]
+pub struct Client {
+    base: Url,
+    authorization: HeaderValue,
+}
+
+impl Client {
+    /// A client of the service at a URL, with an API key's secret.
+    ///
+    /// # Errors
+    /// [`CliError::Url`], [`CliError::ApiKey`].
+    pub fn new(url: &str, api_key: &str) -> Result<Self, CliError> {
+        let fail = |cause: String| CliError::Url { url: url.to_owned(), cause };
+        let base = Url::parse(url).map_err(|e| fail(e.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(fail("the scheme is not http or https".into()));
+        }
+        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", api_key.trim()))
+            .map_err(|_| CliError::ApiKey { cause: "it has characters that no key has".into() })?;
+        authorization.set_sensitive(true);
+        Ok(Self { base, authorization })
+    }
+
+    /// The client that the command line describes. The key comes from a file or from the environment, never from an argument,
+    /// which every user of the machine could read.
+    ///
+    /// # Errors
+    /// As [`Client::new`], and [`CliError::File`].
+    pub fn from_args(args: &ServiceArgs) -> Result<Self, CliError> {
+        let key = match &args.api_key_file {
+            Some(path) => std::fs::read_to_string(path).map_err(|e| CliError::file(path, e))?,
+            None => std::env::var("FULCRUM_API_KEY").unwrap_or_default(),
+        };
+        if key.trim().is_empty() {
+            let cause = match &args.api_key_file {
+                Some(path) => format!("{} is empty", path.display()),
+                None => "set FULCRUM_API_KEY (`set -a; . local.env` has one for a local service), or name a file with --api-key-file".into(),
+            };
+            return Err(CliError::ApiKey { cause });
+        }
+        Self::new(&args.url, &key)
+    }
+
+    /// Sends a request and returns the answer's JSON.
+    ///
+    /// # Errors
+    /// [`CliError::Refused`] for every answer that is not a success, [`CliError::Unreachable`], [`CliError::NoAnswer`],
+    /// [`CliError::NotTheApi`].
+    pub async fn send(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Value, CliError> {
+        let url = format!("{}{path}", self.base.as_str().trim_end_matches('/'));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(&url)
+            .header(AUTHORIZATION, self.authorization.clone())
+            .header(USER_AGENT, concat!("fulcrum/", env!("CARGO_PKG_VERSION")));
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let request = request
+            .body(Full::new(body.unwrap_or_default()))
+            .map_err(|e| CliError::Url { url: url.clone(), cause: e.to_string() })?;
+        let no_answer = |cause: String| CliError::NoAnswer { url: url.clone(), cause };
+        let answer = async {
+            let response = self.transport(request)?.await.map_err(|e| {
+                let cause = causes(&e);
+                if e.is_connect() { CliError::Unreachable { url: url.clone(), cause } } else { no_answer(cause) }
+            })?;
+            let status = response.status();
+            let body = response.into_body().collect().await.map_err(|e| no_answer(causes(&e)))?.to_bytes();
+            Ok::<_, CliError>((status, body))
+        };
+        let timed = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;
+        let (status, bytes) =
+            timed.map_err(|_| no_answer(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs())))??;
+        let not_the_api = || CliError::NotTheApi {
+            url: url.clone(),
+            status: status.as_u16(),
+            beginning: String::from_utf8_lossy(&bytes).chars().take(80).collect(),
+        };
+        let body: Value = serde_json::from_slice(&bytes).map_err(|_| not_the_api())?;
+        if status.is_success() && body.get("meta").is_some() {
+            Ok(body)
+        } else if body.pointer("/error/message").is_some() {
+            Err(CliError::Refused { status: status.as_u16(), body })
+        } else {
+            Err(not_the_api())
+        }
+    }
+
+    fn transport(&self, request: Request<Full<Bytes>>) -> Result<hyper_util::client::legacy::ResponseFuture, CliError> {
+        let mut http = HttpConnector::new();
+        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        http.enforce_http(false);
+        let builder = HttpClient::builder(TokioExecutor::new());
+        if self.base.scheme() == "http" {
+            return Ok(builder.build(http).request(request));
+        }
+        let tls = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+            .map_err(|e| CliError::Url { url: self.base.to_string(), cause: format!("no root certificates: {e}") })?;
+        Ok(builder.build(tls.https_only().enable_http1().wrap_connector(http)).request(request))
+    }
+}
+
+/// An error with all that caused it, in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
+}

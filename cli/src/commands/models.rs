@@ -1,0 +1,199 @@
+//! `fulcrum models`: a client of the API.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use bytes::Bytes;
+use lambda_http::http::Method;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::parts::{assignment, facts, list, number, say_json, text};
+use super::state;
+use crate::args::{ModelsCommand, ServiceArgs};
+use crate::client::Client;
+use crate::error::CliError;
+use crate::screen::{Screen, Table, say};
+
+pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {
+    let screen = Screen::stdout();
+    match command {
+        ModelsCommand::List { include_archived, service } => list_all(screen, include_archived, &service).await,
+        ModelsCommand::Show { id, service } => {
+            call(&service, Method::GET, &path(id, ""), None, |m| shown(screen, m)).await
+        }
+        ModelsCommand::State { id, service } => {
+            call(&service, Method::GET, &path(id, "/state"), None, |s| state::shown(screen, s)).await
+        }
+        ModelsCommand::Create { file, service } => {
+            let body = read(&file)?;
+            call(&service, Method::POST, "/api/v2/models", Some(body), |m| shown(screen, m)).await
+        }
+        ModelsCommand::Train { id, bias, service } => {
+            let bias: Map<String, Value> = bias.into_iter().map(|(name, value)| (name, json!(value))).collect();
+            let body = if bias.is_empty() { json!({}) } else { json!({"bias": bias}) };
+            let body = Some(Bytes::from(body.to_string()));
+            call(&service, Method::POST, &path(id, "/train"), body, |t| trained(screen, t)).await
+        }
+        ModelsCommand::Delete { id, service } => {
+            call(&service, Method::DELETE, &path(id, ""), None, |m| {
+                format!("{} is {}.", text(m, "/id"), text(m, "/status"))
+            })
+            .await
+        }
+    }
+}
+
+fn path(id: Uuid, rest: &str) -> String {
+    format!("/api/v2/models/{id}{rest}")
+}
+
+/// Sends a request and prints the answer, for people or as JSON.
+async fn call(
+    service: &ServiceArgs,
+    method: Method,
+    path: &str,
+    body: Option<Bytes>,
+    shown: impl FnOnce(&Value) -> String,
+) -> Result<(), CliError> {
+    let answer = Client::from_args(service)?.send(method, path, body).await?;
+    if service.json {
+        say_json(&answer);
+    } else {
+        say(&shown(&answer));
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<Bytes, CliError> {
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin().read_to_end(&mut bytes).map_err(|e| CliError::file("standard input", e))?;
+    } else {
+        bytes = std::fs::read(file).map_err(|e| CliError::file(file, e))?;
+    }
+    Ok(bytes.into())
+}
+
+/// All pages of the list: an answer can be too large for the gateway.
+async fn list_all(screen: Screen, include_archived: bool, service: &ServiceArgs) -> Result<(), CliError> {
+    let client = Client::from_args(service)?;
+    let mut models: Vec<Value> = Vec::new();
+    let mut cursor = String::new();
+    let mut answer;
+    loop {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        if include_archived {
+            query.append_pair("include_archived", "true");
+        }
+        if !cursor.is_empty() {
+            query.append_pair("cursor", &cursor);
+        }
+        let query = query.finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        answer = client.send(Method::GET, &format!("/api/v2/models{mark}{query}"), None).await?;
+        models.extend_from_slice(list(&answer, "/models"));
+        cursor = text(&answer, "/meta/next_cursor");
+        if cursor.is_empty() {
+            break;
+        }
+    }
+    if service.json {
+        answer["models"] = Value::Array(models);
+        say_json(&answer);
+        return Ok(());
+    }
+    let mut table = Table::new(&["id", "type", "status", ">version", "reward", "factors", "updated"]);
+    for model in &models {
+        let factors = list(model, "/training_data_config/design_factors");
+        table.row(vec![
+            text(model, "/id"),
+            text(model, "/model_type"),
+            text(model, "/status"),
+            text(model, "/posterior_version"),
+            text(model, "/training_data_config/reward/name"),
+            factors.iter().map(|f| text(f, "/name")).collect::<Vec<_>>().join(" "),
+            text(model, "/updated_at"),
+        ]);
+    }
+    say(&table.render(screen));
+    Ok(())
+}
+
+fn shown(screen: Screen, model: &Value) -> String {
+    let factors = |list_name: &str| {
+        let one = |factor: &Value| {
+            let levels = list(factor, "/levels").iter();
+            let levels = levels.map(|l| l.as_str().map_or_else(|| l.to_string(), str::to_owned));
+            format!("{} ({})", text(factor, "/name"), levels.collect::<Vec<_>>().join(", "))
+        };
+        let all = list(model, &format!("/training_data_config/{list_name}")).iter().map(one);
+        all.collect::<Vec<_>>().join("; ")
+    };
+    let config = |name: &str| text(model, &format!("/training_data_config/{name}"));
+    let error = match text(model, "/last_error/message") {
+        message if message.is_empty() => message,
+        message => format!("{} at {}: {message}", text(model, "/last_error/code"), text(model, "/last_error/at")),
+    };
+    let excluded = list(model, "/training_data_config/excluded_combinations");
+    let mut pairs = vec![
+        ("id", text(model, "/id")),
+        ("optimization", text(model, "/optimization_id")),
+        ("type", text(model, "/model_type")),
+        ("status", text(model, "/status")),
+        ("design", factors("design_factors")),
+        ("context", factors("context_factors")),
+        ("excluded", excluded.iter().map(|e| assignment(e, "")).collect::<Vec<_>>().join("; ")),
+        ("reward", format!("{} ({})", config("reward/name"), config("reward/type"))),
+        (
+            "attribution",
+            format!("{} within {} h", config("attribution/type"), config("attribution/conversion_window_hours")),
+        ),
+        ("created", text(model, "/created_at")),
+        ("updated", text(model, "/updated_at")),
+        ("trained", text(model, "/trained_at")),
+        ("version", text(model, "/posterior_version")),
+        ("snapshot", text(model, "/snapshot_id")),
+    ];
+    pairs.extend(metrics(model));
+    pairs.push(("last error", error));
+    facts(screen, &pairs)
+}
+
+/// The in-sample metrics, where there are some.
+fn metrics(answer: &Value) -> Vec<(&'static str, String)> {
+    if answer.pointer("/in_sample_metrics/historic_reward").is_none() {
+        return Vec::new();
+    }
+    let of = |name: &str| number(answer, &format!("/in_sample_metrics/{name}"));
+    vec![
+        ("historic reward", format!("{:.5}", of("historic_reward"))),
+        (
+            "expected reward",
+            format!(
+                "{:.5}  (95 %: {:.5} to {:.5})",
+                of("expected_reward/mean"),
+                of("expected_reward/ci_lower"),
+                of("expected_reward/ci_upper")
+            ),
+        ),
+    ]
+}
+
+fn trained(screen: Screen, answer: &Value) -> String {
+    let skipped = answer.pointer("/observations/skipped").and_then(Value::as_object);
+    let skipped = skipped.into_iter().flatten().map(|(reason, n)| format!("{reason} {n}"));
+    let mut pairs = vec![
+        ("model", text(answer, "/model_id")),
+        ("status", text(answer, "/status")),
+        ("version", text(answer, "/posterior_version")),
+        ("snapshot", text(answer, "/snapshot_id")),
+        ("exposures", text(answer, "/observations/exposures")),
+        ("rewards", text(answer, "/observations/rewards")),
+        ("attributed", text(answer, "/observations/attributed_rewards")),
+        ("skipped", skipped.collect::<Vec<_>>().join(", ")),
+    ];
+    pairs.extend(metrics(answer));
+    pairs.push(("took", format!("{} ms", text(answer, "/duration_ms"))));
+    facts(screen, &pairs)
+}

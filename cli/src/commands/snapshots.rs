@@ -1,0 +1,121 @@
+//! `fulcrum snapshots`: what training reads, put into the bucket and seen there.
+
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+use fulcrum_core::App;
+use fulcrum_core::store::snapshots_prefix;
+use serde_json::json;
+
+use super::parts::say_json;
+use super::stores::app;
+use super::upload::{LocalFile, files};
+use crate::args::SnapshotsCommand;
+use crate::error::CliError;
+use crate::screen::{Screen, Table, say};
+
+const SUCCESS: &str = "_SUCCESS";
+
+pub(crate) async fn run(command: SnapshotsCommand) -> Result<(), CliError> {
+    match command {
+        SnapshotsCommand::Put { optimization, folder, snapshot_id, bucket, organization } => {
+            let files = files(&folder)?;
+            let app = app("", &bucket).await;
+            let id = snapshot_id.unwrap_or_else(|| app.clock.now().format("%Y-%m-%dT%H-%M-%SZ").to_string());
+            let prefix = snapshots_prefix(&organization.organization, &optimization.to_string());
+            put(&app, &prefix, &id, &files).await?;
+            let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+            if organization.json {
+                say_json(&json!({
+                    "snapshot_id": id,
+                    "url": format!("s3://{bucket}/{prefix}{id}/"),
+                    "complete": true,
+                    "objects": files.len(),
+                    "bytes": bytes,
+                }));
+            } else {
+                say(&format!("s3://{bucket}/{prefix}{id}/ is complete: {} files, {}.", files.len(), size(bytes)));
+            }
+            Ok(())
+        }
+        SnapshotsCommand::List { optimization, bucket, organization } => {
+            let app = app("", &bucket).await;
+            let prefix = snapshots_prefix(&organization.organization, &optimization.to_string());
+            list(&app, &prefix, organization.json).await
+        }
+    }
+}
+
+/// Uploads a snapshot, the mark of its completeness last.
+async fn put(app: &App, prefix: &str, id: &str, files: &[LocalFile]) -> Result<(), CliError> {
+    if app.bucket.is_complete(prefix, id).await? {
+        return Err(CliError::SnapshotExists { id: id.to_owned() });
+    }
+    for file in files {
+        let body = ByteStream::from_path(&file.path).await.map_err(|e| CliError::file(&file.path, e))?;
+        app.bucket.put(&format!("{prefix}{id}/{}", file.key), body).await?;
+    }
+    // Of two who complete the same snapshot at once, one is told.
+    if app.bucket.put_new(&format!("{prefix}{id}/{SUCCESS}"), Bytes::new()).await? {
+        Ok(())
+    } else {
+        Err(CliError::SnapshotExists { id: id.to_owned() })
+    }
+}
+
+async fn list(app: &App, prefix: &str, as_json: bool) -> Result<(), CliError> {
+    let mut table = Table::new(&["snapshot", "state", ">files", ">size", "shape"]);
+    let mut all = Vec::new();
+    for id in app.bucket.snapshot_ids(prefix).await? {
+        let objects = app.bucket.list(&format!("{prefix}{id}/")).await?;
+        let complete = objects.iter().any(|(key, _)| key == SUCCESS);
+        let data: Vec<_> = objects.iter().filter(|(key, _)| key != SUCCESS).collect();
+        let bytes: u64 = data.iter().map(|(_, bytes)| bytes).sum();
+        let mut folders: Vec<&str> = data.iter().filter_map(|(key, _)| Some(key.split_once('/')?.0)).collect();
+        folders.dedup();
+        all.push(json!({
+            "snapshot_id": id,
+            "complete": complete,
+            "objects": data.len(),
+            "bytes": bytes,
+            "folders": folders,
+        }));
+        let state = if complete { "complete" } else { "incomplete" };
+        table.row(vec![id, state.into(), data.len().to_string(), size(bytes), folders.join(" ")]);
+    }
+    if as_json {
+        say_json(&json!({"snapshots": all}));
+    } else {
+        say(&table.render(Screen::stdout()));
+    }
+    Ok(())
+}
+
+/// A size for people: `1.5 MB`, with powers of 1000.
+#[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1e3;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1e3;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_the_unit_that_fits() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(999), "999 B");
+        assert_eq!(size(1_000), "1.0 kB");
+        assert_eq!(size(999_999), "1.0 MB");
+        assert_eq!(size(1_234_567_890), "1.2 GB");
+    }
+}

@@ -1,0 +1,139 @@
+//! A model's state as tables and bars.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::parts::{assignment, facts, list, number, text};
+use crate::screen::{Screen, Table};
+
+const WIDTH: u32 = 28;
+
+/// The whole state.
+pub(crate) fn shown(screen: Screen, state: &Value) -> String {
+    let observations = match state.pointer("/observations") {
+        Some(Value::Object(counts)) => counts.get("exposures").map(Value::to_string).unwrap_or_default(),
+        _ => text(state, "/observations"),
+    };
+    let improvement = |pointer: &str| match number(state, pointer) {
+        percent if percent.is_finite() => format!("{percent:+.1} %"),
+        _ => String::new(),
+    };
+    let mut shown = facts(
+        screen,
+        &[
+            ("model", text(state, "/model_id")),
+            ("type", text(state, "/model_type")),
+            ("version", text(state, "/posterior_version")),
+            ("trained", text(state, "/trained_at")),
+            ("exposures", observations),
+            ("estimated improvement", improvement("/estimated_improvement_percent")),
+            ("best against baseline", improvement("/best_vs_baseline_percent")),
+        ],
+    );
+    for (title, table) in [
+        ("Variants", variants(screen, list(state, "/variants"))),
+        ("Best in context", contexts(screen, state)),
+        ("Factors", factors(screen, list(state, "/factors"))),
+        ("Interactions", interactions(screen, list(state, "/interactions"))),
+    ] {
+        if let Some(table) = table {
+            let _ = write!(shown, "\n{}\n{}", screen.heading(title), table.render(screen));
+        }
+    }
+    shown
+}
+
+/// The scale that all intervals of some rows share: from the least lower end to the greatest upper end.
+pub(crate) fn scale<'v>(rows: impl Iterator<Item = &'v Value>, lo: &str, hi: &str) -> (f64, f64) {
+    rows.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), row| {
+        (min.min(number(row, lo)), max.max(number(row, hi)))
+    })
+}
+
+fn variants(screen: Screen, variants: &[Value]) -> Option<Table> {
+    let (min, max) = scale(variants.iter(), "/expected_reward_lo", "/expected_reward_hi");
+    let at = |value: f64| (value - min) / (max - min);
+    let mut table =
+        Table::new(&[">#", "variant", ">n", ">rate", ">expected", "95 % interval", "", ">P(best)", "", ">served"]);
+    for variant in variants {
+        let of = |name: &str| number(variant, &format!("/{name}"));
+        let (mean, lo, hi) = (of("expected_reward_mean"), of("expected_reward_lo"), of("expected_reward_hi"));
+        table.row(vec![
+            text(variant, "/index"),
+            assignment(variant, "/variant"),
+            text(variant, "/n"),
+            decimal(of("rate")),
+            decimal(mean),
+            format!("{} … {}", decimal(lo), decimal(hi)),
+            screen.interval(at(lo), at(mean), at(hi), WIDTH),
+            decimal(of("prob_best")),
+            screen.bar(of("prob_best"), 10),
+            decimal(of("weight")),
+        ]);
+    }
+    (!variants.is_empty()).then_some(table)
+}
+
+fn contexts(screen: Screen, state: &Value) -> Option<Table> {
+    let contexts = list(state, "/contexts");
+    let variants = list(state, "/variants");
+    let mut table = Table::new(&["context", ">n", ">#", "best variant", ">P(best)", ""]);
+    for context in contexts {
+        let best = text(context, "/best_variant_index");
+        let variant = variants.iter().find(|v| text(v, "/index") == best);
+        table.row(vec![
+            assignment(context, "/context"),
+            text(context, "/n"),
+            best,
+            variant.map(|v| assignment(v, "/variant")).unwrap_or_default(),
+            decimal(number(context, "/prob_best")),
+            screen.bar(number(context, "/prob_best"), 10),
+        ]);
+    }
+    (!contexts.is_empty()).then_some(table)
+}
+
+fn factors(screen: Screen, factors: &[Value]) -> Option<Table> {
+    let levels = || factors.iter().flat_map(|factor| list(factor, "/levels"));
+    let (min, max) = scale(levels(), "/effect_lo", "/effect_hi");
+    let at = |value: f64| (value - min) / (max - min);
+    let mut table = Table::new(&["factor", "role", ">importance", "level", ">effect", "95 % interval", ""]);
+    for factor in factors {
+        for (i, level) in list(factor, "/levels").iter().enumerate() {
+            let first = |text: String| if i == 0 { text } else { String::new() };
+            let of = |name: &str| number(level, &format!("/{name}"));
+            let (mean, lo, hi) = (of("effect_mean"), of("effect_lo"), of("effect_hi"));
+            table.row(vec![
+                first(text(factor, "/name")),
+                first(text(factor, "/role")),
+                first(decimal(number(factor, "/importance"))),
+                text(level, "/level"),
+                signed(mean),
+                format!("{} … {}", signed(lo), signed(hi)),
+                screen.interval(at(lo), at(mean), at(hi), WIDTH),
+            ]);
+        }
+    }
+    (!factors.is_empty()).then_some(table)
+}
+
+fn interactions(screen: Screen, interactions: &[Value]) -> Option<Table> {
+    let greatest = interactions.iter().map(|i| number(i, "/scale")).fold(0.0, f64::max);
+    let mut table = Table::new(&["factors", ">scale", ""]);
+    for interaction in interactions {
+        let names = list(interaction, "/factors").iter().map(|name| name.as_str().unwrap_or_default());
+        let scale = number(interaction, "/scale");
+        table.row(vec![names.collect::<Vec<_>>().join(" × "), decimal(scale), screen.bar(scale / greatest, 20)]);
+    }
+    (!interactions.is_empty()).then_some(table)
+}
+
+/// A number with four decimals; nothing for what is none.
+pub(crate) fn decimal(value: f64) -> String {
+    if value.is_finite() { format!("{value:.4}") } else { String::new() }
+}
+
+fn signed(value: f64) -> String {
+    if value.is_finite() { format!("{value:+.4}") } else { String::new() }
+}

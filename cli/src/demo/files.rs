@@ -1,0 +1,74 @@
+//! The demonstration's traffic as Parquet, one file a day.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::error::ArrowError;
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+
+use super::events::{REWARD, Traffic};
+use super::truth;
+
+/// Why a file could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// The columns do not make a batch.
+    #[error("the demonstration's rows: {0}")]
+    Rows(#[from] ArrowError),
+    /// The batch does not make a file.
+    #[error("the demonstration's files: {0}")]
+    Parquet(#[from] ParquetError),
+}
+
+/// The exposures of a day as a file.
+pub(super) fn exposures(traffic: &Traffic, day: u32) -> Result<Bytes, FilesError> {
+    let rows = traffic.exposures_on(day);
+    let texts = |count: usize, text: &dyn Fn(usize) -> serde_json::Value| -> ArrayRef {
+        Arc::new((0..count).map(|i| Some(text(i).to_string())).collect::<StringArray>())
+    };
+    let variants = texts(truth::variants(), &truth::variant);
+    let contexts = texts(truth::contexts(), &truth::context);
+    let coded = |codes: Int32Array, texts: &ArrayRef| -> Result<ArrayRef, ArrowError> {
+        Ok(Arc::new(DictionaryArray::try_new(codes, Arc::clone(texts))?))
+    };
+    file(&[
+        ("anonymous_id", ids(rows.iter().map(|e| e.visitor))),
+        ("timestamp", times(traffic, rows.iter().map(|e| e.at))),
+        ("variant", coded(rows.iter().map(|e| Some(i32::from(e.variant))).collect(), &variants)?),
+        ("context", coded(rows.iter().map(|e| Some(i32::from(e.context))).collect(), &contexts)?),
+    ])
+}
+
+/// The rewards of a day as a file.
+pub(super) fn rewards(traffic: &Traffic, day: u32) -> Result<Bytes, FilesError> {
+    let rows = traffic.rewards_on(day);
+    let names: StringArray = rows.iter().map(|_| Some(REWARD)).collect();
+    file(&[
+        ("anonymous_id", ids(rows.iter().map(|r| r.visitor))),
+        ("timestamp", times(traffic, rows.iter().map(|r| r.at))),
+        ("name", Arc::new(names)),
+    ])
+}
+
+fn ids(visitors: impl Iterator<Item = u32>) -> ArrayRef {
+    // Multiplying by an odd number is a bijection: ids look random and are unique.
+    let id = |visitor: u32| format!("anon-{:016x}", (u64::from(visitor) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    Arc::new(visitors.map(|visitor| Some(id(visitor))).collect::<StringArray>())
+}
+
+fn times(traffic: &Traffic, at: impl Iterator<Item = u32>) -> ArrayRef {
+    let millis = at.map(|at| Some(traffic.moment(at))).collect::<TimestampMillisecondArray>();
+    Arc::new(millis.with_timezone("UTC"))
+}
+
+fn file(columns: &[(&str, ArrayRef)]) -> Result<Bytes, FilesError> {
+    let batch = RecordBatch::try_from_iter(columns.iter().map(|(name, column)| (*name, Arc::clone(column))))?;
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?;
+    writer.write(&batch)?;
+    Ok(writer.into_inner()?.into())
+}

@@ -1,0 +1,149 @@
+//! `fulcrum demo`: the whole way from events to a trained model, with the truth beside it.
+
+mod events;
+mod files;
+mod report;
+mod truth;
+
+use std::time::Duration;
+
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+use chrono::{TimeDelta, Timelike as _};
+use fulcrum_core::app::Endpoints;
+use fulcrum_core::store::snapshots_prefix;
+use indicatif::{ProgressBar, ProgressStyle};
+use lambda_http::http::Method;
+use serde_json::{Value, json};
+
+use crate::args::DemoArgs;
+use crate::client::Client;
+use crate::commands::local::stop_signal;
+use crate::commands::parts::text;
+use crate::error::CliError;
+use crate::local::{Local, Settings};
+use crate::logging;
+use crate::screen::{Screen, say};
+
+pub use files::FilesError;
+
+/// The port where none is named and it is free.
+const PORT: u16 = 3000;
+
+/// Runs the demonstration.
+///
+/// # Errors
+/// [`CliError`]; [`CliError::WrongBest`] where it is to end and the model did not find the best variant.
+pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
+    logging::init("warn,dynoxide=error");
+    let screen = Screen::stdout();
+    let local = start(args.port).await?;
+    let stop = stop_signal()?;
+    let found = tokio::select! {
+        found = show(screen, &local, &args) => Some(found?),
+        () = stop => None,
+    };
+    match found {
+        None => {}
+        Some(found) if args.exit => {
+            local.shutdown().await;
+            return if found { Ok(()) } else { Err(CliError::WrongBest) };
+        }
+        Some(_) => {
+            say("\nThe service goes on until Ctrl-C; then all of this is gone.");
+            stop_signal()?.await;
+        }
+    }
+    local.shutdown().await;
+    Ok(())
+}
+
+async fn start(port: Option<u16>) -> Result<Local, CliError> {
+    let settings = |port| Settings {
+        port,
+        data: None,
+        organization: "org_demo".to_owned(),
+        endpoints: Endpoints::default(),
+        table: "fulcrum".to_owned(),
+        bucket: "fulcrum".to_owned(),
+        lease: TimeDelta::seconds(60),
+    };
+    match (port, Local::start(settings(port.unwrap_or(PORT))).await) {
+        (None, Err(CliError::Listen { .. })) => Local::start(settings(0)).await,
+        (_, started) => started,
+    }
+}
+
+/// Makes data and model, trains, and tells; whether the model's best variant is the true best.
+async fn show(screen: Screen, local: &Local, args: &DemoArgs) -> Result<bool, CliError> {
+    let client = Client::new(&local.env.url, &local.env.api_key)?;
+    let body = json!({"model_type": "cmab", "training_data_config": truth::config()});
+    let model = send(&client, Method::POST, "/api/v2/models", Some(&body)).await?;
+    let (id, optimization) = (text(&model, "/id"), text(&model, "/optimization_id"));
+    say(&format!(
+        "A landing page with {} variants and {} kinds of visitors; model {id} at {}.",
+        truth::variants(),
+        truth::contexts(),
+        local.env.url
+    ));
+    let (exposures, rewards) = upload(local, &optimization, args).await?;
+    say(&format!("{exposures} exposures and {rewards} rewards of {} days are in S3 as Parquet.", events::DAYS));
+    let trained = train(&client, &id).await?;
+    let skipped = trained.pointer("/observations").map(Value::to_string).unwrap_or_default();
+    say(&format!("Trained in {} ms on {skipped}.", text(&trained, "/duration_ms")));
+    let state = send(&client, Method::GET, &format!("/api/v2/models/{id}/state"), None).await?;
+    say(&report::variants(screen, &state));
+    say(&report::contexts(screen, &state));
+    say(&report::metrics(screen, &trained));
+    say(&report::verdict(screen, &state));
+    if !args.exit {
+        say(&report::by_hand(screen, &local.env, &local.env_file.display().to_string(), &id));
+    }
+    Ok(report::learned_best(&state) == Some(truth::best_overall()))
+}
+
+async fn send(client: &Client, method: Method, path: &str, body: Option<&Value>) -> Result<Value, CliError> {
+    client.send(method, path, body.map(|body| Bytes::from(body.to_string()))).await
+}
+
+/// Draws the traffic and uploads it day by day; the mark of completeness comes last. How many exposures and rewards there are.
+async fn upload(local: &Local, optimization: &str, args: &DemoArgs) -> Result<(usize, usize), CliError> {
+    let app = local.app();
+    let now = app.clock.now();
+    let midnight = now - TimeDelta::seconds(i64::from(now.num_seconds_from_midnight()));
+    let midnight = midnight.with_nanosecond(0).unwrap_or(midnight);
+    let beginning = midnight - TimeDelta::days(i64::from(events::DAYS));
+    let traffic = events::Traffic::draw(beginning, args.exposures, args.seed);
+    let prefix = snapshots_prefix(&local.env.organization, optimization);
+    let prefix = format!("{prefix}{}/", now.format("%Y-%m-%dT%H-%M-%SZ"));
+    let bar = ProgressBar::new(u64::from(events::DAYS));
+    bar.set_style(style("{msg:24} {wide_bar} {pos}/{len} days"));
+    bar.set_message("Writing events to S3");
+    for day in 0..events::DAYS {
+        let date = (beginning + TimeDelta::days(i64::from(day))).format("%Y-%m-%d");
+        let put = async |folder: &str, bytes: Bytes| {
+            app.bucket.put(&format!("{prefix}{folder}/dt={date}/part-0.parquet"), ByteStream::from(bytes)).await
+        };
+        put("exposures", files::exposures(&traffic, day)?).await?;
+        put("rewards", files::rewards(&traffic, day)?).await?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    app.bucket.put_new(&format!("{prefix}_SUCCESS"), Bytes::new()).await?;
+    Ok((traffic.exposures.len(), traffic.rewards.len()))
+}
+
+async fn train(client: &Client, id: &str) -> Result<Value, CliError> {
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(style("{spinner} {msg} {elapsed_precise}"));
+    bar.set_message("Training");
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let trained = send(client, Method::POST, &format!("/api/v2/models/{id}/train"), Some(&json!({}))).await;
+    bar.finish_and_clear();
+    trained
+}
+
+/// A bar's look. The bar itself shows only on a terminal.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

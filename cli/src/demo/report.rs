@@ -1,0 +1,119 @@
+//! What the demonstration found, beside the truth.
+
+use serde_json::Value;
+
+use super::truth;
+use crate::commands::parts::{assignment, list, number, text};
+use crate::commands::state::{decimal, scale};
+use crate::local::LocalEnv;
+use crate::screen::{Screen, Table, percent};
+
+const WIDTH: u32 = 32;
+
+/// The number of the variant that the model expects the most of.
+pub(super) fn learned_best(state: &Value) -> Option<usize> {
+    let expected = |variant: &&Value| number(variant, "/expected_reward_mean");
+    let best = list(state, "/variants").iter().max_by(|a, b| expected(a).total_cmp(&expected(b)))?;
+    index(best, "/index")
+}
+
+fn index(value: &Value, pointer: &str) -> Option<usize> {
+    usize::try_from(value.pointer(pointer)?.as_u64()?).ok()
+}
+
+/// The variants, best first, each with what the model believes of it and its true rate.
+pub(super) fn variants(screen: Screen, state: &Value) -> String {
+    let mut variants: Vec<&Value> = list(state, "/variants").iter().collect();
+    let expected = |variant: &Value| number(variant, "/expected_reward_mean");
+    variants.sort_by(|a, b| expected(b).total_cmp(&expected(a)));
+    let (min, max) = scale(variants.iter().copied(), "/expected_reward_lo", "/expected_reward_hi");
+    let at = |value: f64| (value - min) / (max - min);
+    let best = truth::best_overall();
+    let mut table =
+        Table::new(&["variant", ">n", ">rate", ">expected", "95 % interval", "", ">P(best)", "", ">true rate", ""]);
+    for variant in variants {
+        let of = |name: &str| number(variant, &format!("/{name}"));
+        let (mean, lo, hi) = (of("expected_reward_mean"), of("expected_reward_lo"), of("expected_reward_hi"));
+        let truth = index(variant, "/index");
+        table.row(vec![
+            assignment(variant, "/variant"),
+            text(variant, "/n"),
+            share(of("rate")),
+            share(mean),
+            format!("{} … {}", share(lo), share(hi)),
+            screen.interval(at(lo), at(mean), at(hi), WIDTH),
+            decimal(of("prob_best")),
+            screen.bar(of("prob_best"), 10),
+            truth.map(|v| percent(truth::overall(v))).unwrap_or_default(),
+            if truth == Some(best) { "true best".into() } else { String::new() },
+        ]);
+    }
+    format!("\n{}\n{}", screen.heading("Variants, by expected reward"), table.render(screen))
+}
+
+fn share(value: f64) -> String {
+    if value.is_finite() { percent(value) } else { String::new() }
+}
+
+/// The best variant of every context, and whether it is.
+pub(super) fn contexts(screen: Screen, state: &Value) -> String {
+    let mut table = Table::new(&["context", ">n", "learned best", ">P(best)", "true best"]);
+    for context in list(state, "/contexts") {
+        let same = |c: &usize| truth::context(*c) == context["context"];
+        let Some(truth) = (0..truth::contexts()).find(same).map(truth::best_in) else { continue };
+        let learned = index(context, "/best_variant_index");
+        table.row(vec![
+            assignment(context, "/context"),
+            text(context, "/n"),
+            learned.map(|v| assignment(&truth::variant(v), "")).unwrap_or_default(),
+            decimal(number(context, "/prob_best")),
+            if learned == Some(truth) { "the same".into() } else { assignment(&truth::variant(truth), "") },
+        ]);
+    }
+    format!("\n{}\n{}", screen.heading("The best variant by context"), table.render(screen))
+}
+
+/// The in-sample metrics of the training answer.
+pub(super) fn metrics(screen: Screen, trained: &Value) -> String {
+    let of = |name: &str| percent(number(trained, &format!("/in_sample_metrics/{name}")));
+    format!(
+        "\n{}\nhistoric reward  {}\nexpected reward  {}  (95 %: {} to {})\n",
+        screen.heading("In-sample metrics"),
+        of("historic_reward"),
+        of("expected_reward/mean"),
+        of("expected_reward/ci_lower"),
+        of("expected_reward/ci_upper")
+    )
+}
+
+/// Whether the model found what there was to find.
+pub(super) fn verdict(screen: Screen, state: &Value) -> String {
+    let best = truth::best_overall();
+    let name = |variant: usize| assignment(&truth::variant(variant), "");
+    let lift = (truth::overall(best) / truth::overall(0) - 1.0) * 100.0;
+    let verdict = match learned_best(state) {
+        Some(learned) if learned == best => format!(
+            "The model's best variant is the true best: {} ({lift:+.0} % against the page as it was).",
+            name(best)
+        ),
+        Some(learned) => format!("The model's best variant is {}; the true best is {}.", name(learned), name(best)),
+        None => "The model has no variants to compare.".to_owned(),
+    };
+    format!("\n{}\n", screen.heading(&verdict))
+}
+
+/// The lines to go on by hand.
+pub(super) fn by_hand(screen: Screen, env: &LocalEnv, env_file: &str, model: &str) -> String {
+    let url = format!("{}/api/v2/models", env.url);
+    let auth = "-H \"Authorization: Bearer $FULCRUM_API_KEY\"";
+    format!(
+        "\n{}\nset -a; . {env_file}; set +a\n\
+         curl -s {auth} {url}\n\
+         curl -s {auth} {url}/{model}\n\
+         curl -s {auth} {url}/{model}/state\n\
+         curl -s {auth} -X POST -d '{{\"bias\": {{\"headline\": 0.1}}}}' -H 'content-type: application/json' {url}/{model}/train\n\
+         curl -s {auth} -X DELETE {url}/{model}\n\
+         fulcrum models state {model}\n",
+        screen.heading("By hand, in another terminal")
+    )
+}

@@ -1,0 +1,148 @@
+//! What can end a command without success.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use fulcrum_core::store::StoreError;
+use serde_json::Value;
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The service refused, in its own words.
+    #[error("{}", told(*status, body))]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The answer.
+        body: Value,
+    },
+    /// The service answered something that is not its envelope.
+    #[error("{url} answered with status {status} and something that is not this API's JSON: {beginning:?}")]
+    NotTheApi {
+        /// The URL of the request.
+        url: String,
+        /// HTTP status.
+        status: u16,
+        /// How the answer begins.
+        beginning: String,
+    },
+    /// Nobody answers at the URL.
+    #[error(
+        "cannot reach {url}: {cause}\nIs the service running there? Start one with `fulcrum local`, or name another with --url."
+    )]
+    Unreachable {
+        /// The URL of the request.
+        url: String,
+        /// What went wrong.
+        cause: String,
+    },
+    /// The service was reached and did not answer in time, or broke off.
+    #[error("{url} did not answer: {cause}")]
+    NoAnswer {
+        /// The URL of the request.
+        url: String,
+        /// What went wrong.
+        cause: String,
+    },
+    /// The address of the service is none.
+    #[error("{url:?} is not the URL of a service, such as http://127.0.0.1:3000: {cause}")]
+    Url {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// There is no API key, or none that can be sent.
+    #[error("there is no usable API key: {cause}")]
+    ApiKey {
+        /// What is missing.
+        cause: String,
+    },
+    /// A file or folder cannot be used.
+    #[error("{}: {cause}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        cause: String,
+    },
+    /// A folder is not a snapshot.
+    #[error("{} is not a snapshot: {cause}", path.display())]
+    NoSnapshot {
+        /// The folder.
+        path: PathBuf,
+        /// What it lacks.
+        cause: String,
+    },
+    /// A snapshot with this id is complete already.
+    #[error(
+        "the snapshot {id} of this optimization is complete already, and complete snapshots do not change; choose another --snapshot-id"
+    )]
+    SnapshotExists {
+        /// The snapshot.
+        id: String,
+    },
+    /// There is no such key.
+    #[error("there is no API key {id} in the organization {organization}")]
+    NoSuchKey {
+        /// As given.
+        id: String,
+        /// The organization that was searched.
+        organization: String,
+    },
+    /// Storage.
+    #[error("storage: {0}")]
+    Store(#[from] StoreError),
+    /// A fault of the service's own code, called directly.
+    #[error("{}", .0.cause().map_or_else(|| .0.to_string(), str::to_owned))]
+    Core(#[from] fulcrum_core::ApiError),
+    /// The demonstration's files could not be made.
+    #[error(transparent)]
+    Files(#[from] crate::demo::FilesError),
+    /// The demonstration's model did not find the best variant.
+    #[error("the model's best variant is not the true best")]
+    WrongBest,
+    /// One of the servers inside the process did not start.
+    #[error(transparent)]
+    Embedded(#[from] embedded::EmbeddedError),
+    /// The port of the service cannot be listened on.
+    #[error("cannot listen on 127.0.0.1:{port}: {source}; choose another with --port (0 takes any that is free)")]
+    Listen {
+        /// The port.
+        port: u16,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A signal could not be listened for.
+    #[error("cannot wait for signals: {0}")]
+    Signal(std::io::Error),
+    /// Credentials for a store that is not ours are missing.
+    #[error("cannot find credentials for the store at {url}: {cause}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")]
+    Credentials {
+        /// The store.
+        url: String,
+        /// What went wrong.
+        cause: String,
+    },
+}
+
+impl CliError {
+    /// A file that cannot be used.
+    pub fn file(path: impl Into<PathBuf>, cause: impl std::fmt::Display) -> Self {
+        Self::File { path: path.into(), cause: cause.to_string() }
+    }
+}
+
+/// The service's own words, each detail on a line, and the request id by which its log can be searched.
+fn told(status: u16, body: &Value) -> String {
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let mut told = format!("{} ({status} {})", text("/error/message"), text("/error/code"));
+    let details = body.pointer("/error/details").and_then(Value::as_array);
+    for detail in details.into_iter().flatten() {
+        let part = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default();
+        let _ = write!(told, "\n  {}: {}", part("field"), part("message"));
+    }
+    let _ = write!(told, "\nrequest id: {}", text("/meta/request_id"));
+    told
+}

@@ -1,0 +1,35 @@
+//! The command `fulcrum`: the service on this machine, a demonstration of it, and a client of its API.
+
+pub mod args;
+pub mod client;
+mod commands;
+mod demo;
+pub mod error;
+pub mod local;
+mod logging;
+mod screen;
+
+use std::process::ExitCode;
+
+use args::{Args, Command};
+
+pub use demo::FilesError;
+pub use error::CliError;
+
+/// Runs the command. Errors go to standard error, with exit status 1.
+pub async fn run(args: Args) -> ExitCode {
+    let ended = match args.command {
+        Command::Demo(demo) => Box::pin(demo::run(demo)).await,
+        Command::Local(local) => Box::pin(commands::local::run(local)).await,
+        Command::Models(models) => commands::models::run(models).await,
+        Command::Snapshots(snapshots) => commands::snapshots::run(snapshots).await,
+        Command::Keys(keys) => commands::keys::run(keys).await,
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            screen::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The stores under a local service: own ones inside the process, or servers that run already.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use embedded::{EmbeddedError, Server, Storage, start_dynamodb, start_s3};
+use fulcrum_core::app::{Endpoints, sdk_config};
+use fulcrum_core::auth::Secret;
+
+use super::LocalEnv;
+use super::env_file::StoreAccess;
+use crate::error::CliError;
+
+const REGION: &str = "us-east-1";
+
+/// What the stores are to be.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The data folder; `None` keeps nothing.
+    pub folder: Option<PathBuf>,
+    /// The port of the service; own stores take the two after it where they are free.
+    pub port: u16,
+    /// Servers that run already.
+    pub endpoints: Endpoints,
+}
+
+/// Running stores.
+#[derive(Debug)]
+pub struct Stores {
+    dynamodb: Option<Server>,
+    s3: Option<Server>,
+    sdk: SdkConfig,
+    endpoints: Endpoints,
+    access: StoreAccess,
+}
+
+impl Stores {
+    /// Starts the stores that are not there. Own ones listen where they did at the start `before`, else on the two ports after
+    /// the service's, else on any free one, so that addresses in other people's scripts last.
+    ///
+    /// # Errors
+    /// [`CliError::Embedded`], [`CliError::Credentials`].
+    pub async fn start(wanted: Wanted, before: Option<&LocalEnv>) -> Result<Self, CliError> {
+        let Wanted { folder, port, endpoints } = wanted;
+        let (sdk, credentials) = access(&endpoints, before).await?;
+        let storage = folder.map_or(Storage::Ephemeral, Storage::Folder);
+        let next = |offset: u16| if port == 0 { 0 } else { port.checked_add(offset).unwrap_or(0) };
+        let mut dynamodb = None;
+        if endpoints.dynamodb.is_none() {
+            let ports = [port_of(before.map(|b| &b.store.dynamodb)), next(1)];
+            dynamodb = Some(on_first_free(&ports, async |port| start_dynamodb(&storage, port).await).await?);
+        }
+        let mut s3 = None;
+        if endpoints.s3.is_none() {
+            let pair = embedded::Credentials {
+                access_key_id: credentials.access_key_id().to_owned(),
+                secret_access_key: credentials.secret_access_key().to_owned(),
+            };
+            let ports = [port_of(before.map(|b| &b.store.s3)), next(2)];
+            s3 = Some(on_first_free(&ports, async |port| start_s3(&storage, port, &pair, None).await).await?);
+        }
+        let url = |own: &Option<Server>, given: Option<String>| own.as_ref().map(|s| s.url().to_owned()).or(given);
+        let endpoints = Endpoints { dynamodb: url(&dynamodb, endpoints.dynamodb), s3: url(&s3, endpoints.s3) };
+        let access = StoreAccess {
+            dynamodb: endpoints.dynamodb.clone().unwrap_or_default(),
+            s3: endpoints.s3.clone().unwrap_or_default(),
+            region: sdk.region().map_or(REGION, AsRef::as_ref).to_owned(),
+            access_key_id: credentials.access_key_id().to_owned(),
+            secret_access_key: credentials.secret_access_key().to_owned(),
+            session_token: credentials.session_token().map(str::to_owned),
+        };
+        Ok(Self { dynamodb, s3, sdk, endpoints, access })
+    }
+
+    /// The configuration of clients.
+    #[must_use]
+    pub fn sdk(&self) -> &SdkConfig {
+        &self.sdk
+    }
+
+    /// Where the stores are.
+    #[must_use]
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// How others reach them.
+    #[must_use]
+    pub fn access(&self) -> &StoreAccess {
+        &self.access
+    }
+
+    /// Stops the own stores.
+    pub async fn shutdown(self) {
+        for server in [self.dynamodb, self.s3].into_iter().flatten() {
+            server.shutdown().await;
+        }
+    }
+}
+
+/// The configuration and the credentials. Own stores get a key pair of their own, random and kept in `local.env`, never
+/// one that may be worth something elsewhere; servers that run already get what the environment has.
+async fn access(endpoints: &Endpoints, before: Option<&LocalEnv>) -> Result<(SdkConfig, Credentials), CliError> {
+    let foreign = endpoints.dynamodb.as_ref().or(endpoints.s3.as_ref());
+    let Some(url) = foreign else {
+        let credentials = match before {
+            Some(before) => pair(&before.store.access_key_id, &before.store.secret_access_key),
+            None => pair("local", Secret::generate()?.expose().trim_start_matches(fulcrum_core::auth::PREFIX)),
+        };
+        return Ok((own_config(credentials.clone()), credentials));
+    };
+    let config = sdk_config().await;
+    let fail = |cause: String| CliError::Credentials { url: url.clone(), cause };
+    let provider = config.credentials_provider().ok_or_else(|| fail("there is no source of any".into()))?;
+    let credentials = provider.provide_credentials().await.map_err(|e| fail(e.to_string()))?;
+    let config = match config.region() {
+        Some(_) => config,
+        None => config.into_builder().region(Region::new(REGION)).build(),
+    };
+    Ok((config, credentials))
+}
+
+fn pair(id: &str, secret: &str) -> Credentials {
+    Credentials::new(id, secret, None, None, "fulcrum local")
+}
+
+/// As the deployed functions' configuration, but with nothing taken from the environment that could lead elsewhere.
+fn own_config(credentials: Credentials) -> SdkConfig {
+    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .read_timeout(Duration::from_secs(10))
+        .operation_attempt_timeout(Duration::from_secs(20))
+        .build();
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard())
+        .build()
+}
+
+/// The port of a URL on this machine, or 0.
+fn port_of(url: Option<&String>) -> u16 {
+    url.and_then(|url| url.strip_prefix("http://127.0.0.1:")).and_then(|port| port.parse().ok()).unwrap_or(0)
+}
+
+/// Starts a server on the first port that can be had, or on any free one; 0 stands for no wish.
+async fn on_first_free<F>(ports: &[u16], start: F) -> Result<Server, CliError>
+where
+    F: AsyncFn(u16) -> Result<Server, EmbeddedError>,
+{
+    for &port in ports.iter().filter(|&&port| port != 0) {
+        match start(port).await {
+            Err(EmbeddedError::Listen { .. }) => {}
+            done => return Ok(done?),
+        }
+    }
+    Ok(start(0).await?)
+}

@@ -1,0 +1,336 @@
+//! Properties that every fit has, closed forms, and hard cases.
+
+mod common;
+
+use bandit::{
+    Cell, CellTable, Columns, FitError, Link, ModelType, Posterior, Prior, RewardType, Seed, Settings, Space, fit,
+};
+use common::{factor, settings, sigmoid, space, summary};
+use proptest::prelude::*;
+
+const FIXED: Prior = Prior { main_scale: 0.5, pair_scale: 0.25, fixed: true };
+
+fn seed() -> Seed {
+    Seed::derive(&["models"])
+}
+
+fn bool_cell(variant: usize, context: u64, n: u64, sum: f64) -> Cell {
+    Cell { variant, context, n, sum, sum_sq: sum }
+}
+
+fn run(space: &Space, cells: Vec<Cell>, settings: &Settings) -> Posterior {
+    let posterior = fit(space, &CellTable::new(cells).unwrap(), settings, &seed()).unwrap();
+    assert_eq!(posterior.draws.len(), 10_000 * posterior.columns);
+    assert!(posterior.draws.iter().all(|d| d.is_finite()));
+    assert!(posterior.mean.iter().chain(&posterior.arms).chain(&posterior.precision_cholesky).all(|d| d.is_finite()));
+    posterior
+}
+
+fn column(posterior: &Posterior, j: usize) -> Vec<f64> {
+    (0..posterior.len()).map(|s| f64::from(posterior.draw(s)[j])).collect()
+}
+
+fn all_settings() -> [Settings; 4] {
+    [
+        settings(ModelType::Mab, RewardType::Bool, Prior::default()),
+        settings(ModelType::Mab, RewardType::Numeric, Prior::default()),
+        settings(ModelType::Cmab, RewardType::Bool, Prior::default()),
+        settings(ModelType::Cmab, RewardType::Numeric, Prior::default()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4))]
+
+    /// Cells split over parts and merged fit to the same bits as the whole, for all four models.
+    #[test]
+    fn merged_parts_fit_as_the_whole(rows in proptest::collection::vec((0..4_usize, 0..9_u64, 1..40_u64, 0..40_u64), 2..20)) {
+        let space = space(&[2, 2], &[2, 2]);
+        let cell = |&(v, c, n, s): &(usize, u64, u64, u64)| {
+            #[expect(clippy::cast_precision_loss, reason = "small counts")]
+            bool_cell(v, c, n, s.min(n) as f64)
+        };
+        let whole = CellTable::new(rows.iter().map(cell)).unwrap();
+        let (left, right) = rows.split_at(rows.len() / 2);
+        let parts = CellTable::new(right.iter().map(cell)).unwrap().merge(&CellTable::new(left.iter().map(cell)).unwrap()).unwrap();
+        for settings in all_settings() {
+            prop_assert_eq!(
+                fit(&space, &whole, &settings, &seed()).unwrap(),
+                fit(&space, &parts, &settings, &seed()).unwrap()
+            );
+        }
+    }
+}
+
+#[test]
+fn another_seed_gives_other_draws_of_the_same_posterior() {
+    let space = space(&[2, 2], &[2]);
+    let cells = vec![bool_cell(0, 0, 50, 5.0), bool_cell(3, 1, 70, 20.0)];
+    let table = CellTable::new(cells).unwrap();
+    for settings in all_settings() {
+        let one = fit(&space, &table, &settings, &Seed::derive(&["a"])).unwrap();
+        let two = fit(&space, &table, &settings, &Seed::derive(&["b"])).unwrap();
+        assert_ne!(one.draws, two.draws);
+        let (a, b) = (summary(&column(&one, 0)), summary(&column(&two, 0)));
+        assert!((a.mean - b.mean).abs() < 0.07 * a.sd, "{settings:?}: {} {}", a.mean, b.mean);
+    }
+}
+
+#[test]
+#[expect(clippy::cast_precision_loss, reason = "small counts")]
+fn arms_of_bool_rewards_are_betas() {
+    let space = space(&[4], &[]);
+    let counts = [(100_u64, 3.0), (120, 9.0), (80, 2.0)];
+    let cells = counts.iter().enumerate().map(|(v, &(n, s))| bool_cell(v, 0, n, s)).collect();
+    let posterior = run(&space, cells, &settings(ModelType::Mab, RewardType::Bool, FIXED));
+    let kappa = posterior.diagnostics.kappa.unwrap();
+    assert!((1.0..=300.0).contains(&kappa));
+    let m = 14.5 / 301.0;
+    for (v, &(n, s)) in counts.iter().chain(&[(0, 0.0)]).enumerate() {
+        let (a, b) = (kappa * m + s, kappa * (1.0 - m) + n as f64 - s);
+        assert!((posterior.arms[2 * v] - a).abs() < 1e-9 && (posterior.arms[2 * v + 1] - b).abs() < 1e-9);
+        let found = summary(&column(&posterior, v).iter().map(|&e| sigmoid(e)).collect::<Vec<_>>());
+        let (mean, sd) = (a / (a + b), (a * b / ((a + b).powi(2) * (a + b + 1.0))).sqrt());
+        assert!((found.mean - mean).abs() < 0.04 * sd && (found.sd / sd - 1.0).abs() < 0.05, "arm {v}");
+    }
+}
+
+/// κ is at the maximum of the marginal times κ^(−3/2): arms that differ learn a weak prior, arms that agree a strong one.
+#[test]
+fn kappa_is_learned() {
+    let space = space(&[4], &[]);
+    let kappa = |sums: [f64; 4]| {
+        let cells = sums.iter().enumerate().map(|(v, &s)| bool_cell(v, 0, 1000, s)).collect();
+        run(&space, cells, &settings(ModelType::Mab, RewardType::Bool, FIXED)).diagnostics.kappa.unwrap()
+    };
+    assert!(kappa([10.0, 500.0, 900.0, 200.0]) < 5.0);
+    assert!(kappa([100.0, 101.0, 99.0, 100.0]) > 300.0);
+}
+
+#[test]
+#[expect(clippy::cast_precision_loss, reason = "small counts")]
+fn arms_of_numeric_rewards_are_normal_inverse_gamma() {
+    for unit in [1.0, 1e-9, 1e9] {
+        let space = space(&[3], &[]);
+        let rewards: [&[f64]; 2] = [&[1.0, 2.0, 4.0, 3.0], &[5.0, 5.5, 7.0]];
+        let cells = rewards
+            .iter()
+            .enumerate()
+            .map(|(variant, r)| Cell {
+                variant,
+                context: 0,
+                n: r.len() as u64,
+                sum: r.iter().map(|x| x * unit).sum(),
+                sum_sq: r.iter().map(|x| (x * unit).powi(2)).sum(),
+            })
+            .collect();
+        let posterior = run(&space, cells, &settings(ModelType::Mab, RewardType::Numeric, FIXED));
+        let all: Vec<f64> = rewards.iter().copied().flatten().copied().collect();
+        let pooled = all.iter().sum::<f64>() / 7.0;
+        let variance = all.iter().map(|r| (r - pooled).powi(2)).sum::<f64>() / 7.0;
+        let Link::Identity { center, scale } = posterior.link else { panic!("identity link") };
+        assert!((center / unit - pooled).abs() < 1e-9 && (scale / unit - variance.sqrt()).abs() < 1e-9);
+        for (v, r) in rewards.iter().copied().chain([&[] as &[f64]]).enumerate() {
+            let n = r.len() as f64;
+            let mean = if n > 0.0 { r.iter().sum::<f64>() / n } else { 0.0 };
+            let kappa = 1.0 + n;
+            let location = (pooled + n * mean) / kappa;
+            let alpha = 1.5 + 0.5 * n;
+            let beta = 0.5 * variance
+                + 0.5 * r.iter().map(|x| (x - mean).powi(2)).sum::<f64>()
+                + 0.5 * n * (mean - pooled).powi(2) / kappa;
+            let expected = [location * unit, kappa, alpha, beta * unit * unit];
+            for (found, expected) in posterior.arms[4 * v..].iter().zip(expected) {
+                assert!((found / expected - 1.0).abs() < 1e-9, "arm {v}: {found} {expected}");
+            }
+            // Quartiles of a t about its location scale with √(β/(ακ)); the median is the location.
+            let values: Vec<f64> = column(&posterior, v).iter().map(|d| center + scale * d).collect();
+            let above = values.iter().filter(|&&x| x > location * unit).count();
+            assert!((4800..5200).contains(&above), "arm {v}: {above} draws above the location");
+            if n > 0.0 {
+                let sd = (beta / (kappa * (alpha - 1.0))).sqrt() * unit;
+                assert!((summary(&values).sd / sd - 1.0).abs() < 0.1, "arm {v}");
+            }
+        }
+    }
+}
+
+/// Solves a dense symmetric system by Gauss–Jordan elimination: the inverse.
+fn inverse(mut a: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+    let n = a.len();
+    for (i, row) in a.iter_mut().enumerate() {
+        row.extend((0..n).map(|j| if i == j { 1.0 } else { 0.0 }));
+    }
+    for i in 0..n {
+        let pivot = a[i][i];
+        a[i].iter_mut().for_each(|x| *x /= pivot);
+        for k in 0..n {
+            if k != i {
+                let factor = a[k][i];
+                let row = a[i].clone();
+                a[k].iter_mut().zip(row).for_each(|(x, y)| *x -= factor * y);
+            }
+        }
+    }
+    a.into_iter().map(|row| row[n..].to_vec()).collect()
+}
+
+/// With fixed scales the linear model has a closed form, computed here densely in reward units.
+#[test]
+#[expect(clippy::cast_precision_loss, reason = "small counts")]
+fn linear_model_matches_the_dense_formula() {
+    let space = space(&[2, 3], &[2]);
+    let columns = Columns::of(&space);
+    let mut observations = Vec::new();
+    for v in 0..6 {
+        for c in 0..3_u64 {
+            for i in 0..(1 + (v + 1) * 3 % 5) {
+                observations.push((v, c, 100.0 + 7.0 * v as f64 - 3.0 * c as f64 + 5.0 * ((i * 7 + v) % 5) as f64));
+            }
+        }
+    }
+    let cells = observations
+        .iter()
+        .map(|&(variant, context, r)| Cell { variant, context, n: 1, sum: r, sum_sq: r * r })
+        .collect();
+    let posterior = run(&space, cells, &settings(ModelType::Cmab, RewardType::Numeric, FIXED));
+    let n = observations.len() as f64;
+    let mean = observations.iter().map(|o| o.2).sum::<f64>() / n;
+    let sd = (observations.iter().map(|o| (o.2 - mean).powi(2)).sum::<f64>() / n).sqrt();
+    let p = columns.len();
+    let d: Vec<f64> = (0..p)
+        .map(|j| match j {
+            0 => 1.0 / 6.25,
+            j if columns.main_effects().contains(&j) => 4.0,
+            _ => 16.0,
+        })
+        .collect();
+    let mut precision: Vec<Vec<f64>> =
+        (0..p).map(|i| (0..p).map(|j| if i == j { d[i] } else { 0.0 }).collect()).collect();
+    let mut moment = vec![0.0; p];
+    for &(v, c, r) in &observations {
+        let active = columns.active(&space.decode_variant(v), &space.decode_context(c));
+        for &a in &active {
+            moment[a] += (r - mean) / sd;
+            active.iter().for_each(|&b| precision[a][b] += 1.0);
+        }
+    }
+    let covariance = inverse(precision.clone());
+    let mu: Vec<f64> = covariance.iter().map(|row| row.iter().zip(&moment).map(|(a, b)| a * b).sum()).collect();
+    let explained: f64 = mu.iter().zip(&moment).map(|(a, b)| a * b).sum();
+    let (alpha, beta) = (1.5 + n / 2.0, 0.5 + 0.5 * (n - explained));
+    for j in 0..p {
+        let found = summary(&column(&posterior, j));
+        let sd = (beta / (alpha - 1.0) * covariance[j][j]).sqrt();
+        assert!((found.mean - mu[j]).abs() < 0.04 * sd, "column {j}: {} {}", found.mean, mu[j]);
+        assert!((found.sd / sd - 1.0).abs() < 0.04, "column {j}: {} {sd}", found.sd);
+    }
+    let l = |i: usize, j: usize| posterior.precision_cholesky[i * p + j];
+    for i in 0..p {
+        for j in 0..p {
+            let product: f64 = (0..p).map(|k| l(i, k) * l(j, k)).sum();
+            assert!((product - precision[i][j]).abs() < 1e-9, "({i}, {j})");
+        }
+    }
+}
+
+#[test]
+fn equal_rewards_give_a_point() {
+    let space = space(&[2, 2], &[2]);
+    for reward in [0.1, -3.0, 0.0, 1e9, 1e-9] {
+        let cells: Vec<Cell> = (0..4)
+            .map(|variant| Cell { variant, context: 0, n: 10, sum: 10.0 * reward, sum_sq: 10.0 * reward * reward })
+            .collect();
+        for model in [ModelType::Mab, ModelType::Cmab] {
+            let posterior = run(&space, cells.clone(), &settings(model, RewardType::Numeric, Prior::default()));
+            let Link::Identity { center, scale } = posterior.link else { panic!("identity link") };
+            assert!(scale > 0.0 && (center - reward).abs() <= 1e-12 * reward.abs());
+            assert!(posterior.draws.iter().all(|&d| d == 0.0));
+        }
+    }
+}
+
+/// Cells no data set of manners would have: each must fit, and say what the data say.
+#[test]
+fn hard_cases_of_bool_rewards_fit() {
+    let space = space(&[3, 2], &[2, 2]);
+    let everywhere = |n: u64, p: &dyn Fn(usize, u64) -> f64| -> Vec<Cell> {
+        (0..6)
+            .flat_map(|v| [0, 1, 3, 4].map(|c| (v, c)))
+            .map(|(v, c)| {
+                #[expect(clippy::cast_precision_loss, reason = "below 2^52")]
+                let sum = (n as f64 * p(v, c)).round();
+                bool_cell(v, c, n, sum)
+            })
+            .collect()
+    };
+    let separated: &dyn Fn(usize, u64) -> f64 = &|v, _| if v < 2 { 1.0 } else { 0.0 };
+    for (name, cells, best, bounds) in [
+        ("one cell", vec![bool_cell(2, 1, 10, 3.0)], (2, 1), (0.1, 0.6)),
+        ("one trial", vec![bool_cell(0, 0, 1, 1.0)], (0, 0), (0.3, 1.0)),
+        ("none converts", everywhere(20, &|_, _| 0.0), (0, 0), (0.0, 0.01)),
+        ("all convert", everywhere(20, &|_, _| 1.0), (0, 0), (0.99, 1.0)),
+        ("separation", everywhere(50, separated), (0, 0), (0.95, 1.0)),
+        (
+            "a billion trials a cell",
+            everywhere(1_000_000_000, &|v, _| 0.01 + 0.001 * f64::from(v as u32)),
+            (5, 4),
+            (0.014_99, 0.015_01),
+        ),
+        ("one conversion in a billion", vec![bool_cell(0, 0, 1_000_000_000, 1.0)], (0, 0), (0.0, 1e-8)),
+    ] {
+        for prior in [FIXED, Prior::default()] {
+            let posterior = run(&space, cells.clone(), &settings(ModelType::Cmab, RewardType::Bool, prior));
+            let eta = common::locations(&posterior, &space, &[best]);
+            let p = summary(&eta[0].iter().map(|&e| sigmoid(e)).collect::<Vec<_>>());
+            assert!((bounds.0..=bounds.1).contains(&p.mean), "{name}: {}", p.mean);
+            assert!(p.sd > 0.0, "{name}");
+            let total: f64 = posterior.diagnostics.scales.iter().map(|s| s.weight).sum();
+            assert!((total - 1.0).abs() < 1e-9, "{name}");
+        }
+        run(&space, cells, &settings(ModelType::Mab, RewardType::Bool, FIXED));
+    }
+}
+
+/// Exchanging conversions and non-conversions changes the sign of every coefficient and nothing else.
+#[test]
+fn mirror_image() {
+    let space = space(&[2, 2], &[2]);
+    let counts = [(0, 0, 40, 3.0), (1, 0, 50, 9.0), (2, 1, 30, 1.0), (3, 1, 60, 8.0)];
+    let cells = |flip: bool| -> Vec<Cell> {
+        #[expect(clippy::cast_precision_loss, reason = "small counts")]
+        counts.iter().map(|&(v, c, n, s)| bool_cell(v, c, n, if flip { n as f64 - s } else { s })).collect()
+    };
+    let settings = settings(ModelType::Cmab, RewardType::Bool, FIXED);
+    let (here, there) = (run(&space, cells(false), &settings), run(&space, cells(true), &settings));
+    for j in 0..here.columns {
+        let (a, b) = (summary(&column(&here, j)), summary(&column(&there, j)));
+        assert!((a.mean + b.mean).abs() < 0.05 * a.sd, "column {j}: {} {}", a.mean, b.mean);
+        assert!((a.sd / b.sd - 1.0).abs() < 0.05, "column {j}");
+    }
+}
+
+#[test]
+fn what_cannot_be_fitted_is_said() {
+    let small = space(&[2], &[2]);
+    for settings in all_settings() {
+        assert_eq!(fit(&small, &CellTable::default(), &settings, &seed()), Err(FitError::NoObservations));
+        let outside = CellTable::new([bool_cell(2, 0, 5, 1.0)]).unwrap();
+        assert_eq!(fit(&small, &outside, &settings, &seed()), Err(FitError::OutsideSpace { variant: 2, context: 0 }));
+        let table = CellTable::new([bool_cell(0, 0, 5, 1.0)]).unwrap();
+        if settings.model_type == ModelType::Cmab {
+            let wide = Space::new(vec![factor("a", 50), factor("b", 50)], vec![]).unwrap();
+            let columns = wide.columns();
+            assert_eq!(fit(&wide, &table, &settings, &seed()), Err(FitError::TooManyColumns { columns }));
+            let prior = Prior { main_scale: 0.0, ..Prior::default() };
+            assert!(matches!(
+                fit(&small, &table, &Settings { prior, ..settings }, &seed()),
+                Err(FitError::Prior { .. })
+            ));
+        }
+        if settings.reward == RewardType::Bool {
+            let table = CellTable::new([Cell { variant: 0, context: 0, n: 5, sum: 6.0, sum_sq: 8.0 }]).unwrap();
+            assert!(matches!(fit(&small, &table, &settings, &seed()), Err(FitError::NotBool { n: 5, .. })));
+        }
+    }
+}

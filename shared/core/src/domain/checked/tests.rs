@@ -1,0 +1,147 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn base() -> Value {
+    json!({
+        "design_factors": [
+            {"name": "headline", "dtype": "str", "levels": ["a", "b", "c"]},
+            {"name": "sticky", "dtype": "bool"}
+        ],
+        "context_factors": [{"name": "device", "dtype": "str", "levels": ["mobile", "desktop"]}],
+        "reward": {"name": "signup", "type": "bool"},
+        "attribution": {"type": "last_touch", "conversion_window_hours": 24}
+    })
+}
+
+fn check(model_type: ModelType, config: Value) -> Result<Checked, ApiError> {
+    Checked::new(model_type, serde_json::from_value(config).unwrap())
+}
+
+/// The places and messages of the faults of the base configuration with one part replaced.
+fn faults(model_type: ModelType, pointer: &str, value: Value) -> Vec<(String, String)> {
+    let mut config = base();
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    match config.pointer_mut(parent).unwrap() {
+        Value::Object(map) => drop(map.insert(key.to_owned(), value)),
+        Value::Array(list) => list[key.parse::<usize>().unwrap()] = value,
+        other => panic!("{other} has no parts"),
+    }
+    match check(model_type, config) {
+        Err(ApiError::InvalidRequest { details, .. }) => details.into_iter().map(|d| (d.field, d.message)).collect(),
+        other => panic!("{pointer} was accepted: {other:?}"),
+    }
+}
+
+#[test]
+fn a_right_configuration_passes_and_bool_levels_are_written_out() {
+    let checked = check(ModelType::Cmab, base()).unwrap();
+    assert_eq!(checked.space.variants(), 6);
+    assert_eq!(checked.space.contexts(), 3);
+    assert_eq!(checked.config.design_factors[1].levels, Some(vec![json!(false), json!(true)]));
+    assert_eq!(checked.settings.exploration, 1.0);
+    assert_eq!(checked.settings.prior, Prior::default());
+}
+
+#[test]
+fn every_rule_names_its_place_and_the_value() {
+    let long = "x".repeat(257);
+    let many: Vec<String> = (0..51).map(|i| i.to_string()).collect();
+    let eleven: Vec<Value> =
+        (0..11).map(|i| json!({"name": format!("f{i}"), "dtype": "bool"})).collect();
+    let cases = [
+        ("/design_factors", json!([]), "design_factors", "there are 0; 1 to 10"),
+        ("/design_factors", json!(eleven), "design_factors", "there are 11; 1 to 10"),
+        ("/context_factors", json!(eleven), "context_factors", "there are 11; 0 to 10"),
+        ("/context_factors", json!([]), "context_factors", "needs at least one"),
+        ("/design_factors/0/name", json!("1st"), "design_factors[0].name", "\"1st\" does not match"),
+        ("/design_factors/0/name", json!(""), "design_factors[0].name", "\"\" does not match"),
+        ("/design_factors/0/name", json!("a".repeat(65)), "design_factors[0].name", "does not match"),
+        ("/design_factors/0/name", json!("device"), "context_factors[0].name", "\"device\" is taken"),
+        ("/design_factors/0/levels", json!(["a"]), "design_factors[0].levels", "there are 1; 2 to 50"),
+        ("/design_factors/0/levels", json!(many), "design_factors[0].levels", "there are 51; 2 to 50"),
+        ("/design_factors/0/levels", json!(["a", "a"]), "design_factors[0].levels", "\"a\" twice"),
+        ("/design_factors/0/levels", json!(["a", ""]), "design_factors[0].levels[1]", "it has 0 characters"),
+        ("/design_factors/0/levels", json!(["a", long]), "design_factors[0].levels[1]", "it has 257 characters"),
+        ("/design_factors/0/levels", json!(["a", 2]), "design_factors[0].levels[1]", "2 is not a text"),
+        ("/design_factors/0/levels", Value::Null, "design_factors[0].levels", "only a bool factor"),
+        ("/design_factors/1/levels", json!([true, "no"]), "design_factors[1].levels[1]", "\"no\" is not true or false"),
+        ("/design_factors/1/levels", json!([true, true]), "design_factors[1].levels", "\"true\" twice"),
+        ("/reward/name", json!(""), "reward.name", "\"\" is not a text"),
+        ("/attribution/conversion_window_hours", json!(0), "attribution.conversion_window_hours", "0 is not in 1 to 2160"),
+        ("/attribution/conversion_window_hours", json!(2161), "attribution.conversion_window_hours", "2161 is not in"),
+        ("/exploration", json!(0.2), "exploration", "0.2 is not in 0.25 to 2"),
+        ("/exploration", json!(2.1), "exploration", "2.1 is not in 0.25 to 2"),
+        ("/prior", json!({"main_scale": 0.0}), "prior.main_scale", "0 is not in"),
+        ("/prior", json!({"pair_scale": 11.0}), "prior.pair_scale", "11 is not in"),
+        ("/excluded_combinations", json!([{}]), "excluded_combinations[0]", "would exclude every variant"),
+        ("/excluded_combinations", json!([{"device": "mobile"}]), "excluded_combinations[0].device", "no design factor"),
+        ("/excluded_combinations", json!([{"headline": "z"}]), "excluded_combinations[0].headline", "\"z\" is not a level"),
+        ("/excluded_combinations", json!([{"headline": "a"}]), "excluded_combinations", "exclude the baseline"),
+        (
+            "/excluded_combinations",
+            json!([{"headline": "b"}, {"headline": "c"}, {"sticky": true}]),
+            "excluded_combinations",
+            "leave only the baseline",
+        ),
+        ("/excluded_combinations", json!(vec![json!({"headline": "b"}); 1001]), "excluded_combinations", "there are 1001"),
+    ];
+    for (pointer, value, place, message) in cases {
+        let shown = value.to_string();
+        let found = faults(ModelType::Cmab, pointer, value);
+        let place = format!("training_data_config.{place}");
+        let hit = found.iter().any(|(field, text)| *field == place && text.contains(message));
+        assert!(hit, "{pointer} = {shown}: wanted {place}: {message}, found {found:?}");
+    }
+}
+
+#[test]
+fn a_mab_has_no_context_and_no_scales() {
+    let found = faults(ModelType::Mab, "/prior", json!({"fixed": true}));
+    let fields: Vec<&str> = found.iter().map(|(field, _)| field.as_str()).collect();
+    assert_eq!(fields, ["training_data_config.context_factors", "training_data_config.prior"]);
+}
+
+#[test]
+fn too_many_variants_and_coefficients_are_counted() {
+    let factor = |name: &str, levels: usize| {
+        json!({"name": name, "dtype": "str", "levels": (0..levels).map(|i| format!("l{i}")).collect::<Vec<_>>()})
+    };
+    let three = json!([factor("a", 11), factor("b", 10), factor("c", 10)]);
+    let found = faults(ModelType::Cmab, "/design_factors", three);
+    assert!(found[0].1.contains("1100 variants; at most 1000"), "{found:?}");
+
+    let mut config = base();
+    config["design_factors"] = json!([factor("a", 20), factor("b", 50)]);
+    config["context_factors"] = json!([factor("k", 50)]);
+    let Err(ApiError::InvalidRequest { details, .. }) = check(ModelType::Cmab, config) else { panic!("accepted") };
+    // 1 + 70 + 50 + 20·50 + 70·50
+    assert!(details[0].message.contains("4621 coefficients; at most 2000"), "{details:?}");
+}
+
+#[test]
+fn a_configuration_that_no_record_holds_is_refused() {
+    let wide: Vec<String> = (10..60).map(|i| format!("{i}{}", "é".repeat(254))).collect();
+    let factors: Vec<Value> =
+        (0..10).map(|i| json!({"name": format!("k{i}"), "dtype": "str", "levels": wide})).collect();
+    let mut config = base();
+    config["context_factors"] = json!(factors);
+    let Err(ApiError::InvalidRequest { details, .. }) = check(ModelType::Cmab, config) else { panic!("accepted") };
+    assert!(details[0].message.contains("at most 150000 are kept"), "{details:?}");
+}
+
+#[test]
+fn biases_are_of_known_factors_and_in_range() {
+    let checked = check(ModelType::Cmab, base()).unwrap();
+    let bias = |name: &str, value: f64| checked.check_bias(&BTreeMap::from([(name.to_owned(), value)]));
+    assert!(bias("headline", 0.1).is_ok());
+    assert!(bias("device", 10.0).is_ok());
+    for (name, value, message) in [
+        ("color", 0.1, "bias.color: there is no factor \"color\"; the factors are headline, sticky, device"),
+        ("headline", -0.1, "bias.headline: -0.1 is not in 0 to 10"),
+        ("headline", 10.5, "bias.headline: 10.5 is not in 0 to 10"),
+        ("headline", f64::NAN, "bias.headline: NaN is not in 0 to 10"),
+    ] {
+        assert_eq!(bias(name, value).unwrap_err().to_string(), message);
+    }
+}
