@@ -1,4 +1,4 @@
-//! Files as pyarrow, pandas and DuckDB write them, made by `tests/data/make.py`, all come to the same cells.
+//! Files as pyarrow, pandas and `DuckDB` write them, made by `tests/data/make.py`, all come to the same cells.
 
 mod common;
 
