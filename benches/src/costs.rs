@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::time::Instant;
 
 use bandit::{
     Cell, CellTable, CompileLimits, ModelType, Policy, PolicyOptions, Prior, RewardType, Row, Seed, Settings, Space,
@@ -68,7 +67,7 @@ pub fn fits(seed: u64, only: Option<&str>) -> Result<(), Error> {
             }
         }
         println!(
-            "| {} | {} | {} | {} | {} | {:.2} | {:.2} | {step} |",
+            "| {} | {} | {} | {} | {} | {:.2} | {:.3} | {step} |",
             case.name,
             cells.cells().len(),
             space.columns(),
@@ -109,7 +108,7 @@ fn simulate(space: &Space, observations: u64, seed: u64) -> Result<CellTable, Er
     Ok(CellTable::new(cells)?)
 }
 
-/// Nanoseconds of a decision from a compiled row: the user's hash and the variant among those with a share, against the
+/// Nanoseconds of processor time of a decision from a compiled row: the user's hash and the variant among those with a share, against the
 /// hash of the ids alone. Medians of repeated passes over the same users, and ratios within the run.
 ///
 /// # Errors
@@ -131,9 +130,9 @@ pub fn decisions(seed: u64) -> Result<(), Error> {
     let pass = |work: &dyn Fn(&str) -> u64| -> f64 {
         let times: Vec<f64> = (0..PASSES)
             .map(|_| {
-                let start = Instant::now();
+                let watch = Stopwatch::start();
                 black_box(ids.iter().fold(0_u64, |sum, id| sum.wrapping_add(work(black_box(id)))));
-                start.elapsed().as_secs_f64() * 1e9
+                watch.spent().cpu * 1e9
             })
             .collect();
         #[expect(clippy::cast_precision_loss, reason = "a small count")]

@@ -68,7 +68,9 @@ pub fn run(options: &Options, results: &Path) -> Result<(), Error> {
                 Ok(())
             },
         )?;
-        refused.iter().for_each(|cause| eprintln!("{}: {cause}", estimator.name));
+        for cause in &refused {
+            eprintln!("{}: {cause}", estimator.name);
+        }
         let outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
         let summary = Summary::of(estimator.name, options.seed, refused.len(), &outcomes);
         println!("{}", summary.table());

@@ -114,7 +114,9 @@ impl Summary {
             Estimate::of(&outcomes.iter().map(|o| f64::from(of(o)) / f64::from(o.cells)).collect::<Vec<_>>())
         };
         let mut ranks = vec![0; BINS];
-        outcomes.iter().for_each(|o| ranks[o.tested] += 1);
+        for outcome in outcomes {
+            ranks[outcome.tested] += 1;
+        }
         let (chi_square, p_value) = uniformity(&ranks);
         let by_evidence = (0..STRATA.len())
             .map(|k| {

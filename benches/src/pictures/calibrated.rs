@@ -56,7 +56,7 @@ fn histogram(svg: &mut Svg, left: f64, first: bool, tallest: f64, summary: &Summ
     let expected = summary.data_sets as f64 / bins;
     // Two standard deviations of a binomial count, relative to its mean.
     let noise = (2.0 * ((1.0 - 1.0 / bins) / expected).sqrt()).min(1.0);
-    let ticks: Vec<f64> = (0..).map(f64::from).take_while(|&t| t <= tallest).collect();
+    let ticks: Vec<f64> = (0..20).map(f64::from).take_while(|&t| t <= tallest).collect();
     panel.y_axis(svg, &ticks, |density| if first { format!("{density:.0}") } else { String::new() });
     panel.band(svg, &[(0.0, 1.0 - noise, 1.0 + noise), (1.0, 1.0 - noise, 1.0 + noise)], PALE, 1.0);
     for (bin, &count) in summary.ranks.iter().enumerate() {

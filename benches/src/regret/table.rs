@@ -119,25 +119,23 @@ pub fn detailed(runs: &[Run]) -> String {
 /// All worlds as a table in Markdown: mean over seeds of regret / regret of uniform serving.
 #[must_use]
 pub fn markdown(runs: &[Run]) -> String {
-    let mut text = "| world | seeds |".to_owned();
-    let learners = || CONTENDERS.iter().filter(|c| c.name != UNIFORM);
-    learners().for_each(|c| text += &format!(" {} |", c.name));
-    text += "\n| --- | --- |";
-    learners().for_each(|_| text += " --- |");
-    text.push('\n');
+    let learners: Vec<&str> = CONTENDERS.iter().map(|c| c.name).filter(|&name| name != UNIFORM).collect();
+    let mut rows = vec![["world", "seeds"].into_iter().chain(learners.iter().copied()).map(str::to_owned).collect()];
+    rows.push(vec!["---".to_owned(); 2 + learners.len()]);
     for world in &WORLDS {
         let lines = lines(runs, world.name, None);
         let Some(first) = lines.first() else { continue };
-        text += &format!("| {} | {} |", world.name, first.seeds);
-        for contender in learners() {
-            match lines.iter().find(|l| l.policy == contender.name) {
-                Some(l) => text += &format!(" {:.3} ± {:.3} |", l.mean_of_ratios.mean, l.mean_of_ratios.error),
-                None => text += " |",
-            }
+        let mut row = vec![world.name.to_owned(), first.seeds.to_string()];
+        for name in &learners {
+            let line = lines.iter().find(|l| l.policy == *name);
+            row.push(
+                line.map_or(String::new(), |l| format!("{:.3} ± {:.3}", l.mean_of_ratios.mean, l.mean_of_ratios.error)),
+            );
         }
-        text.push('\n');
+        rows.push(row);
     }
-    text
+    let lines: Vec<String> = rows.iter().map(|row: &Vec<String>| format!("| {} |", row.join(" | "))).collect();
+    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]
