@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use bandit::{Cell, CellTable, Columns, ModelType, Prior, RewardType, Seed, Space, fit};
-use common::{settings, sigmoid, space, summary};
+use common::{locations, settings, sigmoid, space, summary};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use rand_distr::StandardNormal;
 
 /// Cells of observations spread evenly over contexts without unknown levels, from a model with scales 0.5 and 0.25.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts")]
+#[expect(clippy::cast_precision_loss, reason = "counts")]
 fn simulate(space: &Space, observations: u64, base: f64) -> CellTable {
     let mut rng = ChaCha12Rng::seed_from_u64(7);
     let mut normal = |scale: f64| scale * rng.sample::<f64, _>(StandardNormal);
@@ -52,7 +52,6 @@ fn simulate(space: &Space, observations: u64, base: f64) -> CellTable {
 #[test]
 #[ignore = "a measurement, not a test"]
 #[expect(clippy::disallowed_methods, reason = "it measures")]
-#[expect(clippy::cast_precision_loss, reason = "counts")]
 fn cost() {
     let small = || space(&[3, 2], &[2, 2]);
     let middle = || space(&[5, 4], &[4, 3]);
@@ -93,12 +92,13 @@ fn cost() {
             match result {
                 Ok(posterior) => {
                     let d = &posterior.diagnostics;
-                    let first: Vec<f64> = (0..posterior.len()).map(|s| f64::from(posterior.draw(s)[0])).collect();
-                    let s = summary(&first);
+                    let cell = table.cells()[0];
+                    let eta = locations(&posterior, &space, &[(cell.variant, cell.context)]);
+                    let s = summary(&eta[0]);
                     let tau =
                         d.scales.iter().fold((0.0, 0.0), |t, p| (t.0 + p.weight * p.main, t.1 + p.weight * p.pair));
                     println!(
-                        "{:?}, k {:.2?}, effective {:.0?}, R-hat {:.4?}, scales {:.3} {:.3}, intercept {:.2} ({:.2}…{:.2}, sd {:.2})",
+                        "{:?}, k {:.2?}, effective {:.0?}, R-hat {:.4?}, scales {:.3} {:.3}, first cell {:.2} ({:.2}…{:.2}, sd {:.2})",
                         d.step, d.pareto_k, d.effective_draws, d.r_hat, tau.0, tau.1, s.mean, s.low, s.high, s.sd
                     );
                 }
