@@ -1,10 +1,14 @@
 //! The command line.
 
+mod serving;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use fulcrum_core::auth::Scope;
 use uuid::Uuid;
+
+pub use serving::{OptimizationsCommand, ServeArgs};
 
 /// Bandit models that learn which variant converts best, in which context.
 #[derive(Debug, Parser)]
@@ -25,6 +29,11 @@ pub enum Command {
     /// Make, see, train and delete models through the API.
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Make, see and change optimizations through the API.
+    #[command(subcommand)]
+    Optimizations(OptimizationsCommand),
+    /// The variant that a visitor sees.
+    Serve(ServeArgs),
     /// Put observation snapshots into the bucket, and see what is there.
     #[command(subcommand)]
     Snapshots(SnapshotsCommand),
@@ -142,6 +151,25 @@ pub enum ModelsCommand {
         /// Explore more in this factor, as in headline=0.1. May be given several times.
         #[arg(long, value_name = "FACTOR=NUMBER", value_parser = bias)]
         bias: Vec<(String, f64)>,
+        /// Where the service is and who calls.
+        #[command(flatten)]
+        service: ServiceArgs,
+    },
+    /// The versions of a model's posterior, newest first.
+    Posteriors {
+        /// The model.
+        id: Uuid,
+        /// Where the service is and who calls.
+        #[command(flatten)]
+        service: ServiceArgs,
+    },
+    /// Put an earlier version of a model's posterior in force.
+    Rollback {
+        /// The model.
+        id: Uuid,
+        /// The version.
+        #[arg(long, value_name = "VERSION")]
+        to: u64,
         /// Where the service is and who calls.
         #[command(flatten)]
         service: ServiceArgs,

@@ -24,7 +24,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(15);
 #[derive(Clone)]
 pub struct Client {
     base: Url,
-    authorization: HeaderValue,
+    /// Absent for the endpoints that take no token.
+    authorization: Option<HeaderValue>,
 }
 
 impl Client {
@@ -33,15 +34,18 @@ impl Client {
     /// # Errors
     /// [`CliError::Url`], [`CliError::ApiKey`].
     pub fn new(url: &str, api_key: &str) -> Result<Self, CliError> {
-        let fail = |cause: String| CliError::Url { url: url.to_owned(), cause };
-        let base = Url::parse(url).map_err(|e| fail(e.to_string()))?;
-        if !matches!(base.scheme(), "http" | "https") {
-            return Err(fail("the scheme is not http or https".into()));
-        }
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", api_key.trim()))
             .map_err(|_| CliError::ApiKey { cause: "it has characters that no key has".into() })?;
         authorization.set_sensitive(true);
-        Ok(Self { base, authorization })
+        Ok(Self { base: base(url)?, authorization: Some(authorization) })
+    }
+
+    /// A client of the endpoints that take no token.
+    ///
+    /// # Errors
+    /// [`CliError::Url`].
+    pub fn open(url: &str) -> Result<Self, CliError> {
+        Ok(Self { base: base(url)?, authorization: None })
     }
 
     /// The client that the command line describes. The key comes from a file or from the environment, never from an argument,
@@ -74,8 +78,10 @@ impl Client {
         let mut request = Request::builder()
             .method(method)
             .uri(&url)
-            .header(AUTHORIZATION, self.authorization.clone())
             .header(USER_AGENT, concat!("fulcrum/", env!("CARGO_PKG_VERSION")));
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
@@ -123,6 +129,15 @@ impl Client {
             .map_err(|e| CliError::Url { url: self.base.to_string(), cause: format!("no root certificates: {e}") })?;
         Ok(builder.build(tls.https_only().enable_http1().wrap_connector(http)).request(request))
     }
+}
+
+fn base(url: &str) -> Result<Url, CliError> {
+    let fail = |cause: String| CliError::Url { url: url.to_owned(), cause };
+    let base = Url::parse(url).map_err(|e| fail(e.to_string()))?;
+    if !matches!(base.scheme(), "http" | "https") {
+        return Err(fail("the scheme is not http or https".into()));
+    }
+    Ok(base)
 }
 
 /// An error with all that caused it, in one line.

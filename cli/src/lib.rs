@@ -22,6 +22,8 @@ pub async fn run(args: Args) -> ExitCode {
         Command::Demo(demo) => Box::pin(demo::run(demo)).await,
         Command::Local(local) => Box::pin(commands::local::run(local)).await,
         Command::Models(models) => commands::models::run(models).await,
+        Command::Optimizations(optimizations) => commands::optimizations::run(optimizations).await,
+        Command::Serve(serve) => commands::optimizations::serve(serve).await,
         Command::Snapshots(snapshots) => commands::snapshots::run(snapshots).await,
         Command::Keys(keys) => commands::keys::run(keys).await,
     };

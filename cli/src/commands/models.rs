@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::parts::{assignment, facts, list, number, say_json, text};
-use super::state;
+use super::{state, versions};
 use crate::args::{ModelsCommand, ServiceArgs};
 use crate::client::Client;
 use crate::error::CliError;
@@ -35,6 +35,13 @@ pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {
             let body = Some(Bytes::from(body.to_string()));
             call(&service, Method::POST, &path(id, "/train"), body, |t| trained(screen, t)).await
         }
+        ModelsCommand::Posteriors { id, service } => {
+            call(&service, Method::GET, &path(id, "/posteriors"), None, |all| versions::shown(screen, all)).await
+        }
+        ModelsCommand::Rollback { id, to, service } => {
+            let body = Some(Bytes::from(json!({"posterior_version": to}).to_string()));
+            call(&service, Method::POST, &path(id, "/rollback"), body, |m| shown(screen, m)).await
+        }
         ModelsCommand::Delete { id, service } => {
             call(&service, Method::DELETE, &path(id, ""), None, |m| {
                 format!("{} is {}.", text(m, "/id"), text(m, "/status"))
@@ -49,7 +56,7 @@ fn path(id: Uuid, rest: &str) -> String {
 }
 
 /// Sends a request and prints the answer, for people or as JSON.
-async fn call(
+pub(super) async fn call(
     service: &ServiceArgs,
     method: Method,
     path: &str,
@@ -65,7 +72,8 @@ async fn call(
     Ok(())
 }
 
-fn read(file: &Path) -> Result<Bytes, CliError> {
+/// A file's bytes; `-` is standard input.
+pub(super) fn read(file: &Path) -> Result<Bytes, CliError> {
     let mut bytes = Vec::new();
     if file == Path::new("-") {
         std::io::stdin().read_to_end(&mut bytes).map_err(|e| CliError::file("standard input", e))?;

@@ -11,7 +11,7 @@ pub(super) const REWARD: &str = "signup";
 /// Days of traffic.
 pub(super) const DAYS: u32 = 14;
 
-const DAY_MILLIS: u32 = 86_400_000;
+pub(super) const DAY_MILLIS: u32 = 86_400_000;
 const END_MILLIS: u32 = DAYS * DAY_MILLIS;
 /// Chance of one more exposure after each.
 const COMES_BACK: f64 = 0.2;
@@ -110,7 +110,7 @@ fn of_day<T>(rows: &[T], day: u32, at: impl Fn(&T) -> u32) -> &[T] {
 }
 
 /// The index into shares that a number in 0…1 falls on.
-fn pick(shares: &[f64], u: f64) -> usize {
+pub(super) fn pick(shares: &[f64], u: f64) -> usize {
     let mut sum = 0.0;
     let found = shares.iter().position(|share| {
         sum += share;

@@ -1,8 +1,10 @@
 //! `fulcrum demo`: the whole way from events to a trained model, with the truth beside it.
 
+mod evaluation;
 mod events;
 mod files;
 mod report;
+mod serving;
 mod truth;
 
 use std::time::Duration;
@@ -11,6 +13,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use chrono::{TimeDelta, Timelike as _};
 use fulcrum_core::app::Endpoints;
+use fulcrum_core::http::parse_uuid;
 use fulcrum_core::store::snapshots_prefix;
 use indicatif::{ProgressBar, ProgressStyle};
 use lambda_http::http::Method;
@@ -95,10 +98,29 @@ async fn show(screen: Screen, local: &Local, args: &DemoArgs) -> Result<bool, Cl
     say(&report::contexts(screen, &state));
     say(&report::metrics(screen, &trained));
     say(&report::verdict(screen, &state));
+    serve(screen, local, &optimization, args, &state).await?;
     if !args.exit {
         say(&report::by_hand(screen, &local.env, &local.env_file.display().to_string(), &id));
     }
     Ok(report::learned_best(&state) == Some(truth::best_overall()))
+}
+
+/// Serves visitors, and tells what the policy earns, in truth and as estimated from events that the model has not seen.
+async fn serve(
+    screen: Screen,
+    local: &Local,
+    optimization: &str,
+    args: &DemoArgs,
+    state: &Value,
+) -> Result<(), CliError> {
+    let id = parse_uuid("optimization_id", optimization)?;
+    let served = serving::serve(local.app(), id, args.seed).await?;
+    say(&serving::shares(screen, state, &served));
+    let path = format!("/api/v2/optimizations/{id}/policy");
+    let policy = Client::open(&local.env.url)?.send(Method::GET, &path, None).await?;
+    let unseen = events::Traffic::draw(local.app().clock.now(), args.exposures, args.seed.wrapping_add(1));
+    say(&serving::earnings(screen, &served, &evaluation::evaluate(&policy, &unseen)));
+    Ok(())
 }
 
 async fn send(client: &Client, method: Method, path: &str, body: Option<&Value>) -> Result<Value, CliError> {

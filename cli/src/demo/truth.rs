@@ -69,6 +69,12 @@ pub(super) fn context(index: usize) -> Value {
     named(&CONTEXT, index)
 }
 
+/// The number of a context in the service's own numbering, where every factor has one level more: `unknown`.
+pub(super) fn context_number(index: usize) -> usize {
+    let levels = levels_of(&CONTEXT, index);
+    CONTEXT.iter().zip(levels).fold(0, |number, ((_, names), level)| number * (names.len() + 1) + level)
+}
+
 /// The share of visitors who are in a context.
 pub(super) fn share(context: usize) -> f64 {
     levels_of(&CONTEXT, context).iter().zip(SHARES).map(|(&level, shares)| shares[level]).product()

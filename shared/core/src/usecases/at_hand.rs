@@ -102,6 +102,14 @@ impl App {
         if let Some(fresh) = before.as_ref().filter(|at_hand| at_hand.until > now) {
             return Ok(Arc::clone(&fresh.optimization));
         }
+        // A future of its own on the heap: the warm path stays small.
+        let optimization = Arc::new(Box::pin(self.read_again(id, before)).await?);
+        let until = now + self.serving.time;
+        self.serving.put(id, AtHand { until, optimization: Arc::clone(&optimization) });
+        Ok(optimization)
+    }
+
+    async fn read_again(&self, id: Uuid, before: Option<AtHand>) -> Result<OptimizationAtHand, ApiError> {
         let serving = self.table.serving(id).await?;
         let serving = serving.ok_or_else(|| ApiError::NotFound { what: "optimization", id: id.to_string() })?;
         let ready = match serving.served {
@@ -114,14 +122,7 @@ impl App {
                 }
             }
         };
-        let optimization = Arc::new(OptimizationAtHand {
-            status: serving.status,
-            holdout_percentage: serving.holdout_percentage,
-            ready,
-        });
-        let until = now + self.serving.time;
-        self.serving.put(id, AtHand { until, optimization: Arc::clone(&optimization) });
-        Ok(optimization)
+        Ok(OptimizationAtHand { status: serving.status, holdout_percentage: serving.holdout_percentage, ready })
     }
 
     async fn make_ready(&self, mut served: Served) -> Result<Ready, ApiError> {

@@ -67,7 +67,7 @@ impl App {
         };
         let (variant_index, propensity) = match ready.policy.row(context) {
             Some(row) => decide(row),
-            None => decide(self.drawn_row(&text, ready, context).await?.as_ref().as_ref()),
+            None => decide(Box::pin(self.drawn_row(&text, ready, context)).await?.as_ref().as_ref()),
         };
         Ok(Decision {
             optimization_id: optimization,

@@ -39,8 +39,11 @@ async fn a_deleted_model_serves_nothing_until_there_is_a_new_one() {
     assert!(seen.optimization.model_id.is_none() && seen.model_status.is_none());
 
     let config = serde_json::from_value(mab(&["c", "d"])["training_data_config"].clone()).unwrap();
-    let new =
-        NewModel { optimization_id: Some(id.to_string()), model_type: bandit::ModelType::Mab, training_data_config: config };
+    let new = NewModel {
+        optimization_id: Some(id.to_string()),
+        model_type: bandit::ModelType::Mab,
+        training_data_config: config,
+    };
     let second = stage.app.create_model(ORGANIZATION, new.clone()).await.unwrap();
     stage.wait();
     let decision = stage.serve(id, "u", json!({})).await.unwrap();

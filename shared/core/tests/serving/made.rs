@@ -16,8 +16,10 @@ pub fn policy(space: &Space, rows: &[(Option<u64>, Vec<u32>)]) -> Policy {
         _ => 2,
     };
     let variants = u32::try_from(space.variants()).unwrap();
-    let entries: Vec<Vec<(u32, u32)>> =
-        rows.iter().map(|(_, counts)| (0..variants).zip(counts.iter().copied()).filter(|e| e.1 > 0).collect()).collect();
+    let entries: Vec<Vec<(u32, u32)>> = rows
+        .iter()
+        .map(|(_, counts)| (0..variants).zip(counts.iter().copied()).filter(|e| e.1 > 0).collect())
+        .collect();
     assert!(variants <= 256 && total <= 0xffff, "the widths below");
     let mut bytes = [b"FLCP".as_slice(), &[1, coverage, 1, 2]].concat();
     bytes.extend(variants.to_le_bytes());

@@ -1,6 +1,5 @@
 //! Optimizations and serving, over real stores inside the process and a clock that stands still.
 
-#![expect(missing_docs, reason = "tests")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod answers;

@@ -116,8 +116,8 @@ async fn an_untrained_model_serves_every_allowed_variant_alike() {
     let id = stage.create(body).await.optimization.id;
     let mut seen = [0_u32; 6];
     for user in 0..20_000 {
-        let context = json!({"c": ["m", "n", "o"][user % 3]});
-        let decision = stage.serve(id, &format!("{user}"), context).await.unwrap();
+        let level = ["m", "n", "o"][user % 3];
+        let decision = stage.serve(id, &format!("{user}"), json!({"c": level})).await.unwrap();
         assert_eq!((decision.posterior_version, decision.propensity), (0, 0.25));
         let levels: Vec<&Value> = decision.variant.values().collect();
         assert_eq!(["x", "y", "z"][decision.variant_index / 2], levels[0]);

@@ -35,7 +35,10 @@ async fn rolling_back_moves_the_pointer_and_nothing_else() {
     stage.wait();
     let second = serve().await;
     assert_eq!(second[0].posterior_version, 2);
-    assert_ne!(second.iter().map(|d| d.variant_index).collect::<Vec<_>>(), first.iter().map(|d| d.variant_index).collect::<Vec<_>>());
+    assert_ne!(
+        second.iter().map(|d| d.variant_index).collect::<Vec<_>>(),
+        first.iter().map(|d| d.variant_index).collect::<Vec<_>>()
+    );
 
     let rolled = app.rollback(ORGANIZATION, model, 1).await.unwrap();
     let in_force = rolled.posterior.unwrap();

@@ -47,8 +47,7 @@ fn a_right_configuration_passes_and_bool_levels_are_written_out() {
 fn every_rule_names_its_place_and_the_value() {
     let long = "x".repeat(257);
     let many: Vec<String> = (0..51).map(|i| i.to_string()).collect();
-    let eleven: Vec<Value> =
-        (0..11).map(|i| json!({"name": format!("f{i}"), "dtype": "bool"})).collect();
+    let eleven: Vec<Value> = (0..11).map(|i| json!({"name": format!("f{i}"), "dtype": "bool"})).collect();
     let cases = [
         ("/design_factors", json!([]), "design_factors", "there are 0; 1 to 10"),
         ("/design_factors", json!(eleven), "design_factors", "there are 11; 1 to 10"),
@@ -68,15 +67,30 @@ fn every_rule_names_its_place_and_the_value() {
         ("/design_factors/1/levels", json!([true, "no"]), "design_factors[1].levels[1]", "\"no\" is not true or false"),
         ("/design_factors/1/levels", json!([true, true]), "design_factors[1].levels", "\"true\" twice"),
         ("/reward/name", json!(""), "reward.name", "\"\" is not a text"),
-        ("/attribution/conversion_window_hours", json!(0), "attribution.conversion_window_hours", "0 is not in 1 to 2160"),
+        (
+            "/attribution/conversion_window_hours",
+            json!(0),
+            "attribution.conversion_window_hours",
+            "0 is not in 1 to 2160",
+        ),
         ("/attribution/conversion_window_hours", json!(2161), "attribution.conversion_window_hours", "2161 is not in"),
         ("/exploration", json!(0.2), "exploration", "0.2 is not in 0.25 to 2"),
         ("/exploration", json!(2.1), "exploration", "2.1 is not in 0.25 to 2"),
         ("/prior", json!({"main_scale": 0.0}), "prior.main_scale", "0 is not in"),
         ("/prior", json!({"pair_scale": 11.0}), "prior.pair_scale", "11 is not in"),
         ("/excluded_combinations", json!([{}]), "excluded_combinations[0]", "would exclude every variant"),
-        ("/excluded_combinations", json!([{"device": "mobile"}]), "excluded_combinations[0].device", "no design factor"),
-        ("/excluded_combinations", json!([{"headline": "z"}]), "excluded_combinations[0].headline", "\"z\" is not a level"),
+        (
+            "/excluded_combinations",
+            json!([{"device": "mobile"}]),
+            "excluded_combinations[0].device",
+            "no design factor",
+        ),
+        (
+            "/excluded_combinations",
+            json!([{"headline": "z"}]),
+            "excluded_combinations[0].headline",
+            "\"z\" is not a level",
+        ),
         ("/excluded_combinations", json!([{"headline": "a"}]), "excluded_combinations", "exclude the baseline"),
         (
             "/excluded_combinations",
@@ -84,7 +98,12 @@ fn every_rule_names_its_place_and_the_value() {
             "excluded_combinations",
             "leave only the baseline",
         ),
-        ("/excluded_combinations", json!(vec![json!({"headline": "b"}); 1001]), "excluded_combinations", "there are 1001"),
+        (
+            "/excluded_combinations",
+            json!(vec![json!({"headline": "b"}); 1001]),
+            "excluded_combinations",
+            "there are 1001",
+        ),
     ];
     for (pointer, value, place, message) in cases {
         let shown = value.to_string();
@@ -104,9 +123,7 @@ fn a_mab_has_no_context_and_no_scales() {
 
 #[test]
 fn too_many_variants_and_coefficients_are_counted() {
-    let factor = |name: &str, levels: usize| {
-        json!({"name": name, "dtype": "str", "levels": (0..levels).map(|i| format!("l{i}")).collect::<Vec<_>>()})
-    };
+    let factor = |name: &str, levels: usize| json!({"name": name, "dtype": "str", "levels": (0..levels).map(|i| format!("l{i}")).collect::<Vec<_>>()});
     let three = json!([factor("a", 11), factor("b", 10), factor("c", 10)]);
     let found = faults(ModelType::Cmab, "/design_factors", three);
     assert!(found[0].1.contains("1100 variants; at most 1000"), "{found:?}");

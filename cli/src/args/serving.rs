@@ -1,0 +1,87 @@
+//! The command line of optimizations and serving.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use uuid::Uuid;
+
+use super::ServiceArgs;
+
+/// `fulcrum optimizations`.
+#[derive(Debug, Subcommand)]
+pub enum OptimizationsCommand {
+    /// All optimizations of the organization, newest change first.
+    List {
+        /// Where the service is and who calls.
+        #[command(flatten)]
+        service: ServiceArgs,
+    },
+    /// One optimization.
+    Show {
+        /// The optimization.
+        id: Uuid,
+        /// Where the service is and who calls.
+        #[command(flatten)]
+        service: ServiceArgs,
+    },
+    /// A new optimization with its model from a JSON file: {"name", "model_type", "training_data_config", "holdout_percentage"?}.
+    Create {
+        /// The file; - reads standard input.
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+        /// Where the service is and who calls.
+        #[command(flatten)]
+        service: ServiceArgs,
+    },
+    /// Change the name or the status of an optimization.
+    Update {
+        /// The optimization.
+        id: Uuid,
+        /// A new name.
+        #[arg(long, required_unless_present = "status")]
+        name: Option<String>,
+        /// A new status; only a live optimization serves.
+        #[arg(long, value_parser = ["live", "completed", "archived"])]
+        status: Option<String>,
+        /// Where the service is and who calls.
+        #[command(flatten)]
+        service: ServiceArgs,
+    },
+}
+
+/// `fulcrum serve`.
+#[derive(Debug, clap::Args)]
+pub struct ServeArgs {
+    /// The optimization.
+    pub id: Uuid,
+    /// Who is served: the same id, the same variant.
+    #[arg(long, value_name = "ID")]
+    pub anonymous_id: String,
+    /// What is known of the visitor, as in device=mobile. May be given several times.
+    #[arg(long, value_name = "FACTOR=LEVEL", value_parser = level)]
+    pub context: Vec<(String, String)>,
+    /// The service. Serving takes no token.
+    #[arg(long, env = "FULCRUM_URL", default_value = "http://127.0.0.1:3000", value_name = "URL")]
+    pub url: String,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn level(text: &str) -> Result<(String, String), String> {
+    let (name, level) = text.split_once('=').ok_or("it is not of the form FACTOR=LEVEL, such as device=mobile")?;
+    Ok((name.to_owned(), level.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_all_behind_the_first_equals_sign() {
+        assert_eq!(level("device=mobile"), Ok(("device".into(), "mobile".into())));
+        assert_eq!(level("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert_eq!(level("a="), Ok(("a".into(), String::new())));
+        assert!(level("device").is_err());
+    }
+}

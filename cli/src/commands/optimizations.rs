@@ -1,0 +1,97 @@
+//! `fulcrum optimizations` and `fulcrum serve`: a client of the API.
+
+use bytes::Bytes;
+use lambda_http::http::Method;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::models::{call, read};
+use super::parts::{assignment, facts, list, number, say_json, text};
+use crate::args::{OptimizationsCommand, ServeArgs, ServiceArgs};
+use crate::client::Client;
+use crate::error::CliError;
+use crate::screen::{Screen, Table, percent, say};
+
+const PATH: &str = "/api/v2/optimizations";
+
+pub(crate) async fn run(command: OptimizationsCommand) -> Result<(), CliError> {
+    let screen = Screen::stdout();
+    let one = |id: Uuid| format!("{PATH}/{id}");
+    let answer = async |service: &ServiceArgs, method, path: &str, body: Option<Value>| {
+        let body = body.map(|body| Bytes::from(body.to_string()));
+        call(service, method, path, body, |o| shown(screen, o)).await
+    };
+    match command {
+        OptimizationsCommand::List { service } => {
+            call(&service, Method::GET, PATH, None, |all| table(screen, all)).await
+        }
+        OptimizationsCommand::Show { id, service } => answer(&service, Method::GET, &one(id), None).await,
+        OptimizationsCommand::Create { file, service } => {
+            let body = Some(read(&file)?);
+            call(&service, Method::POST, PATH, body, |o| shown(screen, o)).await
+        }
+        OptimizationsCommand::Update { id, name, status, service } => {
+            let given = [("name", name), ("status", status)];
+            let changes = given.into_iter().filter_map(|(field, value)| Some((field.to_owned(), json!(value?))));
+            let body = Value::Object(changes.collect::<Map<_, _>>());
+            answer(&service, Method::PATCH, &one(id), Some(body)).await
+        }
+    }
+}
+
+fn table(screen: Screen, answer: &Value) -> String {
+    let mut table = Table::new(&["id", "name", "status", ">holdout", "model", "model status", "updated"]);
+    for optimization in list(answer, "/optimizations") {
+        table.row(vec![
+            text(optimization, "/id"),
+            text(optimization, "/name"),
+            text(optimization, "/status"),
+            format!("{} %", text(optimization, "/holdout_percentage")),
+            text(optimization, "/model_id"),
+            text(optimization, "/model_status"),
+            text(optimization, "/updated_at"),
+        ]);
+    }
+    table.render(screen)
+}
+
+fn shown(screen: Screen, optimization: &Value) -> String {
+    facts(
+        screen,
+        &[
+            ("id", text(optimization, "/id")),
+            ("name", text(optimization, "/name")),
+            ("status", text(optimization, "/status")),
+            ("holdout", format!("{} %", text(optimization, "/holdout_percentage"))),
+            ("model", text(optimization, "/model_id")),
+            ("model status", text(optimization, "/model_status")),
+            ("created", text(optimization, "/created_at")),
+            ("updated", text(optimization, "/updated_at")),
+        ],
+    )
+}
+
+/// `fulcrum serve`.
+pub(crate) async fn serve(args: ServeArgs) -> Result<(), CliError> {
+    let context: Map<String, Value> = args.context.into_iter().map(|(name, level)| (name, json!(level))).collect();
+    let body = json!({"anonymous_id": args.anonymous_id, "context": context});
+    let path = format!("{PATH}/{}/serve", args.id);
+    let decision = Client::open(&args.url)?.send(Method::POST, &path, Some(Bytes::from(body.to_string()))).await?;
+    if args.json {
+        say_json(&decision);
+        return Ok(());
+    }
+    let holdout = if decision["holdout"] == json!(true) { "yes" } else { "no" };
+    say(&facts(
+        Screen::stdout(),
+        &[
+            ("variant", assignment(&decision, "/variant")),
+            ("index", text(&decision, "/variant_index")),
+            ("propensity", percent(number(&decision, "/propensity"))),
+            ("holdout", holdout.to_owned()),
+            ("version", text(&decision, "/posterior_version")),
+            ("model", text(&decision, "/model_id")),
+        ],
+    ));
+    Ok(())
+}
