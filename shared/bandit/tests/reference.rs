@@ -2,8 +2,86 @@
 
 mod common;
 
-use bandit::{ModelType, Prior, RewardType, Seed, fit};
-use common::{Deviation, deviation, locations, prob_best, reference, settings, sigmoid, summary};
+use bandit::{Cell, CellTable, ModelType, Prior, RewardType, Seed, Space, fit};
+use common::{Summary, locations, settings, sigmoid, space, summary};
+
+/// A cell of a reference file: the data and the answer.
+struct Expected {
+    variant: usize,
+    context: u64,
+    mean: f64,
+    sd: f64,
+    low: f64,
+    high: f64,
+}
+
+struct Reference {
+    space: Space,
+    table: CellTable,
+    expected: Vec<Expected>,
+    json: serde_json::Value,
+}
+
+fn reference(text: &str) -> Reference {
+    // Factor order is the order of the file, which a sorted map would lose; both of these are read from the text.
+    let json: serde_json::Value = serde_json::from_str(text).unwrap();
+    let sizes = |which: &str| -> Vec<usize> {
+        let start = text.find(&format!("\"{which}\"")).unwrap();
+        let body = &text[start..];
+        let body = &body[body.find('{').unwrap() + 1..body.find('}').unwrap()];
+        body.split(',').map(|pair| pair.split(':').nth(1).unwrap().trim().parse().unwrap()).collect()
+    };
+    let space = space(&sizes("design"), &sizes("context"));
+    let levels = |v: &serde_json::Value| -> Vec<usize> {
+        v.as_array().unwrap().iter().map(|l| usize::try_from(l.as_u64().unwrap()).unwrap()).collect()
+    };
+    let mut cells = Vec::new();
+    let mut expected = Vec::new();
+    for cell in json["cells"].as_array().unwrap() {
+        let variant = space.encode_variant(&levels(&cell["variant"]));
+        let context = space.encode_context(&levels(&cell["context"]));
+        let sum = cell["sum"].as_f64().unwrap();
+        cells.push(Cell { variant, context, n: cell["n"].as_u64().unwrap(), sum, sum_sq: sum });
+        let number = |key: &str| cell[key].as_f64().unwrap();
+        expected.push(Expected {
+            variant,
+            context,
+            mean: number("mean"),
+            sd: number("sd"),
+            low: number("q025"),
+            high: number("q975"),
+        });
+    }
+    Reference { space, table: CellTable::new(cells).unwrap(), expected, json }
+}
+
+/// Worst deviations of cells of a posterior from a reference: mean, both points (in reference sds) and sd (relative).
+#[derive(Debug, Default)]
+struct Deviation {
+    mean: f64,
+    sd: f64,
+    points: f64,
+}
+
+fn deviation(found: &[Summary], expected: &[Expected]) -> Deviation {
+    found.iter().zip(expected).fold(Deviation::default(), |d, (f, e)| Deviation {
+        mean: d.mean.max((f.mean - e.mean).abs() / e.sd),
+        sd: d.sd.max((f.sd / e.sd - 1.0).abs()),
+        points: d.points.max((f.low - e.low).abs() / e.sd).max((f.high - e.high).abs() / e.sd),
+    })
+}
+
+/// P(best) of each variant (index) among the locations variants × draws.
+#[expect(clippy::cast_precision_loss, reason = "thousands of draws")]
+fn prob_best(locations: &[Vec<f64>]) -> Vec<f64> {
+    let draws = locations[0].len();
+    let mut wins = vec![0.0; locations.len()];
+    for s in 0..draws {
+        let best = (1..locations.len()).fold(0, |b, v| if locations[v][s] > locations[b][s] { v } else { b });
+        wins[best] += 1.0 / draws as f64;
+    }
+    wins
+}
 
 fn check(text: &str, prior: Prior, bounds: &Deviation) -> bandit::Posterior {
     let case = reference(text);

@@ -65,35 +65,41 @@ struct Counter<'a> {
     cells: CellCache<'a>,
     tally: Tally,
     part: Part,
+    candidates: Vec<Candidate>,
+}
+
+/// A counted exposure whose user may have a reward.
+struct Candidate {
+    row: usize,
+    time: i64,
+    cell: u32,
+    hash: u64,
 }
 
 impl Counter<'_> {
     fn row(&mut self, batch: &Batch, row: usize) -> Result<(), SnapshotError> {
         match usable(batch, row) {
-            Ok((id, time, place)) => self.count(id, time, &place),
-            Err(reason) => {
-                self.part.skips.add(reason, 1);
-                Ok(())
+            Ok((id, time, place)) => {
+                let cell = self.count(time, &place)?;
+                self.candidates.push(Candidate { row, time, cell, hash: self.users.hash(id) });
             }
-        }
-    }
-
-    fn count(&mut self, id: &[u8], time: i64, place: &Place) -> Result<(), SnapshotError> {
-        let cell = if time > self.mature {
-            self.part.skips.add(SkipReason::Immature, 1);
-            LEFT_OUT
-        } else {
-            if place.unknown {
-                self.part.skips.add(SkipReason::UnknownContextLevel, 1);
-            }
-            let cell = self.cells.number(place.variant, place.context)?;
-            self.tally.at(cell).n += 1;
-            cell
-        };
-        if let Some(user) = self.users.find(id) {
-            self.part.kept.push(Exposure { time, user, cell });
+            Err(reason) => self.part.skips.add(reason, 1),
         }
         Ok(())
+    }
+
+    /// Counts an exposure; its cell, or [`LEFT_OUT`].
+    fn count(&mut self, time: i64, place: &Place) -> Result<u32, SnapshotError> {
+        if time > self.mature {
+            self.part.skips.add(SkipReason::Immature, 1);
+            return Ok(LEFT_OUT);
+        }
+        if place.unknown {
+            self.part.skips.add(SkipReason::UnknownContextLevel, 1);
+        }
+        let cell = self.cells.number(place.variant, place.context)?;
+        self.tally.at(cell).n += 1;
+        Ok(cell)
     }
 }
 
@@ -102,7 +108,15 @@ impl Count for Counter<'_> {
 
     fn rows(&mut self, _: &str, batch: &Batch) -> Result<(), SnapshotError> {
         self.part.skips.add(SkipReason::BadJson, batch.bad_records);
-        (0..batch.rows).try_for_each(|row| self.row(batch, row))
+        self.candidates.clear();
+        (0..batch.rows).try_for_each(|row| self.row(batch, row))?;
+        // One thing at a time for all rows, so that the processor waits for many places of memory at once.
+        self.candidates.retain(|candidate| self.users.may_have(candidate.hash));
+        for &Candidate { row, time, cell, hash } in &self.candidates {
+            let Id::Text(id) = batch.ids.get(row) else { continue };
+            self.part.kept.extend(self.users.find(hash, id).map(|user| Exposure { time, user, cell }));
+        }
+        Ok(())
     }
 
     fn finish(&mut self) -> Part {
@@ -133,7 +147,7 @@ impl Count for Latest {
 /// What the files and the store may do wrong.
 pub(crate) fn cut_off(source: &dyn Source, files: &[File<'_>], plan: &Plan<'_>) -> Result<Option<i64>, SnapshotError> {
     let mut greatest = None;
-    scan(source, files, Role::Times, true, plan, || Latest(None), |part| greatest = greatest.max(part))?;
+    scan(source, files, Role::Times, plan, || Latest(None), |part| greatest = greatest.max(part))?;
     Ok(greatest)
 }
 
@@ -171,11 +185,12 @@ pub(crate) fn count(
         cells: CellCache::new(&numbers),
         tally: Tally::default(),
         part: Part::default(),
+        candidates: Vec::new(),
     };
     let mut kept = Vec::new();
     let mut tally = Tally::default();
     let mut skips = Skips::default();
-    scan(source, files, Role::Exposures, true, plan, counter, |part| {
+    scan(source, files, Role::Exposures, plan, counter, |part| {
         kept.extend(part.kept);
         part.cells.into_iter().for_each(|(cell, sums)| tally.add(cell, sums));
         skips.merge(&part.skips);

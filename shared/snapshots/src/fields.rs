@@ -1,6 +1,8 @@
 //! The columns that are read, and how their names are matched.
 
-use bandit::{RewardType, Space};
+use bandit::RewardType;
+
+use crate::plan::{Immature, Plan};
 
 /// What a file's rows are read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +45,12 @@ pub(crate) struct Wanted {
 
 /// The columns to look for in files of one role. Variants and contexts are there in both forms: as one column, and as a column
 /// for each factor.
-pub(crate) fn wanted(role: Role, space: &Space, reward: RewardType, times: bool) -> Vec<Wanted> {
+pub(crate) fn wanted(role: Role, plan: &Plan<'_>) -> Vec<Wanted> {
+    let space = plan.space;
     let column = |field, name: &str, required| Wanted { field, names: vec![name.into()], required };
     let time =
         |required| Wanted { field: Field::Time, names: vec!["timestamp".into(), "timestamp_utc".into()], required };
-    let numeric = reward == RewardType::Numeric;
+    let numeric = plan.reward == RewardType::Numeric;
     let mut columns = match role {
         Role::Exposures => {
             vec![
@@ -69,7 +72,8 @@ pub(crate) fn wanted(role: Role, space: &Space, reward: RewardType, times: bool)
         Role::Observations => {
             let mut columns =
                 vec![column(Field::Optimization, "optimization_id", false), column(Field::Value, "reward", true)];
-            columns.extend(times.then(|| time(false)));
+            // Only what is immature depends on the time of an observation.
+            columns.extend((plan.immature == Immature::Exclude).then(|| time(false)));
             columns
         }
         Role::Cells => {
@@ -125,7 +129,7 @@ pub(crate) fn resolve(wanted: &[Wanted], names: &[String]) -> Result<Vec<(Field,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bandit::{Dtype, Factor};
+    use bandit::{Dtype, Factor, Space};
 
     fn space() -> Space {
         let factor = |name: &str| Factor::new(name, Dtype::Str, vec!["a".into(), "b".into()]).unwrap();
@@ -134,7 +138,17 @@ mod tests {
 
     fn names(role: Role, names: &[&str]) -> Result<Vec<(Field, usize)>, String> {
         let names: Vec<String> = names.iter().map(|n| (*n).into()).collect();
-        resolve(&wanted(role, &space(), RewardType::Numeric, true), &names)
+        let plan = Plan {
+            space: &space(),
+            optimization_id: "opt",
+            reward_name: "signup",
+            reward: RewardType::Numeric,
+            attribution: crate::Attribution::LastTouch,
+            window_hours: 1,
+            immature: Immature::Include,
+            threads: 1,
+        };
+        resolve(&wanted(role, &plan), &names)
     }
 
     #[test]

@@ -159,7 +159,7 @@ pub(crate) fn count(
     };
     let mut summed = Part::default();
     let mut tally = Tally::default();
-    scan(source, files, role, exclude, plan, counter, |part| {
+    scan(source, files, role, plan, counter, |part| {
         part.cells.into_iter().for_each(|(cell, sums)| tally.add(cell, sums));
         summed.rewards += part.rewards;
         summed.skips.merge(&part.skips);

@@ -116,7 +116,7 @@ pub(crate) fn read(source: &dyn Source, files: &[File<'_>], plan: &Plan<'_>) -> 
     let users = Mutex::new(Users::default());
     let mut rewards = Rewards::default();
     let counter = || Counter { reward: plan.reward, users: &users, part: Part::default(), counted: Vec::new() };
-    scan(source, files, Role::Rewards, true, plan, counter, |part| {
+    scan(source, files, Role::Rewards, plan, counter, |part| {
         rewards.counted.extend(part.rewards);
         rewards.skips.merge(&part.skips);
         rewards.latest = rewards.latest.max(part.latest);

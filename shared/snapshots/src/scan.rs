@@ -66,12 +66,11 @@ pub(crate) fn scan<C: Count>(
     source: &dyn Source,
     files: &[File<'_>],
     role: Role,
-    times: bool,
     plan: &Plan<'_>,
     count: impl Fn() -> C + Sync,
     fold: impl FnMut(C::Unit) + Send,
 ) -> Result<(), SnapshotError> {
-    let wanted = wanted(role, plan.space, plan.reward, times);
+    let wanted = wanted(role, plan);
     let opened = open(source, files, &wanted, plan.threads)?;
     let mut units = Vec::new();
     for (file, parquet) in files.iter().zip(&opened) {

@@ -134,3 +134,53 @@ impl Tally {
         Ok(CellTable::new(cells)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bandit::{Dtype, Factor};
+
+    fn space(levels: &[usize]) -> Space {
+        let factor = |(i, levels): (usize, &usize)| {
+            Factor::new(format!("f{i}"), Dtype::Str, (0..*levels).map(|l| l.to_string()).collect()).unwrap()
+        };
+        let mut factors = levels.iter().enumerate().map(factor);
+        let design = factors.next().into_iter().collect();
+        Space::new(design, factors.collect()).unwrap()
+    }
+
+    #[test]
+    fn small_and_large_spaces_number_their_cells() {
+        for levels in [&[3, 2][..], &[40, 45, 45], &[50; 11]] {
+            let space = space(levels);
+            let numbers = CellNumbers::new(&space);
+            let last = (space.variants() - 1, space.contexts() - 1);
+            let places = [last, (0, 0), (1, 0), (0, 1), last];
+            let mut tally = Tally::default();
+            // Two workers see the same cells in another order.
+            let mut caches = [CellCache::new(&numbers), CellCache::new(&numbers)];
+            for (cache, reversed) in caches.iter_mut().zip([false, true]) {
+                let order: Vec<_> = if reversed { places.iter().rev().collect() } else { places.iter().collect() };
+                for &&(variant, context) in &order {
+                    let cell = cache.number(variant, context).unwrap();
+                    tally.add(cell, Sums { n: 1, sum: 0.5, sum_sq: 0.25 });
+                }
+            }
+            let table = tally.into_table(&numbers).unwrap();
+            let cells: Vec<_> = table.cells().iter().map(|c| (c.variant, c.context, c.n)).collect();
+            assert_eq!(cells, [(0, 0, 2), (1, 0, 2), (0, 1, 2), (last.0, last.1, 4)], "{levels:?}");
+        }
+    }
+
+    #[test]
+    fn draining_leaves_nothing() {
+        let mut tally = Tally::default();
+        tally.add(5, Sums { n: 2, sum: 1.0, sum_sq: 1.0 });
+        assert_eq!(tally.drain().len(), 1);
+        assert!(tally.drain().is_empty());
+        tally.add(5, Sums { n: 1, sum: 0.25, sum_sq: 0.5 });
+        let drained = tally.drain();
+        assert!(drained.len() == 1 && drained[0].0 == 5 && drained[0].1.n == 1, "{drained:?}");
+        assert_eq!(drained[0].1.sum.to_bits(), f64::to_bits(0.25));
+    }
+}

@@ -152,3 +152,68 @@ where
 fn receive<T>(receiver: &Mutex<Receiver<T>>) -> Option<T> {
     lock(receiver).recv().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Place;
+    use std::time::Duration;
+
+    fn wrong(unit: usize) -> SnapshotError {
+        SnapshotError::undecodable(&unit.to_string(), Place::Object, "wrong")
+    }
+
+    /// Runs the units 0 to 39, of which some weigh more than the budget and some fail to be fetched or decoded.
+    fn outcome(threads: usize, bad_fetch: &[usize], bad_work: &[usize]) -> (Vec<usize>, Result<(), SnapshotError>) {
+        let units: Vec<usize> = (0..40).collect();
+        let job = Job {
+            weight: |unit: &usize| if unit.is_multiple_of(3) { 2 * BUDGET } else { BUDGET / 2 },
+            fetch: |unit: &usize| {
+                thread::sleep(Duration::from_micros(*unit as u64 * 7919 % 500));
+                if bad_fetch.contains(unit) { Err(wrong(*unit)) } else { Ok(unit * 10) }
+            },
+            init: || 0,
+            work: |done: &mut usize, unit: &usize, fetched: usize| {
+                *done += 1;
+                thread::sleep(Duration::from_micros(*unit as u64 * 104_729 % 500));
+                if bad_work.contains(unit) { Err(wrong(*unit)) } else { Ok(fetched) }
+            },
+        };
+        let mut results = Vec::new();
+        let result = run(&units, threads, &job, |fetched| results.push(fetched));
+        (results, result)
+    }
+
+    #[test]
+    fn results_come_in_order() {
+        for threads in [0, 1, 2, 7] {
+            let (results, result) = outcome(threads, &[], &[]);
+            result.unwrap();
+            assert_eq!(results, (0..40).map(|unit| unit * 10).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn the_first_error_wins() {
+        for (threads, bad_fetch, bad_work, first) in
+            [(1, &[9, 30][..], &[8, 10][..], 8), (3, &[9, 30], &[10, 11], 9), (4, &[], &[39], 39), (2, &[0], &[0], 0)]
+        {
+            let (results, result) = outcome(threads, bad_fetch, bad_work);
+            assert!(result.unwrap_err().to_string().starts_with(&format!("{first}: ")));
+            assert_eq!(results, (0..first).map(|unit| unit * 10).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_the_run() {
+        let units: Vec<usize> = (0..40).collect();
+        let job = Job {
+            weight: |_: &usize| BUDGET,
+            fetch: |unit: &usize| Ok(*unit),
+            init: || (),
+            work: |(): &mut (), unit: &usize, _: usize| if *unit < 3 { panic!("unit {unit}") } else { Ok(()) },
+        };
+        let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&units, 2, &job, |()| {})));
+        assert!(run.is_err());
+    }
+}

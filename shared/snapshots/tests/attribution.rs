@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use bandit::{RewardType, Space};
 use common::{
-    Exposure, HOUR, Kind, Memory, Packing, Reward, T0, cells, ending, exposures_file, plan, rewards_file, space,
+    Exposure, HOUR, Kind, Memory, Packing, Reward, Row, T0, cells, ending, exposures_file, plan, rewards_file, space,
 };
 use proptest::prelude::*;
 use snapshots::{Attribution, Immature, Plan};
@@ -47,7 +47,7 @@ fn snapshot(space: &Space, (exposures, rewards): &Events, kinds: (Kind, Kind), r
 }
 
 /// Cells and attributed rewards, by looking at every pair of an exposure and a reward.
-fn oracle((exposures, rewards): &Events, plan: &Plan<'_>) -> (Vec<(usize, u64, u64, f64, f64)>, u64) {
+fn oracle((exposures, rewards): &Events, plan: &Plan<'_>) -> (Vec<Row>, u64) {
     let window = i64::from(plan.window_hours) * HOUR;
     // In the order of the names: the bucket falls as the number rises.
     let exposures: Vec<Exposure> = dealt(exposures).into_iter().rev().flatten().collect();
@@ -121,7 +121,7 @@ proptest! {
 /// The cells' (variant, n, Σ r) of exposures at given hours, each of its own variant, and one user's rewards.
 fn touched(hours: &[(f64, usize)], rewards: &[(f64, f64)], plan: &Plan<'_>) -> Vec<(usize, u64, f64)> {
     #[expect(clippy::cast_possible_truncation, reason = "small numbers")]
-    let at = |hour: f64| T0 + (hour * HOUR as f64) as i64;
+    let at = |hour: f64| T0 + (hour * 3.6e9) as i64;
     let exposure = |&(hour, variant): &(f64, usize)| Exposure { id: "u".into(), time: at(hour), variant, context: 0 };
     let reward = |&(hour, value): &(f64, f64)| Reward { id: "u".into(), time: at(hour), value };
     let exposures: Vec<Exposure> = hours.iter().map(exposure).collect();

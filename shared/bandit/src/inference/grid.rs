@@ -101,6 +101,25 @@ impl Axis {
     }
 }
 
+/// Where a grid lies.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Axes {
+    main: Axis,
+    pair: Axis,
+}
+
+impl Axes {
+    /// Of the first grid.
+    fn new(prior: &Prior, layout: Layout, resolution: Resolution) -> Self {
+        let pair = if layout.pairs() == 0 {
+            Axis::single(prior.pair_scale)
+        } else {
+            Axis::new(prior.pair_scale, resolution.pair)
+        };
+        Self { main: Axis::new(prior.main_scale, resolution.main), pair }
+    }
+}
+
 /// Standard deviation, in steps, of the normal through the log-weights of the greatest weight and its neighbours.
 fn curvature(weights: &[f64]) -> Option<f64> {
     let peak = (0..weights.len()).max_by(|&a, &b| weights[a].total_cmp(&weights[b]))?;
@@ -112,7 +131,7 @@ fn curvature(weights: &[f64]) -> Option<f64> {
 /// The posterior of the scales: evidence × hyperprior × cell on a grid in (ln `τ_main`, ln `τ_pair`). The grid is laid over
 /// 0.06…3.6 times the hyperprior's scales, then moved or narrowed until the posterior spans it.
 ///
-/// `fit` gives p(y | τ) and whatever is to be kept, from the scales and a neighbouring fit.
+/// `start` is where a grid of the same resolution was found to lie before. `fit` gives p(y | τ) and whatever is to be kept, from the scales and a neighbouring fit.
 ///
 /// # Errors
 /// What `fit` returns; [`FitError::NoConvergence`] where no point has a finite evidence.
@@ -120,18 +139,18 @@ pub(crate) fn search<F>(
     prior: &Prior,
     layout: Layout,
     resolution: Resolution,
+    start: Option<&Axes>,
     mut fit: impl FnMut(Scales, Option<&F>) -> Result<(F, f64), FitError>,
-) -> Result<Vec<Point<F>>, FitError> {
+) -> Result<(Vec<Point<F>>, Axes), FitError> {
+    let mut axes = start.cloned().unwrap_or_else(|| Axes::new(prior, layout, resolution));
     if prior.fixed {
         let scales = Scales { main: prior.main_scale, pair: prior.pair_scale };
         let (fit, log_evidence) = fit(scales, None)?;
-        return Ok(vec![Point { scales, log_prior: 0.0, log_evidence, weight: 1.0, fit }]);
+        return Ok((vec![Point { scales, log_prior: 0.0, log_evidence, weight: 1.0, fit }], axes));
     }
-    let mut main = Axis::new(prior.main_scale, resolution.main);
-    let mut pair =
-        if layout.pairs() == 0 { Axis::single(prior.pair_scale) } else { Axis::new(prior.pair_scale, resolution.pair) };
     let mut points: Vec<Point<F>> = Vec::new();
     for _ in 0..resolution.rounds.max(1) {
+        let Axes { main, pair } = &axes;
         let mut next: Vec<Point<F>> = Vec::with_capacity(main.points * pair.points);
         for i in 0..main.points {
             for step in 0..pair.points {
@@ -155,14 +174,15 @@ pub(crate) fn search<F>(
             }
             weights
         };
-        let next_main = main.follow(&marginal(&main, &|p| p.scales.main.ln()));
-        let next_pair = pair.follow(&marginal(&pair, &|p| p.scales.pair.ln()));
-        if next_main == main && next_pair == pair {
+        let next_main = main.follow(&marginal(main, &|p| p.scales.main.ln()));
+        let next_pair = pair.follow(&marginal(pair, &|p| p.scales.pair.ln()));
+        let next = Axes { main: next_main, pair: next_pair };
+        if next == axes {
             break;
         }
-        (main, pair) = (next_main, next_pair);
+        axes = next;
     }
-    Ok(points)
+    Ok((points, axes))
 }
 
 fn nearest<F>(points: &[Point<F>], scales: Scales) -> Option<&Point<F>> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::grid::{self, Point, Resolution};
+use super::grid::{self, Axes, Point, Resolution};
 use super::laplace::{Gaussian, GaussianPrior, laplace};
 use super::logistic::{Smoothed, log_likelihood, sigmoid};
 use super::rows::Rows;
@@ -12,11 +12,11 @@ use super::variational::{Moments, variational};
 use crate::{FitError, Prior};
 
 /// Points that carry less than this are not drawn from.
-const NEGLIGIBLE: f64 = 1e-5;
+const NEGLIGIBLE: f64 = 1e-4;
 /// Above this cost of one step (see [`step_cost`]) the points of a grid share one expansion of the likelihood.
 const SHARED_ABOVE: f64 = 1.5e7;
-/// Steps by which a variational fit is brought to its optimum.
-const TOLERANCE: f64 = 1e-3;
+/// A variational fit ends where a step raises its bound by less: in small models, and in those that share one fit.
+const TOLERANCES: (f64, f64) = (1e-3, 0.03);
 
 /// Which Gaussian stands at a point.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,10 +27,13 @@ pub(crate) enum Kind {
     Laplace,
 }
 
+/// A point of the grid, with the place of its Gaussian among those that were fitted one by one.
+type Place = Point<Option<usize>>;
+
 /// The mixture: Σ over the points of weight × N(μ, Λ⁻¹).
 pub(crate) struct Mixture {
-    /// Points by ascending `τ_main`, then `τ_pair`, with the place of their Gaussian in `fits`.
-    pub points: Vec<Point<Option<usize>>>,
+    /// By ascending `τ_main`, then `τ_pair`.
+    pub points: Vec<Place>,
     fits: Vec<Gaussian>,
     sites: Option<Sites>,
     layout: Layout,
@@ -61,10 +64,15 @@ impl Model<'_> {
 
     /// Operations of one step at one point: assembling, factoring and inverting Λ, and averages over the rows.
     #[expect(clippy::cast_precision_loss, reason = "a cost")]
-    pub(crate) fn step_cost(&self) -> f64 {
+    fn step_cost(&self) -> f64 {
         let rows = self.rows.len() as f64;
         let active = self.rows.ones() as f64 / rows.max(1.0);
         rows * (3.0 * active * active + 300.0) + (self.layout.columns as f64).powi(3)
+    }
+
+    /// Whether the points of a grid share one expansion of the likelihood.
+    pub(crate) fn is_large(&self) -> bool {
+        self.step_cost() > SHARED_ABOVE
     }
 
     /// Fits the mixture.
@@ -72,13 +80,16 @@ impl Model<'_> {
     /// # Errors
     /// [`FitError::NoConvergence`], [`FitError::NotPositiveDefinite`].
     pub(crate) fn mixture(&self, prior: &Prior, kind: Kind) -> Result<Mixture, FitError> {
-        if self.step_cost() > SHARED_ABOVE && !prior.fixed { self.shared(prior, kind) } else { self.each(prior, kind) }
+        if self.is_large() && !prior.fixed { self.shared(prior, kind) } else { self.each(prior, kind) }
     }
 
     fn refine(&self, scales: Scales, mode: Gaussian, kind: Kind) -> Result<Gaussian, FitError> {
         match kind {
             Kind::Laplace => Ok(mode),
-            Kind::Variational => variational(self.rows, &self.prior(scales), mode, &self.smoothed, TOLERANCE),
+            Kind::Variational => {
+                let tolerance = if self.is_large() { TOLERANCES.1 } else { TOLERANCES.0 };
+                variational(self.rows, &self.prior(scales), mode, &self.smoothed, tolerance)
+            }
         }
     }
 
@@ -86,7 +97,7 @@ impl Model<'_> {
     fn each(&self, prior: &Prior, kind: Kind) -> Result<Mixture, FitError> {
         let origin = self.origin();
         let resolution = Resolution { main: 6, pair: 8, rounds: 5 };
-        let found = grid::search(prior, self.layout, resolution, |scales, near: Option<&Gaussian>| {
+        let (found, _) = grid::search(prior, self.layout, resolution, None, |scales, near: Option<&Gaussian>| {
             let mode = laplace(self.rows, &self.prior(scales), near.map_or(&origin, |g| &g.mean))?;
             let log_evidence = mode.log_evidence;
             Ok((mode, log_evidence))
@@ -109,17 +120,12 @@ impl Model<'_> {
     /// One expansion of the likelihood for all points: made at a guess of the scales to find their posterior, and again
     /// at its mean, where the variational fit is made too.
     fn shared(&self, prior: &Prior, kind: Kind) -> Result<Mixture, FitError> {
-        let locate = Resolution { main: 5, pair: 6, rounds: 4 };
-        let mut scales = Scales { main: 0.6 * prior.main_scale, pair: 0.6 * prior.pair_scale };
-        let mut start = self.origin();
-        for _ in 0..2 {
-            let mode = laplace(self.rows, &self.prior(scales), &start)?;
-            let sites = self.expand(&mode);
-            start = mode.mean;
-            let found = self.lay(prior, locate, &sites)?;
-            scales = grid::mean_scales(&found);
-        }
-        let mode = laplace(self.rows, &self.prior(scales), &start)?;
+        let locate = Resolution { main: 4, pair: 5, rounds: 3 };
+        let guess = Scales { main: 0.6 * prior.main_scale, pair: 0.6 * prior.pair_scale };
+        let mode = laplace(self.rows, &self.prior(guess), &self.origin())?;
+        let (found, axes) = self.lay(prior, locate, None, &self.expand(&mode))?;
+        let scales = grid::mean_scales(&found);
+        let mode = laplace(self.rows, &self.prior(scales), &mode.mean)?;
         let sites = match kind {
             Kind::Laplace => self.expand(&mode),
             Kind::Variational => {
@@ -128,7 +134,7 @@ impl Model<'_> {
                 Sites::new(self.rows, fit.mean, 0.0, &moments.residual, &moments.weights)
             }
         };
-        let points = self.lay(prior, Resolution { main: 5, pair: 6, rounds: 4 }, &sites)?;
+        let (points, _) = self.lay(prior, Resolution { rounds: 2, ..locate }, Some(&axes), &sites)?;
         self.finish(points, Vec::new(), Some(sites))
     }
 
@@ -143,18 +149,19 @@ impl Model<'_> {
         Sites::new(rows, mode.mean.clone(), log_likelihood(rows, &eta), &residual, &weights)
     }
 
-    fn lay(&self, prior: &Prior, resolution: Resolution, sites: &Sites) -> Result<Vec<Point<Option<usize>>>, FitError> {
-        grid::search(prior, self.layout, resolution, |scales, _| {
+    fn lay(
+        &self,
+        prior: &Prior,
+        resolution: Resolution,
+        start: Option<&Axes>,
+        sites: &Sites,
+    ) -> Result<(Vec<Place>, Axes), FitError> {
+        grid::search(prior, self.layout, resolution, start, |scales, _| {
             Ok((None, sites.under(&self.prior(scales))?.log_evidence))
         })
     }
 
-    fn finish(
-        &self,
-        mut points: Vec<Point<Option<usize>>>,
-        fits: Vec<Gaussian>,
-        sites: Option<Sites>,
-    ) -> Result<Mixture, FitError> {
+    fn finish(&self, mut points: Vec<Place>, fits: Vec<Gaussian>, sites: Option<Sites>) -> Result<Mixture, FitError> {
         for point in &mut points {
             if point.weight <= NEGLIGIBLE {
                 point.log_evidence = f64::NEG_INFINITY;

@@ -4,7 +4,7 @@ use super::logistic::sigmoid;
 use super::rows::Rows;
 
 /// Cells that are watched, at most.
-const CELLS: usize = 256;
+const CELLS: usize = 128;
 /// Numbers watched for each: η, η², p and the two tails.
 const FEATURES: usize = 5;
 
@@ -13,7 +13,7 @@ const FEATURES: usize = 5;
 /// Neighbours are paired, and of each pair the draw is kept that brings the running sum of feature differences
 /// w ← w ± (f(a) − f(b)) nearer to 0. Where a random half would leave sums of order √S, these stay of order √d: the
 /// greedy form of the self-balancing walk behind kernel thinning (Dwivedi & Mackey 2021; Alweiss, Liu & Sawhney 2021).
-/// The features of a draw are, for each of up to 256 cells, standardised η and η², p, and whether η is below the 2.5 %
+/// The features of a draw are, for each of up to 128 cells, standardised η and η², p, and whether η is below the 2.5 %
 /// or above the 97.5 % point of all draws: what the cell's mean, spread and interval are made of.
 pub(crate) fn halve(rows: &Rows, pool: &[f32], mut draws: Vec<usize>, times: usize) -> Vec<usize> {
     if times == 0 {

@@ -30,8 +30,8 @@ const GOOD_K: f64 = 0.5;
 const MOST_K: f64 = 0.7;
 /// Importance weights and chains are accepted from so many effective draws.
 const LEAST_EFFECTIVE: f64 = 1_000.0;
-/// Work of importance sampling, in operations as [`importance_effort`] counts them: about 2 s.
-const IMPORTANCE_WORK: f64 = 4e9;
+/// Work of importance sampling, in operations as [`importance_effort`] counts them: about 1 s.
+const IMPORTANCE_WORK: f64 = 2e9;
 /// Work of the no-U-turn sampler, likewise, up to 200 columns and beyond: about 3 s and 10 s.
 const NUTS_WORK: (f64, f64) = (8e9, 2.5e10);
 
@@ -64,9 +64,7 @@ pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Resu
     let m = (cells.reward_sum() + 0.5) / (cells.trials() as f64 + 1.0);
     let model =
         Model { rows: &rows, layout: Layout::of(&columns), intercept: (m / (1.0 - m)).ln(), smoothed: Smoothed::new() };
-    let mut mixture = choose(&model, prior, seed)?;
-    let directions = leading(&rows, &*mixture.gaussian(mixture.peak())?, 3);
-    let sample = importance::sample(&rows, &mixture, &directions, importance_effort(&rows), seed)?;
+    let (mut mixture, directions, sample) = choose(&model, prior, seed)?;
     let (k, effective) = (sample.weights.k, sample.weights.effective);
     if effective >= LEAST_EFFECTIVE {
         for (point, weight) in mixture.points.iter_mut().zip(sample.point_weights()) {
@@ -89,26 +87,34 @@ pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Resu
     posterior(&model, &mixture, draws, &Outcome::Nuts(&chains, k))
 }
 
-/// The mixture with the lesser k̂ in a small sample; the variational one where that will do.
-fn choose(model: &Model<'_>, prior: &Prior, seed: &Seed) -> Result<Mixture, FitError> {
+/// A mixture, the directions that its draws are sorted by, and weighted draws from it: of the variational mixture where
+/// 10,000 draws show that it will do, else of the one with the lesser k̂.
+fn choose(model: &Model<'_>, prior: &Prior, seed: &Seed) -> Result<(Mixture, Vec<Vec<f64>>, Sample), FitError> {
     let probe = Effort { first: DRAWS, total: DRAWS };
-    let near = model.mixture(prior, Kind::Variational)?;
-    let k = importance::sample(model.rows, &near, &[], probe, seed)?.weights.k;
-    if k < GOOD_K {
-        return Ok(near);
-    }
-    let wide = model.mixture(prior, Kind::Laplace)?;
-    let wide_k = importance::sample(model.rows, &wide, &[], probe, seed)?.weights.k;
-    Ok(if wide_k < k { wide } else { near })
+    let draw = |mixture: Mixture, effort| {
+        let directions = leading(model.rows, &*mixture.gaussian(mixture.peak())?, 3);
+        let sample = importance::sample(model.rows, &mixture, &directions, effort, seed)?;
+        Ok((mixture, directions, sample))
+    };
+    let near = draw(model.mixture(prior, Kind::Variational)?, probe)?;
+    let k = near.2.weights.k;
+    let chosen = if k < if model.is_large() { MOST_K } else { GOOD_K } {
+        near
+    } else {
+        let wide = draw(model.mixture(prior, Kind::Laplace)?, probe)?;
+        if wide.2.weights.k < k { wide } else { near }
+    };
+    let effort = importance_effort(model.rows);
+    if effort.total > DRAWS { draw(chosen.0, effort) } else { Ok(chosen) }
 }
 
-/// As many draws as a bounded amount of work and memory allows, between 10,000 and 160,000.
+/// As many draws as a bounded amount of work and memory allows, between 10,000 and 80,000.
 #[expect(clippy::cast_precision_loss, reason = "a cost")]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a range of counts")]
 fn importance_effort(rows: &Rows) -> Effort {
     let columns = rows.columns as f64;
     let per_draw = columns * columns + 20.0 * columns + rows.ones() as f64 + 12.0 * rows.len() as f64;
-    let total = (IMPORTANCE_WORK / per_draw).min(1e7 / columns).clamp(DRAWS as f64, 16.0 * DRAWS as f64) as usize;
+    let total = (IMPORTANCE_WORK / per_draw).min(4e6 / columns).clamp(DRAWS as f64, 8.0 * DRAWS as f64) as usize;
     Effort { first: DRAWS, total }
 }
 

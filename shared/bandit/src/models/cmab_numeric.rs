@@ -113,9 +113,10 @@ pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Resu
         alpha: ALPHA + 0.5 * cells.trials() as f64,
         rows,
     };
-    let mut points = grid::search(prior, layout, resolution(columns.len()), |scales, _: Option<&Conjugate>| {
-        data.given(layout, scales)
-    })?;
+    let (mut points, _) =
+        grid::search(prior, layout, resolution(columns.len()), None, |scales, _: Option<&Conjugate>| {
+            data.given(layout, scales)
+        })?;
     points.sort_by(|a, b| {
         (a.scales.main, a.scales.pair).partial_cmp(&(b.scales.main, b.scales.pair)).unwrap_or(std::cmp::Ordering::Equal)
     });

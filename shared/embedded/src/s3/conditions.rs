@@ -135,8 +135,8 @@ mod tests {
         Timestamp::parse(TimestampFormat::EpochSeconds, seconds).expect("a time")
     }
 
-    fn etag(value: &str) -> Option<ETagCondition> {
-        Some(ETagCondition::ETag(ETag::Strong(value.to_owned())))
+    fn etag(value: &str) -> ETagCondition {
+        ETagCondition::ETag(ETag::Strong(value.to_owned()))
     }
 
     fn object() -> Current {
@@ -148,17 +148,17 @@ mod tests {
         let verdict = |conditions: ReadConditions| conditions.verdict(&object());
         let none = ReadConditions::default;
         assert_eq!(verdict(none()), Verdict::Go);
-        assert_eq!(verdict(ReadConditions { matches: etag("a"), ..none() }), Verdict::Go);
-        assert_eq!(verdict(ReadConditions { matches: etag("b"), ..none() }), Verdict::Failed);
-        assert_eq!(verdict(ReadConditions { none_match: etag("a"), ..none() }), Verdict::NotModified);
-        assert_eq!(verdict(ReadConditions { none_match: etag("b"), ..none() }), Verdict::Go);
+        assert_eq!(verdict(ReadConditions { matches: Some(etag("a")), ..none() }), Verdict::Go);
+        assert_eq!(verdict(ReadConditions { matches: Some(etag("b")), ..none() }), Verdict::Failed);
+        assert_eq!(verdict(ReadConditions { none_match: Some(etag("a")), ..none() }), Verdict::NotModified);
+        assert_eq!(verdict(ReadConditions { none_match: Some(etag("b")), ..none() }), Verdict::Go);
         assert_eq!(verdict(ReadConditions { modified_since: Some(at("1000")), ..none() }), Verdict::NotModified);
         assert_eq!(verdict(ReadConditions { modified_since: Some(at("999")), ..none() }), Verdict::Go);
         assert_eq!(verdict(ReadConditions { unmodified_since: Some(at("1000")), ..none() }), Verdict::Go);
         assert_eq!(verdict(ReadConditions { unmodified_since: Some(at("999")), ..none() }), Verdict::Failed);
-        let both = ReadConditions { matches: etag("a"), unmodified_since: Some(at("999")), ..none() };
+        let both = ReadConditions { matches: Some(etag("a")), unmodified_since: Some(at("999")), ..none() };
         assert_eq!(verdict(both), Verdict::Go);
-        let both = ReadConditions { none_match: etag("b"), modified_since: Some(at("1000")), ..none() };
+        let both = ReadConditions { none_match: Some(etag("b")), modified_since: Some(at("1000")), ..none() };
         assert_eq!(verdict(both), Verdict::Go);
     }
 
@@ -168,12 +168,12 @@ mod tests {
             conditions.check(current).err().map(|error| error.code().as_str().to_owned())
         };
         let create = || WriteConditions { matches: None, none_match: Some(ETagCondition::Any) };
-        let replace = |value| WriteConditions { matches: etag(value), none_match: None };
+        let replace = |value| WriteConditions { matches: Some(etag(value)), none_match: None };
         assert_eq!(code(create(), None), None);
         assert_eq!(code(create(), Some(&object())).as_deref(), Some("PreconditionFailed"));
         assert_eq!(code(replace("a"), Some(&object())), None);
         assert_eq!(code(replace("b"), Some(&object())).as_deref(), Some("PreconditionFailed"));
         assert_eq!(code(replace("a"), None).as_deref(), Some("NoSuchKey"));
-        assert!(WriteConditions { matches: None, none_match: etag("a") }.check_form().is_err());
+        assert!(WriteConditions { matches: None, none_match: Some(etag("a")) }.check_form().is_err());
     }
 }

@@ -78,7 +78,7 @@ pub(crate) async fn list_v2(
         is_truncated: Some(page.truncated),
         next_continuation_token: page.last.filter(|_| page.truncated).map(|last| URL_SAFE_NO_PAD.encode(last)),
         contents: encode.objects(page.objects),
-        common_prefixes: encode.groups(page.groups),
+        common_prefixes: encode.groups(&page.groups),
         prefix: input.prefix.map(|text| encode.text(&text)),
         delimiter: input.delimiter.map(|text| encode.text(&text)),
         start_after: input.start_after.map(|text| encode.text(&text)),
@@ -110,7 +110,7 @@ pub(crate) async fn list_v1(
         is_truncated: Some(page.truncated),
         next_marker: page.last.filter(|_| page.truncated).map(|last| encode.text(&last)),
         contents: encode.objects(page.objects),
-        common_prefixes: encode.groups(page.groups),
+        common_prefixes: encode.groups(&page.groups),
         prefix: input.prefix.map(|text| encode.text(&text)),
         delimiter: input.delimiter.map(|text| encode.text(&text)),
         marker: input.marker.map(|text| encode.text(&text)),
@@ -156,7 +156,7 @@ impl Encoder {
         (!objects.is_empty()).then_some(objects)
     }
 
-    fn groups(&self, groups: Vec<String>) -> Option<Vec<CommonPrefix>> {
+    fn groups(&self, groups: &[String]) -> Option<Vec<CommonPrefix>> {
         let groups: Vec<_> = groups.iter().map(|group| CommonPrefix { prefix: Some(self.text(group)) }).collect();
         (!groups.is_empty()).then_some(groups)
     }

@@ -5,6 +5,7 @@ use aws_sdk_s3 as s3;
 use aws_smithy_http_client::Builder;
 use embedded::{Credentials, ObjectCreated, Server, Storage, start_dynamodb, start_s3};
 use s3::error::{ProvideErrorMetadata, SdkError};
+use s3::operation::list_objects_v2::ListObjectsV2Output;
 use s3::primitives::ByteStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -80,7 +81,7 @@ impl S3 {
     pub async fn keys(&self, prefix: &str) -> Vec<String> {
         let pages = self.client.list_objects_v2().bucket(BUCKET).prefix(prefix).into_paginator().send();
         let pages = pages.try_collect().await.unwrap();
-        pages.iter().flat_map(|page| page.contents()).map(|object| object.key().unwrap().to_owned()).collect()
+        pages.iter().flat_map(ListObjectsV2Output::contents).map(|object| object.key().unwrap().to_owned()).collect()
     }
 }
 

@@ -89,7 +89,7 @@ async fn reads_follow_their_conditions() {
     let etag = s3.put("k", "one").await.unwrap();
     let get = || s3.client.get_object().bucket(BUCKET).key("k");
     let head = || s3.client.head_object().bucket(BUCKET).key("k");
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let past = DateTime::from(SystemTime::now() - hour);
     let future = DateTime::from(SystemTime::now() + hour);
 

@@ -67,7 +67,7 @@ async fn long_keys_are_held_as_far_as_a_file_name_goes() {
         let key = format!("{folders}/{}", "k".repeat(length));
         s3.put(&key, "x").await.unwrap();
         assert_eq!(s3.get(&key).await.unwrap(), b"x");
-        assert_eq!(s3.keys(&key).await, [key.clone()]);
+        assert_eq!(s3.keys(&key).await, std::slice::from_ref(&key));
     }
     for length in [169, 255, 300] {
         let key = format!("{folders}/{}", "k".repeat(length));

@@ -191,7 +191,7 @@ async fn presigned_requests_are_honoured() {
         .get_object()
         .bucket(BUCKET)
         .key("a b/k")
-        .presigned(PresigningConfig::expires_in(Duration::from_secs(60)).unwrap())
+        .presigned(PresigningConfig::expires_in(Duration::from_mins(1)).unwrap())
         .await
         .unwrap();
     let path = signed.uri().strip_prefix(s3.server.url()).unwrap();

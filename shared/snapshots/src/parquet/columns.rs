@@ -81,10 +81,12 @@ fn uuid_text(bytes: &[u8]) -> Vec<u8> {
 pub(super) fn times(array: &ArrayRef, times: &mut Vec<i64>) {
     macro_rules! of {
         ($type:ty, $per_second:expr) => {
-            array
-                .as_primitive::<$type>()
-                .iter()
-                .for_each(|t| times.push(t.map_or(time::NULL, |t| time::from_unit(t, $per_second))))
+            match array.as_primitive::<$type>() {
+                of if of.null_count() == 0 => {
+                    times.extend(of.values().iter().map(|&t| time::from_unit(t, $per_second)))
+                }
+                of => times.extend(of.iter().map(|t| t.map_or(time::NULL, |t| time::from_unit(t, $per_second)))),
+            }
         };
     }
     match array.data_type() {
@@ -135,13 +137,9 @@ pub(super) fn numbers(array: &ArrayRef, numbers: &mut Vec<Number>) {
 pub(super) fn claims(array: &ArrayRef, column: &Column, ours: &str, claims: &mut Vec<Claim>) {
     let claim = |text: &[u8]| Claim::of(text, ours);
     if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
-        let values: Vec<Claim> = dictionary
-            .values()
-            .as_string::<i32>()
-            .iter()
-            .map(|v| v.map_or(Claim::Null, |v| claim(v.as_bytes())))
-            .collect();
-        claims.extend(coded(dictionary, &values, Claim::Null));
+        let mut meanings = Meanings::new();
+        let values = meanings.of(dictionary, |text| text.map_or(Claim::Null, |text| claim(text.as_bytes())));
+        claims.extend(coded(dictionary, values, Claim::Null));
         return;
     }
     let mut texts = Ids::Packed(Packed::default());
@@ -150,6 +148,14 @@ pub(super) fn claims(array: &ArrayRef, column: &Column, ours: &str, claims: &mut
         Id::Text(text) => claim(text),
         Id::Null | Id::Bad => Claim::Null,
     }));
+}
+
+/// The values of a dictionary. A column that is not marked as text has bytes; those that are no text are nobody's name, level or JSON.
+fn each_text(values: &ArrayRef, mut each: impl FnMut(Option<&str>)) {
+    match values.as_binary_opt::<i32>() {
+        Some(bytes) => bytes.iter().for_each(|b| each(b.map(|b| std::str::from_utf8(b).unwrap_or("\u{FFFD}")))),
+        None => values.as_string::<i32>().iter().for_each(each),
+    }
 }
 
 /// The rows of a dictionary column, each as what its value stands for.
@@ -183,7 +189,7 @@ impl<T: Copy> Meanings<T> {
         let values = dictionary.values();
         if !self.last.as_ref().is_some_and(|last| Arc::ptr_eq(last, values)) {
             self.values.clear();
-            self.values.extend(values.as_string::<i32>().iter().map(&mut meaning));
+            each_text(values, |text| self.values.push(meaning(text)));
             self.last = Some(Arc::clone(values));
         }
         &self.values

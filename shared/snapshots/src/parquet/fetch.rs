@@ -48,8 +48,8 @@ impl Chunks {
     pub(crate) fn read(source: &dyn Source, file: &ParquetFile<'_>, row_group: usize) -> Result<Self, SnapshotError> {
         let mut parts = Vec::new();
         for (start, end) in ranges(file, row_group) {
-            if end > file.size {
-                let detail = format!("truncated: a column ends at byte {end} of {}", file.size);
+            if end > file.end {
+                let detail = format!("truncated: a column ends at byte {end}, the rows at {}", file.end);
                 return Err(SnapshotError::undecodable(file.key, Place::RowGroup(row_group), detail));
             }
             parts.push((start, read_range(source, file.key, start, end)?));

@@ -22,6 +22,8 @@ const TAIL: u64 = 64 << 10;
 pub(crate) struct ParquetFile<'a> {
     pub(crate) key: &'a str,
     pub(crate) size: u64,
+    /// Where the footer begins and the rows end.
+    pub(crate) end: u64,
     pub(crate) metadata: ArrowReaderMetadata,
     pub(crate) mask: ProjectionMask,
     /// The columns that are read, in the order in which the file has them.
@@ -122,7 +124,14 @@ pub(crate) fn open<'a>(
     let metadata = decoding(file.key, Place::Object, || {
         ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new().with_schema(schema))
     })?;
-    Ok(ParquetFile { key: file.key, size: file.size, metadata, mask, columns })
+    Ok(ParquetFile {
+        key: file.key,
+        size: file.size,
+        end: file.size - 8 - footer.len() as u64,
+        metadata,
+        mask,
+        columns,
+    })
 }
 
 /// The bytes of the footer.

@@ -29,6 +29,7 @@ pub(super) fn read(
     let mut searched = 0;
     loop {
         if let Some(newline) = memchr(b'\n', &text.unread()[searched..]).map(|at| at + searched) {
+            text.check(newline, line)?;
             if !record(&text.unread()[..newline], line, wanted, rows, &mut seen)? {
                 rows.push_bad();
             }

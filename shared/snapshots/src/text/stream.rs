@@ -102,6 +102,17 @@ impl Text<'_> {
         self.start += bytes;
     }
 
+    /// Whether a record of so many bytes, that begins on `line`, is short enough.
+    ///
+    /// # Errors
+    /// [`SnapshotError::RecordTooLong`].
+    pub(super) fn check(&self, bytes: usize, line: u64) -> Result<(), SnapshotError> {
+        if bytes > RECORD {
+            return Err(SnapshotError::RecordTooLong { object: self.key.into(), line, limit: RECORD });
+        }
+        Ok(())
+    }
+
     /// Reads on; false at the end. What is unread stays, up to the longest record, that begins on `line`.
     ///
     /// # Errors
@@ -110,9 +121,7 @@ impl Text<'_> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        if self.end > RECORD {
-            return Err(SnapshotError::RecordTooLong { object: self.key.into(), line, limit: RECORD });
-        }
+        self.check(self.end, line)?;
         if self.end == self.buffer.len() {
             self.buffer.resize(2 * self.end, 0);
         }

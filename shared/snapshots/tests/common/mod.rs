@@ -76,8 +76,10 @@ pub fn plan(space: &Space) -> Plan<'_> {
     }
 }
 
-/// n, Σ r and Σ r² by (variant, context).
-pub fn cells(counted: &Counted) -> Vec<(usize, u64, u64, f64, f64)> {
+/// Variant, context, n, Σ r and Σ r² of a cell.
+pub type Row = (usize, u64, u64, f64, f64);
+
+pub fn cells(counted: &Counted) -> Vec<Row> {
     counted.cells.cells().iter().map(|c| (c.variant, c.context, c.n, c.sum, c.sum_sq)).collect()
 }
 

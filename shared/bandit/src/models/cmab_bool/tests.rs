@@ -58,9 +58,7 @@ fn compare(space: &Space, table: &CellTable, prior: &Prior) -> (f64, f64) {
     let m = (table.reward_sum() + 0.5) / (table.trials() as f64 + 1.0);
     let model =
         Model { rows: &rows, layout: Layout::of(&columns), intercept: (m / (1.0 - m)).ln(), smoothed: Smoothed::new() };
-    let mut mixture = choose(&model, prior, &seed).unwrap();
-    let directions = leading(&rows, &mixture.gaussian(mixture.peak()).unwrap(), 3);
-    let sample = importance::sample(&rows, &mixture, &directions, importance_effort(&rows), &seed).unwrap();
+    let (mut mixture, directions, sample) = choose(&model, prior, &seed).unwrap();
     for (point, weight) in mixture.points.iter_mut().zip(sample.point_weights()) {
         point.weight = weight;
     }

@@ -1,0 +1,113 @@
+//! What the figures of the documentation are made with: `cargo run --release -p benches -- <bench>`.
+//!
+//! Every bench is a function of its options; figures that take long are kept under `benches/results/` and pictures under
+//! `docs/pictures/`, both below the directory it is run in.
+
+mod calibration;
+mod clock;
+mod costs;
+mod draw;
+mod error;
+mod files;
+mod pictures;
+mod pool;
+mod regret;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use error::Error;
+
+/// The benches of Fulcrum.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+    /// Where figures are kept.
+    #[arg(long, global = true, default_value = "benches/results")]
+    results: PathBuf,
+    /// Origin of all randomness.
+    #[arg(long, global = true, default_value_t = 1)]
+    seed: u64,
+    /// Threads of the simulations.
+    #[arg(long, global = true, default_value_t = 2)]
+    threads: usize,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Simulation-based calibration: how often intervals hold the truth.
+    Calibration {
+        /// Data sets per model.
+        #[arg(long, default_value_t = 500)]
+        data_sets: usize,
+        /// Only this model: mab-bool, mab-numeric, cmab-bool or cmab-numeric.
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// Online simulation: what learning costs, beside yardsticks. Runs that are in the results are not run again.
+    Regret {
+        /// Only these worlds; the four with bounds by default.
+        #[arg(long, value_delimiter = ',', default_value = "full,mains,strong,weak")]
+        world: Vec<String>,
+        /// Only these policies, and uniform serving; all by default.
+        #[arg(
+            long,
+            value_delimiter = ',',
+            default_value = "cmab-1,cmab-0.5,fixed-scales,mains-only,mab,beta-thompson"
+        )]
+        policy: Vec<String>,
+        /// Seeds, from `--seed` on.
+        #[arg(long, default_value_t = 20)]
+        seeds: u64,
+        /// Rounds.
+        #[arg(long, default_value_t = 20_000)]
+        rounds: usize,
+        /// Rounds between two trainings, up to 20,000.
+        #[arg(long, default_value_t = 1_000)]
+        every: usize,
+        /// Rounds between two trainings after that.
+        #[arg(long, default_value_t = 4_000)]
+        later: usize,
+    },
+    /// What a fit costs, from 24 to 1,999 columns.
+    Fit {
+        /// Only the cases of this name: small, hundred or largest.
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// What a decision costs, against the hash of the ids alone.
+    Decide,
+    /// Draws the pictures of the documentation from the results, and from a simulation of four weeks.
+    Pictures {
+        /// Where they go.
+        #[arg(long, default_value = "docs/pictures")]
+        folder: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let Arguments { bench, results, seed, threads } = Arguments::parse();
+    let done: Result<(), Error> = match bench {
+        Bench::Calibration { data_sets, only } => {
+            calibration::run(&calibration::Options { data_sets, seed, threads, only }, &results)
+        }
+        Bench::Regret { world, policy, seeds, rounds, every, later } => {
+            let schedule = regret::Schedule { rounds, every, later };
+            let options = regret::Options { worlds: world, policies: policy, first: seed, seeds, schedule, threads };
+            regret::run(&options, &results)
+        }
+        Bench::Fit { only } => costs::fits(seed, only.as_deref()),
+        Bench::Decide => costs::decisions(seed),
+        Bench::Pictures { folder } => pictures::draw(&results, &folder),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Files that cannot be read, each with the object and the place in the message.
+
+mod common;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow::array::{ArrayRef, BooleanArray, Date32Array};
+use bandit::RewardType;
+use bytes::Bytes;
+use common::{Exposure, Kind, Memory, Packing, T0, doubles, exposures_file, micros, pack, parquet, plan, space, texts};
+use snapshots::{Object, Plan, SnapshotError, Source, SourceError, count};
+
+const VARIANT: &str = r#"{"headline":"a","sticky":true}"#;
+const LINE: &str = r#"{"anonymous_id":"u","timestamp":1780272000,"variant":{"headline":"a","sticky":true}}"#;
+
+fn rows(number: usize) -> Vec<Exposure> {
+    let exposure = |i: usize| Exposure { id: format!("u{i}"), time: T0, variant: i % 6, context: 0 };
+    (0..number).map(exposure).collect()
+}
+
+fn run(key: &str, bytes: impl Into<Bytes>) -> Result<snapshots::Counted, SnapshotError> {
+    Memory::of([(key, bytes)]).count(&plan(&space()))
+}
+
+fn error(key: &str, bytes: impl Into<Bytes>) -> String {
+    let error = run(key, bytes).unwrap_err();
+    assert_eq!(error.kind(), snapshots::Kind::Invalid, "{error}");
+    error.to_string()
+}
+
+#[test]
+fn what_is_no_parquet_file() {
+    let good = exposures_file(&space(), &rows(100), Kind::Parquet, Packing::Plain, 50);
+    assert!(run("exposures/a.parquet", good.clone()).is_ok());
+    let footer = 8 + usize::from(u16::from_le_bytes([good[good.len() - 8], good[good.len() - 7]]));
+    for (bytes, message) in [
+        (vec![], "truncated: 0 bytes are too few for a Parquet file"),
+        (b"PAR1PAR1".to_vec(), "truncated: 8 bytes are too few for a Parquet file"),
+        (good[..good.len() - 1].to_vec(), "it does not end in the magic PAR1"),
+        (good[..good.len() / 2].to_vec(), "it does not end in the magic PAR1"),
+        (LINE.into(), "it does not end in the magic PAR1"),
+        ([&good[..good.len() - 4], b"PARE"].concat(), "the file is encrypted"),
+        ([&good[..good.len() - 8], &[255, 255, 255, 127], b"PAR1"].concat(), "the footer claims 2147483647 bytes"),
+        ([&good[..good.len() - 8], &[9, 0, 0, 0], b"PAR1"].concat(), ""),
+        // The footer is there, the rows are not.
+        ([b"PAR1", &good[good.len() - footer..]].concat(), "truncated: a column ends at byte"),
+    ] {
+        let error = error("exposures/a.parquet", bytes);
+        assert!(error.starts_with("exposures/a.parquet") && error.contains(message), "{message}: {error}");
+    }
+}
+
+#[test]
+fn a_corrupt_parquet_file_never_panics() {
+    let good = exposures_file(&space(), &rows(300), Kind::Parquet, Packing::Plain, 100);
+    let whole = run("exposures/a.parquet", good.clone()).unwrap();
+    let mut errors = 0;
+    for at in (0..good.len()).step_by(7) {
+        let mut bad = good.clone();
+        bad[at] ^= 0x55;
+        match run("exposures/a.parquet", bad) {
+            Ok(counted) => assert!(counted.observations.exposures <= whole.observations.exposures),
+            Err(error) => {
+                assert_ne!(error.kind(), snapshots::Kind::Source, "{error}");
+                errors += 1;
+            }
+        }
+    }
+    assert!(errors > 50, "{errors}");
+}
+
+#[test]
+fn columns_that_are_missing() {
+    let error = error("exposures/a.parquet", parquet(vec![("anonymous_id", texts(&["u"])), ("x", texts(&["y"]))], 1));
+    assert_eq!(error, "exposures/a.parquet: column \"timestamp\" is missing; the columns are anonymous_id, x");
+    for (text, column) in [
+        ("timestamp,variant\n1,2\n", "anonymous_id"),
+        ("anonymous_id,variant\n1,2\n", "timestamp"),
+        ("anonymous_id,timestamp,headline\n1,2,a\n", "variant"),
+    ] {
+        let error = self::error("exposures/a.csv", text);
+        assert!(
+            error.starts_with(&format!("exposures/a.csv: column {column:?} is missing; the columns are ")),
+            "{error}"
+        );
+    }
+    for (text, column) in [
+        (r#"{"timestamp":1,"variant":"{}"}"#, "anonymous_id"),
+        (r#"{"anonymous_id":1,"variant":"{}"}"#, "timestamp"),
+        (r#"{"anonymous_id":1,"timestamp":1,"headline":"a"}"#, "variant"),
+    ] {
+        let error = self::error("exposures/a.jsonl", text);
+        assert!(
+            error.starts_with(&format!("exposures/a.jsonl: column {column:?} is missing; the columns are ")),
+            "{error}"
+        );
+    }
+    let space = space();
+    let numeric = Plan { reward: RewardType::Numeric, ..plan(&space) };
+    let objects = [("exposures/a.jsonl", LINE), ("rewards/a.jsonl", r#"{"anonymous_id":"u","timestamp":1}"#)];
+    let error = Memory::of(objects).count(&numeric).unwrap_err().to_string();
+    assert_eq!(error, "rewards/a.jsonl: column \"value\" is missing; the columns are anonymous_id, timestamp");
+}
+
+#[test]
+fn columns_of_a_wrong_type() {
+    let bools = || Arc::new(BooleanArray::from(vec![true])) as ArrayRef;
+    let good = || {
+        vec![
+            ("anonymous_id", texts(&["u"])),
+            ("timestamp", micros(&[T0])),
+            ("variant", texts(&[VARIANT])),
+            ("context", texts(&["{}"])),
+            ("optimization_id", texts(&["opt"])),
+        ]
+    };
+    assert!(run("exposures/a.parquet", parquet(good(), 1)).is_ok());
+    for (name, column, message) in [
+        ("anonymous_id", bools(), "has type Boolean; it must be a string or an integer"),
+        ("anonymous_id", doubles(&[1.0]), "has type Float64; it must be a string or an integer"),
+        ("timestamp", doubles(&[1.0]), "has type Float64; it must be a timestamp, a date-time text or an integer"),
+        ("timestamp", Arc::new(Date32Array::from(vec![1])), "has type Date32; it must be a timestamp"),
+        ("variant", doubles(&[1.0]), "has type Float64; it must be JSON text, a struct or a map"),
+        ("context", bools(), "has type Boolean; it must be JSON text, a struct or a map"),
+        ("optimization_id", bools(), "has type Boolean; it must be a string"),
+    ] {
+        let mut columns = good();
+        columns.retain(|(n, _)| *n != name);
+        columns.push((name, column));
+        let error = error("exposures/a.parquet", parquet(columns, 1));
+        assert!(error.starts_with(&format!("exposures/a.parquet: column {name:?} {message}")), "{error}");
+    }
+    let cells = vec![("variant", texts(&[VARIANT])), ("n", texts(&["1"])), ("reward_sum", doubles(&[1.0]))];
+    let error = error("cells/a.parquet", parquet(cells, 1));
+    assert_eq!(error, "cells/a.parquet: column \"n\" has type Utf8; it must be an integer");
+    let columns = vec![
+        ("anonymous_id", texts(&["u"])),
+        ("timestamp", micros(&[T0])),
+        ("headline", Arc::new(Date32Array::from(vec![1])) as ArrayRef),
+        ("sticky", bools()),
+    ];
+    let error = self::error("exposures/a.parquet", parquet(columns, 1));
+    assert!(error.contains("column \"headline\" has type Date32; it must be a string, a bool or a number"), "{error}");
+}
+
+#[test]
+fn text_that_cannot_be_decompressed() {
+    let text = vec![LINE; 2000].join("\n");
+    for (packing, ending) in [(Packing::Gzip, "gz"), (Packing::Zstd, "zst")] {
+        let good = pack(text.as_bytes(), packing);
+        let key = format!("exposures/a.jsonl.{ending}");
+        assert!(run(&key, good.clone()).is_ok());
+        let error = error(&key, good[..good.len() - 20].to_vec());
+        assert!(error.starts_with(&format!("{key}, line ")) && error.contains("truncated"), "{error}");
+        let error = self::error(&key, text.clone());
+        assert!(error.starts_with(&key) && error.contains("cannot be decompressed"), "{error}");
+    }
+}
+
+#[test]
+fn json_that_is_cut_off() {
+    let error = error("exposures/a.jsonl", format!("{LINE}\n{LINE}\n{}", &LINE[..40]));
+    assert_eq!(error, "exposures/a.jsonl, line 3: truncated: the last line is no JSON and has no end");
+}
+
+#[test]
+fn csv_that_is_no_table() {
+    let error = |text: &str| error("exposures/a.csv", text.to_owned());
+    assert_eq!(
+        error("anonymous_id,timestamp,headline,sticky\nu,1,a,true\nu,1,a\n"),
+        "exposures/a.csv, line 3: the record has 3 fields, the header has 4"
+    );
+    let bytes = b"anonymous_id,timestamp,headline,sticky\n\xff,1,a,true\n".to_vec();
+    assert_eq!(self::error("exposures/a.csv", bytes), "exposures/a.csv, line 2: field 1 is not UTF-8");
+}
+
+#[test]
+fn records_that_are_too_long() {
+    let long = "x".repeat(1 << 20);
+    let error = |key: &str, text: String| error(key, text);
+    assert_eq!(
+        error("exposures/a.jsonl", format!("{LINE}\n{{\"anonymous_id\":\"{long}\"}}\n")),
+        "exposures/a.jsonl, line 2: the record is longer than 1048576 bytes"
+    );
+    let header = "anonymous_id,timestamp,headline,sticky\n";
+    assert_eq!(
+        error("exposures/a.csv", format!("{header}u,1,a,true\n\"{long}\n{long}\",1,a,true\n")),
+        "exposures/a.csv, line 3: the record is longer than 1048576 bytes"
+    );
+    // Just short of it is well.
+    let long = "x".repeat((1 << 20) - 200);
+    let line = LINE.replace("\"u\"", &format!("\"{long}\""));
+    assert_eq!(run("exposures/a.jsonl", format!("{line}\n{LINE}\n")).unwrap().observations.exposures, 2);
+    let csv = format!("{header}{long},1780272000,a,true\n");
+    assert_eq!(run("exposures/a.csv", csv).unwrap().observations.exposures, 1);
+}
+
+#[test]
+fn layouts_that_are_wrong() {
+    let space = space();
+    let error = |keys: &[&str]| {
+        let objects: Vec<(&str, &str)> = keys.iter().map(|key| (*key, LINE)).collect();
+        Memory::of(objects).count(&plan(&space)).unwrap_err()
+    };
+    assert!(matches!(
+        error(&["exposures/a.jsonl", "exposures/x/a.csv"]),
+        SnapshotError::MixedFormats { folder: "exposures", .. }
+    ));
+    assert!(matches!(error(&["exposures/a.jsonl", "observations/a.jsonl"]), SnapshotError::SeveralShapes { .. }));
+    assert!(
+        matches!(error(&["exposures/a.jsonl", "rewards/a.orc"]), SnapshotError::UnknownFormat { object } if object == "rewards/a.orc")
+    );
+}
+
+/// Fails every read but the first few.
+struct Failing {
+    inner: Memory,
+    good: AtomicUsize,
+    unavailable: bool,
+}
+
+impl Source for Failing {
+    fn read(&self, key: &str, range: Range<u64>) -> Result<Bytes, SourceError> {
+        let left = self.good.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |good| good.checked_sub(1));
+        match (left, self.unavailable) {
+            (Ok(_), _) => self.inner.read(key, range),
+            (Err(_), true) => Err(SourceError::Unavailable("slow down".into())),
+            (Err(_), false) => Err(SourceError::Failed("gone".into())),
+        }
+    }
+}
+
+#[test]
+fn a_store_that_fails_is_no_fault_of_the_snapshot() {
+    let space = space();
+    for unavailable in [true, false] {
+        for kind in [Kind::Parquet, Kind::Json, Kind::Csv] {
+            // For Parquet, the footer and then the row group.
+            for good in 0..2 {
+                if good == 1 && kind != Kind::Parquet {
+                    continue;
+                }
+                let key = format!("exposures/a.{}", common::ending(kind, Packing::Plain));
+                let inner = Memory::of([(key.clone(), exposures_file(&space, &rows(20), kind, Packing::Plain, 50))]);
+                let objects = inner.list();
+                let source = Failing { inner, good: AtomicUsize::new(good), unavailable };
+                let error = count(&source, &objects, &plan(&space)).unwrap_err();
+                assert_eq!(error.kind(), snapshots::Kind::Source, "{error}");
+                let SnapshotError::Source { object, source } = error else { panic!("{error}") };
+                assert_eq!(object, key);
+                assert_eq!(matches!(source, SourceError::Unavailable(_)), unavailable);
+            }
+        }
+    }
+}
+
+/// Returns less than was asked for.
+struct Short(Memory);
+
+impl Source for Short {
+    fn read(&self, key: &str, range: Range<u64>) -> Result<Bytes, SourceError> {
+        self.0.read(key, range.start..range.end - 1)
+    }
+}
+
+#[test]
+fn an_object_shorter_than_listed_is_truncated() {
+    let memory = Memory::of([("exposures/a.jsonl", LINE)]);
+    let objects = memory.list();
+    let error = count(&Short(memory), &objects, &plan(&space())).unwrap_err().to_string();
+    assert!(error.starts_with("exposures/a.jsonl: truncated: "), "{error}");
+}
+
+#[test]
+fn the_first_error_is_told_whatever_the_threads() {
+    let space = space();
+    let mut objects: Vec<(String, Vec<u8>)> = Vec::new();
+    for i in 0..30 {
+        let bytes = if i == 11 || i == 12 || i == 25 {
+            b"anonymous_id\n1\n".to_vec()
+        } else {
+            exposures_file(&space, &rows(500), Kind::Csv, Packing::Plain, 50)
+        };
+        objects.push((format!("exposures/{i:02}.csv"), bytes));
+    }
+    let memory = Memory::of(objects);
+    for threads in [1, 2, 3, 4, 4, 4, 4, 8] {
+        let error = memory.count(&Plan { threads, ..plan(&space) }).unwrap_err();
+        assert!(error.to_string().starts_with("exposures/11.csv: column \"timestamp\""), "{error}");
+    }
+}
+
+#[test]
+fn objects_may_come_in_any_order() {
+    let space = space();
+    let memory = Memory::of([("exposures/b.jsonl", LINE), ("exposures/a.jsonl", LINE)]);
+    let mut objects: Vec<Object> = memory.list();
+    objects.sort_by(|a, b| a.key.cmp(&b.key));
+    let forward = count(&memory, &objects, &plan(&space)).unwrap();
+    objects.reverse();
+    assert_eq!(forward, count(&memory, &objects, &plan(&space)).unwrap());
+}
