@@ -118,7 +118,7 @@ async fn serve(
     say(&serving::shares(screen, state, &served));
     let path = format!("/api/v2/optimizations/{id}/policy");
     let policy = Client::open(&local.env.url)?.send(Method::GET, &path, None).await?;
-    let unseen = events::Traffic::draw(local.app().clock.now(), args.exposures, args.seed.wrapping_add(1));
+    let unseen = events::Traffic::draw(local.app().clock.now(), args.exposures, !args.seed);
     say(&serving::earnings(screen, &served, &evaluation::evaluate(&policy, &unseen)));
     Ok(())
 }

@@ -21,6 +21,12 @@ fn body() -> Value {
     body
 }
 
+/// The snapshots of this file are those whose names begin with `serving_`.
+#[track_caller]
+fn shape(name: &str, reply: &Reply) {
+    assert_shape(&format!("serving_{name}"), reply);
+}
+
 async fn create(server: &TestServer) -> (String, String) {
     let made = server.call("POST", OPTIMIZATIONS, Some(&body())).await;
     assert_eq!(made.status, 201, "{}", made.body);
@@ -50,25 +56,25 @@ async fn serve_until(server: &TestServer, path: &str, body: &Value, wanted: impl
 async fn an_optimization_from_birth_to_archive() {
     let server = TestServer::start().await;
     let made = server.call("POST", OPTIMIZATIONS, Some(&body())).await;
-    assert_shape("optimization_create", &made);
+    shape("optimization_create", &made);
     let (id, model) = (made.text("/id"), made.text("/model_id"));
     let path = format!("{OPTIMIZATIONS}/{id}");
-    assert_shape("optimization_get", &server.call("GET", &path, None).await);
-    assert_shape("optimization_list", &server.call("GET", OPTIMIZATIONS, None).await);
+    shape("optimization_get", &server.call("GET", &path, None).await);
+    shape("optimization_list", &server.call("GET", OPTIMIZATIONS, None).await);
 
     let (serve, context) = (format!("{path}/serve"), json!({"context": {"device": "mobile"}}));
     let second = |decision: &Value| decision["variant_index"] == 1;
-    assert_shape("serve", &serve_until(&server, &serve, &context, second).await);
+    shape("serve", &serve_until(&server, &serve, &context, second).await);
     let held = |decision: &Value| decision["holdout"] == true;
-    assert_shape("serve_holdout", &serve_until(&server, &serve, &json!({"dry_run": true}), held).await);
+    shape("serve_holdout", &serve_until(&server, &serve, &json!({"dry_run": true}), held).await);
     let named = json!({"optimization_id": id, "context": {"device": null, "other": 1}});
-    assert_shape("best_variant", &serve_until(&server, &format!("{OPTIMIZATIONS}/best-variant"), &named, second).await);
-    assert_shape("policy", &server.send("GET", &format!("{path}/policy"), &[], "").await);
+    shape("best_variant", &serve_until(&server, &format!("{OPTIMIZATIONS}/best-variant"), &named, second).await);
+    shape("policy", &server.send("GET", &format!("{path}/policy"), &[], "").await);
 
     let patch = json!({"name": "Front page", "status": "completed"});
-    assert_shape("optimization_patch", &server.call("PATCH", &path, Some(&patch)).await);
+    shape("optimization_patch", &server.call("PATCH", &path, Some(&patch)).await);
     assert_eq!(server.call("DELETE", &format!("/api/v2/models/{model}"), None).await.status, 200);
-    assert_shape("optimization_without_model", &server.call("GET", &path, None).await);
+    shape("optimization_without_model", &server.call("GET", &path, None).await);
     server.shutdown().await;
 }
 
@@ -76,9 +82,10 @@ async fn an_optimization_from_birth_to_archive() {
 async fn refusals() {
     let server = TestServer::start().await;
     let (id, model) = create(&server).await;
-    let (path, nobody) = (format!("{OPTIMIZATIONS}/{id}"), format!("{OPTIMIZATIONS}/4754cae0-9a5d-4691-91af-6d15ccc1f82e"));
+    let (path, nobody) =
+        (format!("{OPTIMIZATIONS}/{id}"), format!("{OPTIMIZATIONS}/4754cae0-9a5d-4691-91af-6d15ccc1f82e"));
     let user = json!({"anonymous_id": "u"});
-    let serve = async |name: &str, path: String, body: Value| assert_shape(name, &open(&server, "POST", &path, &body).await);
+    let serve = async |name: &str, path: String, body: Value| shape(name, &open(&server, "POST", &path, &body).await);
     serve("serve_bad_id", format!("{OPTIMIZATIONS}/x/serve"), user.clone()).await;
     serve("serve_unknown", format!("{nobody}/serve"), user.clone()).await;
     serve("serve_without_id", format!("{path}/serve"), json!({})).await;
@@ -86,11 +93,11 @@ async fn refusals() {
     serve("serve_unknown_field", format!("{path}/serve"), json!({"anonymous_id": "u", "user": 1})).await;
     serve("serve_bad_context", format!("{path}/serve"), json!({"anonymous_id": "u", "context": []})).await;
     serve("best_variant_without_optimization", format!("{OPTIMIZATIONS}/best-variant"), user.clone()).await;
-    assert_shape("serve_other_method", &server.send("GET", &format!("{path}/serve"), &[], "").await);
-    assert_shape("policy_unknown", &server.send("GET", &format!("{nobody}/policy"), &[], "").await);
+    shape("serve_other_method", &server.send("GET", &format!("{path}/serve"), &[], "").await);
+    shape("policy_unknown", &server.send("GET", &format!("{nobody}/policy"), &[], "").await);
 
     let refused = async |name: &str, method: &str, path: &str, body: Value| {
-        assert_shape(name, &server.call(method, path, Some(&body)).await);
+        shape(name, &server.call(method, path, Some(&body)).await);
     };
     let with = |field: &str, value: Value| {
         let mut body = body();
@@ -104,13 +111,17 @@ async fn refusals() {
     refused("patch_bad_status", "PATCH", &path, json!({"status": "paused"})).await;
     refused("patch_holdout", "PATCH", &path, json!({"holdout_percentage": 5})).await;
     refused("patch_unknown", "PATCH", &nobody, json!({"name": "x"})).await;
-    refused("rollback_unknown", "POST", &format!("/api/v2/models/{model}/rollback"), json!({"posterior_version": 1})).await;
-    refused("rollback_bad", "POST", &format!("/api/v2/models/{model}/rollback"), json!({"posterior_version": -1})).await;
-    assert_shape("list_query", &server.call("GET", &format!("{OPTIMIZATIONS}?limit=1"), None).await);
+    refused("rollback_unknown", "POST", &format!("/api/v2/models/{model}/rollback"), json!({"posterior_version": 1}))
+        .await;
+    refused("rollback_bad", "POST", &format!("/api/v2/models/{model}/rollback"), json!({"posterior_version": -1}))
+        .await;
+    shape("list_query", &server.call("GET", &format!("{OPTIMIZATIONS}?limit=1"), None).await);
 
     // Who may call: everything but serving needs a token, and its scope.
     let (_, reader) = server.key_of("org_test", &[Scope::ModelsRead]).await;
-    for (method, path) in [("GET", OPTIMIZATIONS), ("POST", OPTIMIZATIONS), ("GET", path.as_str()), ("PATCH", path.as_str())] {
+    for (method, path) in
+        [("GET", OPTIMIZATIONS), ("POST", OPTIMIZATIONS), ("GET", path.as_str()), ("PATCH", path.as_str())]
+    {
         assert_eq!(server.send(method, path, &[], "{}").await.status, 401, "{method} {path}");
         let allowed = method == "GET";
         let status = server.call_as(reader.expose(), method, path, Some(&json!({}))).await.status;
@@ -128,8 +139,8 @@ async fn a_deleted_model_conflicts_until_there_is_a_new_one() {
     let serve = format!("{OPTIMIZATIONS}/{id}/serve");
     let user = json!({"anonymous_id": "u"});
     server.call("DELETE", &format!("/api/v2/models/{model}"), None).await;
-    assert_shape("serve_deleted", &open(&server, "POST", &serve, &user).await);
-    assert_shape("policy_deleted", &server.send("GET", &format!("{OPTIMIZATIONS}/{id}/policy"), &[], "").await);
+    shape("serve_deleted", &open(&server, "POST", &serve, &user).await);
+    shape("policy_deleted", &server.send("GET", &format!("{OPTIMIZATIONS}/{id}/policy"), &[], "").await);
     let mut new = data::mab();
     new["optimization_id"] = json!(id);
     let made = server.call("POST", "/api/v2/models", Some(&new)).await;
@@ -138,7 +149,7 @@ async fn a_deleted_model_conflicts_until_there_is_a_new_one() {
     assert_eq!((reply.status, reply.text("/model_id")), (200, made.text("/id")), "{}", reply.body);
     server.call("PATCH", &format!("{OPTIMIZATIONS}/{id}"), Some(&json!({"status": "archived"}))).await;
     clock.advance(TimeDelta::seconds(30));
-    assert_shape("serve_archived", &open(&server, "POST", &serve, &user).await);
+    shape("serve_archived", &open(&server, "POST", &serve, &user).await);
     server.shutdown().await;
 }
 
@@ -205,7 +216,8 @@ fn the_command_makes_shows_changes_and_serves() {
         assert_eq!(ended.status, Some(0), "{arguments:?}: {}", ended.stderr);
         ended.stdout
     };
-    let json = |arguments: &[&str]| -> Value { serde_json::from_str(&command(&[arguments, &["--json"]].concat())).unwrap() };
+    let json =
+        |arguments: &[&str]| -> Value { serde_json::from_str(&command(&[arguments, &["--json"]].concat())).unwrap() };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("optimization.json");
     std::fs::write(&file, body().to_string()).unwrap();
