@@ -39,14 +39,12 @@ fn variant_name(variant: usize) -> String {
 pub(super) fn training(trained: &Value) -> String {
     let of = |name: &str| text(trained, &format!("/observations/{name}"));
     let skipped = trained.pointer("/observations/skipped").and_then(Value::as_object);
-    let skipped: String = skipped.into_iter().flatten().map(|(reason, n)| format!(", {n} {reason}")).collect();
-    format!(
-        "Trained in {} ms: {} exposures, {} of {} rewards credited{skipped}.",
-        text(trained, "/duration_ms"),
-        of("exposures"),
-        of("attributed_rewards"),
-        of("rewards")
-    )
+    let mut parts = vec![
+        format!("{} exposures", of("exposures")),
+        format!("{} of {} rewards credited", of("attributed_rewards"), of("rewards")),
+    ];
+    parts.extend(skipped.into_iter().flatten().map(|(reason, n)| format!("{n} {reason}")));
+    format!("Trained in {} ms: {}.", text(trained, "/duration_ms"), parts.join(", "))
 }
 
 /// The variants, best first, each with what the model believes of it and its true rate.

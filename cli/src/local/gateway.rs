@@ -70,7 +70,8 @@ pub async fn dispatch_from(app: &App, client: IpAddr, request: http::Request<Byt
         Err(error) => return refuse(&error, &format!("req_{id}"), &request),
     };
     match lambda_http::request::from_str(&event.to_string()) {
-        Ok(event) => invoke(app, function, event).await,
+        // The handlers of all functions in one future take some room; it need not be the caller's stack.
+        Ok(event) => Box::pin(invoke(app, function, event)).await,
         Err(error) => {
             let error = ApiError::internal(format!("the event is not one: {error}"));
             refuse(&error, &format!("req_{id}"), &request)

@@ -72,7 +72,7 @@ async fn publish(server: &TestServer, id: &str, owner: &str, version: u64) -> Re
         observations: Observations::default(),
         object: "nowhere".into(),
     };
-    let served = Served {
+    let policy = Served {
         model_id: model.id,
         model_type: model.model_type,
         config: model.config.clone(),
@@ -81,7 +81,7 @@ async fn publish(server: &TestServer, id: &str, owner: &str, version: u64) -> Re
         object: Some("nowhere".into()),
         policy: None,
     };
-    server.app.table.publish(&model, owner, &posterior, &served).await
+    server.app.table.publish(&model, owner, &posterior, &policy).await
 }
 
 #[tokio::test]
