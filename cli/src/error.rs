@@ -95,7 +95,9 @@ pub enum CliError {
     #[error("storage: {0}")]
     Store(#[from] StoreError),
     /// A store that the environment names cannot be used.
-    #[error("the store at {url} cannot be used: {source}\n{variable} names it; unset that to have a store inside this process")]
+    #[error(
+        "the store at {url} cannot be used: {source}\n{variable} names it; unset that to have a store inside this process"
+    )]
     StoreAway {
         /// The variable.
         variable: &'static str,
