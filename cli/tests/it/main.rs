@@ -9,5 +9,6 @@ mod gateway;
 mod harness;
 mod lists;
 mod process;
+mod serving;
 mod shapes;
 mod training;
