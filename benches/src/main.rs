@@ -47,6 +47,12 @@ enum Bench {
         #[arg(long)]
         only: Option<String>,
     },
+    /// What the coverage of a bool mab owes to each of the numbers that it takes from the data.
+    Arms {
+        /// Data sets.
+        #[arg(long, default_value_t = 500)]
+        data_sets: usize,
+    },
     /// Online simulation: what learning costs, beside yardsticks. Runs that are in the results are not run again.
     Regret {
         /// Only these worlds; the four with bounds by default.
@@ -94,6 +100,7 @@ fn main() -> ExitCode {
         Bench::Calibration { data_sets, only } => {
             calibration::run(&calibration::Options { data_sets, seed, threads, only }, &results)
         }
+        Bench::Arms { data_sets } => calibration::explain(data_sets, seed),
         Bench::Regret { world, policy, seeds, rounds, every, later } => {
             let schedule = regret::Schedule { rounds, every, later };
             let options = regret::Options { worlds: world, policies: policy, first: seed, seeds, schedule, threads };
