@@ -92,8 +92,7 @@ async fn show(screen: Screen, local: &Local, args: &DemoArgs) -> Result<bool, Cl
     let (exposures, rewards) = upload(local, &optimization, args).await?;
     say(&format!("{exposures} exposures and {rewards} rewards of {} days are in S3 as Parquet.", events::DAYS));
     let trained = train(&client, &id).await?;
-    let skipped = trained.pointer("/observations").map(Value::to_string).unwrap_or_default();
-    say(&format!("Trained in {} ms on {skipped}.", text(&trained, "/duration_ms")));
+    say(&report::training(&trained));
     let state = send(&client, Method::GET, &format!("/api/v2/models/{id}/state"), None).await?;
     say(&report::variants(screen, &state));
     say(&report::contexts(screen, &state));

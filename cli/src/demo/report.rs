@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::truth;
-use crate::commands::parts::{assignment, list, number, text};
+use crate::commands::parts::{list, number, text};
 use crate::commands::state::{decimal, scale};
 use crate::local::LocalEnv;
 use crate::screen::{Screen, Table, percent};
 
-const WIDTH: u32 = 32;
+const WIDTH: u32 = 24;
 
 /// The number of the variant that the model expects the most of.
 pub(super) fn learned_best(state: &Value) -> Option<usize> {
@@ -21,6 +21,34 @@ fn index(value: &Value, pointer: &str) -> Option<usize> {
     usize::try_from(value.pointer(pointer)?.as_u64()?).ok()
 }
 
+/// The levels of a variant or context, in the order of the factors.
+fn levels(factors: &[truth::Levels], value: &Value) -> String {
+    let level = |(name, _): &truth::Levels| text(&value[*name], "");
+    factors.iter().map(level).collect::<Vec<_>>().join(" · ")
+}
+
+fn names(factors: &[truth::Levels]) -> String {
+    factors.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" · ")
+}
+
+fn variant_name(variant: usize) -> String {
+    levels(&truth::DESIGN, &truth::variant(variant))
+}
+
+/// What the run read.
+pub(super) fn training(trained: &Value) -> String {
+    let of = |name: &str| text(trained, &format!("/observations/{name}"));
+    let skipped = trained.pointer("/observations/skipped").and_then(Value::as_object);
+    let skipped: String = skipped.into_iter().flatten().map(|(reason, n)| format!(", {n} {reason}")).collect();
+    format!(
+        "Trained in {} ms: {} exposures, {} of {} rewards credited{skipped}.",
+        text(trained, "/duration_ms"),
+        of("exposures"),
+        of("attributed_rewards"),
+        of("rewards")
+    )
+}
+
 /// The variants, best first, each with what the model believes of it and its true rate.
 pub(super) fn variants(screen: Screen, state: &Value) -> String {
     let mut variants: Vec<&Value> = list(state, "/variants").iter().collect();
@@ -29,14 +57,25 @@ pub(super) fn variants(screen: Screen, state: &Value) -> String {
     let (min, max) = scale(variants.iter().copied(), "/expected_reward_lo", "/expected_reward_hi");
     let at = |value: f64| (value - min) / (max - min);
     let best = truth::best_overall();
-    let mut table =
-        Table::new(&["variant", ">n", ">rate", ">expected", "95 % interval", "", ">P(best)", "", ">true rate", ""]);
+    let header = names(&truth::DESIGN);
+    let mut table = Table::new(&[
+        header.as_str(),
+        ">n",
+        ">rate",
+        ">expected",
+        "95 % interval",
+        "",
+        ">P(best)",
+        "",
+        ">true rate",
+        "",
+    ]);
     for variant in variants {
         let of = |name: &str| number(variant, &format!("/{name}"));
         let (mean, lo, hi) = (of("expected_reward_mean"), of("expected_reward_lo"), of("expected_reward_hi"));
         let truth = index(variant, "/index");
         table.row(vec![
-            assignment(variant, "/variant"),
+            levels(&truth::DESIGN, &variant["variant"]),
             text(variant, "/n"),
             share(of("rate")),
             share(mean),
@@ -57,17 +96,18 @@ fn share(value: f64) -> String {
 
 /// The best variant of every context, and whether it is.
 pub(super) fn contexts(screen: Screen, state: &Value) -> String {
-    let mut table = Table::new(&["context", ">n", "learned best", ">P(best)", "true best"]);
+    let header = names(&truth::CONTEXT);
+    let mut table = Table::new(&[header.as_str(), ">n", "learned best", ">P(best)", "true best"]);
     for context in list(state, "/contexts") {
         let same = |c: &usize| truth::context(*c) == context["context"];
         let Some(truth) = (0..truth::contexts()).find(same).map(truth::best_in) else { continue };
         let learned = index(context, "/best_variant_index");
         table.row(vec![
-            assignment(context, "/context"),
+            levels(&truth::CONTEXT, &context["context"]),
             text(context, "/n"),
-            learned.map(|v| assignment(&truth::variant(v), "")).unwrap_or_default(),
+            learned.map(variant_name).unwrap_or_default(),
             decimal(number(context, "/prob_best")),
-            if learned == Some(truth) { "the same".into() } else { assignment(&truth::variant(truth), "") },
+            if learned == Some(truth) { "the same".into() } else { variant_name(truth) },
         ]);
     }
     format!("\n{}\n{}", screen.heading("The best variant by context"), table.render(screen))
@@ -89,14 +129,15 @@ pub(super) fn metrics(screen: Screen, trained: &Value) -> String {
 /// Whether the model found what there was to find.
 pub(super) fn verdict(screen: Screen, state: &Value) -> String {
     let best = truth::best_overall();
-    let name = |variant: usize| assignment(&truth::variant(variant), "");
     let lift = (truth::overall(best) / truth::overall(0) - 1.0) * 100.0;
     let verdict = match learned_best(state) {
         Some(learned) if learned == best => format!(
             "The model's best variant is the true best: {} ({lift:+.0} % against the page as it was).",
-            name(best)
+            variant_name(best)
         ),
-        Some(learned) => format!("The model's best variant is {}; the true best is {}.", name(learned), name(best)),
+        Some(learned) => {
+            format!("The model's best variant is {}; the true best is {}.", variant_name(learned), variant_name(best))
+        }
         None => "The model has no variants to compare.".to_owned(),
     };
     format!("\n{}\n", screen.heading(&verdict))

@@ -1,1 +1,14 @@
+//! The whole service end to end: through its HTTP port, the AWS SDK, and embedded stores; and the command as a process.
 
+mod calls;
+mod command;
+mod concurrency;
+mod data;
+mod errors;
+mod gateway;
+mod harness;
+mod lists;
+mod process;
+mod serving;
+mod shapes;
+mod training;

@@ -1,0 +1,268 @@
+//! What the commands print, and how they end.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::data;
+use crate::process::{Ended, LocalProcess, run, run_with_input};
+
+#[track_caller]
+fn json(ended: &Ended) -> Value {
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    serde_json::from_str(&ended.stdout).unwrap()
+}
+
+#[test]
+fn usage_errors_end_with_2() {
+    for arguments in [
+        &[][..],
+        &["nothing"],
+        &["models"],
+        &["models", "show"],
+        &["models", "show", "42"],
+        &["models", "train", "4754cae0-9a5d-4691-91af-6d15ccc1f82e", "--bias", "headline"],
+        &["local", "--port", "70000"],
+        &["local", "--data", "x", "--ephemeral"],
+        &["keys", "create", "--name", "x", "--scope", "everything", "--table", "t", "--organization", "o"],
+        &["snapshots", "put", "4754cae0-9a5d-4691-91af-6d15ccc1f82e", "x", "--bucket", "b", "--organization", "../o"],
+    ] {
+        let ended = run(arguments, &[]);
+        assert_eq!((ended.status, ended.stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(!ended.stderr.is_empty(), "{arguments:?}");
+    }
+    for arguments in [&["--help"][..], &["--version"], &["demo", "--help"], &["models", "train", "--help"]] {
+        assert_eq!(run(arguments, &[]).status, Some(0), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_service_that_is_not_there_or_no_service_is_told() {
+    let key = ("FULCRUM_API_KEY".to_owned(), "flk_x".to_owned());
+    let list = |url: &str| run(&["models", "list", "--url", url], std::slice::from_ref(&key));
+    let away = list("http://127.0.0.1:9");
+    assert_eq!((away.status, away.stdout.as_str()), (Some(1), ""));
+    assert!(away.stderr.starts_with("error: cannot reach http://127.0.0.1:9/"), "{}", away.stderr);
+    assert!(away.stderr.contains("fulcrum local"), "{}", away.stderr);
+    for bad in ["127.0.0.1:3000", "ftp://127.0.0.1", "http://"] {
+        let ended = list(bad);
+        assert_eq!(ended.status, Some(1), "{bad}");
+        assert!(ended.stderr.contains("is not the URL of a service"), "{bad}: {}", ended.stderr);
+    }
+    let keyless = run(&["models", "list"], &[]);
+    assert_eq!(keyless.status, Some(1));
+    assert!(keyless.stderr.contains("FULCRUM_API_KEY"), "{}", keyless.stderr);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    let with_file =
+        || run(&["models", "list", "--api-key-file", file.to_str().unwrap(), "--url", "http://127.0.0.1:9"], &[]);
+    assert!(with_file().stderr.contains("No such file"));
+    fs::write(&file, "flk_x\n").unwrap();
+    assert!(with_file().stderr.contains("cannot reach"));
+}
+
+#[test]
+fn a_model_by_the_command_alone() {
+    let local = LocalProcess::start(&["--ephemeral"]);
+    let env = &local.environment;
+    let fulcrum = |arguments: &[&str]| run(arguments, env);
+
+    let made = run_with_input(&["models", "create", "--file", "-", "--json"], env, &data::cmab().to_string());
+    let made = json(&made);
+    let (id, optimization) = (made["id"].as_str().unwrap(), made["optimization_id"].as_str().unwrap());
+
+    let early = fulcrum(&["models", "train", id]);
+    assert_eq!((early.status, early.stdout.as_str()), (Some(1), ""));
+    assert!(early.stderr.contains("(422 no_observations)"), "{}", early.stderr);
+    assert!(early.stderr.contains(&format!("snapshots/org_local/{optimization}/")), "{}", early.stderr);
+    assert!(early.stderr.contains("request id: req_"), "{}", early.stderr);
+
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in data::exposures_and_rewards() {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let put = |id: &str| {
+        fulcrum(&["snapshots", "put", optimization, folder.path().to_str().unwrap(), "--snapshot-id", id, "--json"])
+    };
+    assert_eq!(json(&put("2026-11-02"))["objects"], 2);
+    let again = put("2026-11-02");
+    assert_eq!(again.status, Some(1));
+    assert!(again.stderr.contains("complete already"), "{}", again.stderr);
+    let listed = json(&fulcrum(&["snapshots", "list", optimization, "--json"]));
+    assert_eq!(listed["snapshots"][0]["snapshot_id"], "2026-11-02");
+    assert_eq!(listed["snapshots"][0]["complete"], true);
+    assert_eq!(listed["snapshots"][0]["folders"], serde_json::json!(["exposures", "rewards"]));
+    let empty = tempfile::tempdir().unwrap();
+    let none = fulcrum(&["snapshots", "put", optimization, empty.path().to_str().unwrap()]);
+    assert!(none.status == Some(1) && none.stderr.contains("is not a snapshot"), "{none:?}");
+
+    let bad = fulcrum(&["models", "train", id, "--bias", "colour=1"]);
+    assert_eq!(bad.status, Some(1));
+    assert!(bad.stderr.contains("\n  bias.colour: there is no factor"), "{}", bad.stderr);
+    let trained = json(&fulcrum(&["models", "train", id, "--bias", "headline=0.1", "--bias", "device=0.2", "--json"]));
+    assert_eq!(trained["observations"]["exposures"], data::EXPOSURES);
+
+    let shown = fulcrum(&["models", "show", id]);
+    assert!(shown.stdout.contains("headline (A, B)") && shown.stdout.contains("trained"), "{}", shown.stdout);
+    let state = fulcrum(&["models", "state", id]);
+    assert!(state.stdout.contains("Variants") && state.stdout.contains("headline=B"), "{}", state.stdout);
+    assert!(!state.stdout.contains('\u{1b}') && !state.stdout.contains('━'), "colour or bars without a terminal");
+    let list = fulcrum(&["models", "list"]);
+    assert!(list.stdout.contains(id) && list.stdout.lines().count() == 2, "{}", list.stdout);
+
+    assert_eq!(json(&fulcrum(&["models", "delete", id, "--json"]))["status"], "archived");
+    assert_eq!(json(&fulcrum(&["models", "list", "--json"]))["models"], serde_json::json!([]));
+    let all = json(&fulcrum(&["models", "list", "--include-archived", "--json"]));
+    assert_eq!(all["models"][0]["status"], "archived");
+}
+
+#[test]
+fn keys_are_made_shown_without_secret_and_revoked() {
+    let local = LocalProcess::start(&["--ephemeral", "--organization", "org_mine"]);
+    let env = &local.environment;
+    let made = json(&run(&["keys", "create", "--name", "reader", "--scope", "models:read", "--json"], env));
+    let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    assert_eq!(
+        (made["organization_id"].as_str(), made["scopes"].as_array().map(Vec::len)),
+        (Some("org_mine"), Some(1))
+    );
+
+    let with_key = |arguments: &[&str]| {
+        let mut env = env.clone();
+        env.retain(|(name, _)| name != "FULCRUM_API_KEY");
+        env.push(("FULCRUM_API_KEY".into(), secret.into()));
+        run_with_input(arguments, &env, &data::mab().to_string())
+    };
+    assert_eq!(with_key(&["models", "list"]).status, Some(0));
+    let forbidden = with_key(&["models", "create", "--file", "-"]);
+    assert!(forbidden.status == Some(1) && forbidden.stderr.contains("403 forbidden"), "{forbidden:?}");
+
+    let list = run(&["keys", "list", "--json"], env);
+    assert_eq!(json(&list)["keys"].as_array().map(Vec::len), Some(2));
+    assert!(!list.stdout.contains("flk_") && !list.stdout.contains("hash"), "{}", list.stdout);
+    for _ in 0..2 {
+        assert!(json(&run(&["keys", "revoke", id, "--json"], env))["revoked_at"].is_string());
+    }
+    let revoked = with_key(&["models", "list"]);
+    assert!(revoked.status == Some(1) && revoked.stderr.contains("401 unauthorized"), "{revoked:?}");
+    let unknown = run(&["keys", "revoke", "4754cae0-9a5d-4691-91af-6d15ccc1f82e"], env);
+    assert!(unknown.status == Some(1) && unknown.stderr.contains("there is no API key"), "{unknown:?}");
+}
+
+#[test]
+fn a_restart_keeps_the_models_and_the_addresses_of_the_stores() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = ["--data", folder.path().to_str().unwrap()];
+    let first = LocalProcess::start(&data);
+    let made =
+        run_with_input(&["models", "create", "--file", "-", "--json"], &first.environment, &data::mab().to_string());
+    let id = json(&made)["id"].clone();
+    let before = first.environment.clone();
+
+    let second_at_once = run(&["local", "--port", "0", "--data", data[1]], &[]);
+    assert_eq!(second_at_once.status, Some(1));
+    assert!(second_at_once.stderr.contains("in use by another running server"), "{}", second_at_once.stderr);
+
+    let ended = first.end("TERM");
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    assert!(
+        ended.stderr.contains("\"message\":\"request\"") && ended.stderr.contains("\"status\":201"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!ended.stderr.contains("flk_"), "a key in the log: {}", ended.stderr);
+
+    let second = LocalProcess::start(&data);
+    let value = |env: &[(String, String)], name: &str| env.iter().find(|(n, _)| n == name).unwrap().1.clone();
+    for name in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_S3", "AWS_SECRET_ACCESS_KEY", "FULCRUM_ORGANIZATION"] {
+        assert_eq!(second.variable(name), value(&before, name), "{name}");
+    }
+    assert_ne!(second.variable("FULCRUM_API_KEY"), value(&before, "FULCRUM_API_KEY"));
+    let list = json(&run(&["models", "list", "--json"], &second.environment));
+    assert_eq!(list["models"][0]["id"], id);
+    // The key of the start before is revoked.
+    let url = ("FULCRUM_URL".to_owned(), second.variable("FULCRUM_URL").to_owned());
+    let old = run(&["models", "list"], &[url, ("FULCRUM_API_KEY".into(), value(&before, "FULCRUM_API_KEY"))]);
+    assert!(old.status == Some(1) && old.stderr.contains("revoked"), "{old:?}");
+    assert_eq!(second.end("INT").status, Some(0));
+}
+
+#[test]
+fn stores_that_run_already_are_used() {
+    let with_stores = LocalProcess::start(&["--ephemeral"]);
+    let mut env: Vec<_> = with_stores.environment.clone();
+    env.retain(|(name, _)| name.starts_with("AWS_"));
+    env.push(("TABLE_NAME".into(), "another-table".into()));
+    env.push(("BUCKET_NAME".into(), "another-bucket".into()));
+    let mut child = crate::process::command(&["local", "--port", "0", "--ephemeral"], &env);
+    let second = LocalProcess::spawn(&mut child);
+    for name in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        assert_eq!(second.variable(name), with_stores.variable(name), "{name}");
+    }
+    assert_eq!(second.variable("TABLE_NAME"), "another-table");
+    let made =
+        run_with_input(&["models", "create", "--file", "-", "--json"], &second.environment, &data::mab().to_string());
+    json(&made);
+    assert_eq!(json(&run(&["models", "list", "--json"], &with_stores.environment))["models"], serde_json::json!([]));
+    // What kept nothing takes its key back.
+    let environment = second.environment.clone();
+    assert_eq!(second.end("TERM").status, Some(0));
+    let keys = json(&run(&["keys", "list", "--json"], &environment));
+    assert!(keys["keys"][0]["revoked_at"].is_string(), "{keys}");
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_a_model_that_trains_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--data", folder.path().to_str().unwrap(), "--training-lease", "2"];
+    let mut local = LocalProcess::start(&arguments);
+    let made =
+        run_with_input(&["models", "create", "--file", "-", "--json"], &local.environment, &data::cmab().to_string());
+    let made = json(&made);
+    let (id, optimization) = (made["id"].as_str().unwrap(), made["optimization_id"].as_str().unwrap());
+    for (name, text) in data::exposures_and_rewards() {
+        let path = folder.path().join("events").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let events = folder.path().join("events");
+    let put = run(&["snapshots", "put", optimization, events.to_str().unwrap()], &local.environment);
+    assert_eq!(put.status, Some(0), "{put:?}");
+    for pause_ms in [3, 30, 120] {
+        let run_of = crate::process::command(&["models", "train", id], &local.environment)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn();
+        std::thread::sleep(std::time::Duration::from_millis(pause_ms));
+        local.end("KILL");
+        run_of.unwrap().wait().unwrap();
+        local = LocalProcess::start(&arguments);
+        let shown = json(&run(&["models", "show", id, "--json"], &local.environment));
+        let good = shown["posterior_version"].as_u64().unwrap();
+        assert_ne!(shown["status"], "failed", "{shown}");
+        let state = json(&run(&["models", "state", id, "--json"], &local.environment));
+        assert_eq!(state["posterior_version"].as_u64(), Some(good), "its last good posterior serves");
+        let trained = (0..50).find_map(|_| {
+            let ended = run(&["models", "train", id, "--json"], &local.environment);
+            if ended.status == Some(0) {
+                return Some(json(&ended));
+            }
+            assert!(ended.stderr.contains("409 conflict"), "{ended:?}");
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            None
+        });
+        let version = trained.expect("the hold does not lapse")["posterior_version"].as_u64().unwrap();
+        assert!(version > good, "{version} after {good}");
+    }
+}
+
+#[test]
+fn the_demonstration_finds_the_best_variant() {
+    let ended = run(&["demo", "--exit", "--port", "0", "--exposures", "20000"], &[]);
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("The model's best variant is the true best"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("In-sample metrics"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains('\u{1b}'), "colour without a terminal");
+}

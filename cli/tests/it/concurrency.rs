@@ -1,0 +1,167 @@
+//! Several at once: one run holds a model, a deletion wins, a hold lapses.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use fulcrum_core::domain::{InSampleMetrics, Interval, Lease, Observations, PosteriorRecord, Served};
+use fulcrum_core::store::{StoreError, Taken};
+use uuid::Uuid;
+
+use crate::data;
+use crate::harness::{ORGANIZATION, TestServer, assert_shape};
+
+const NOW: &str = "2026-11-23T19:00:00Z";
+
+/// A hold of a run that is somewhere else.
+async fn take(server: &TestServer, id: &str) -> Lease {
+    let now = server.app.clock.now();
+    let lease = Lease { owner: "somebody else".into(), expires_at: now + server.app.lease };
+    let taken = server.app.table.take(ORGANIZATION, id.parse().unwrap(), &lease, now).await.unwrap();
+    assert!(matches!(taken, Taken::Held(_)), "the model was held");
+    lease
+}
+
+#[tokio::test]
+async fn a_held_model_cannot_be_trained_until_the_hold_lapses() {
+    let (server, clock) = TestServer::start_at(NOW).await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    take(&server, &id).await;
+    assert_eq!(server.status(&id).await, "training");
+    clock.advance(TimeDelta::seconds(20));
+    let refused = server.train(&id).await;
+    assert_eq!(refused.header("retry-after"), Some("40"));
+    assert_shape("error_held", &refused);
+
+    // The run has died: nobody renews its hold.
+    clock.advance(TimeDelta::seconds(40));
+    assert_eq!(server.status(&id).await, "untrained");
+    let trained = server.train(&id).await;
+    assert_eq!((trained.status, trained.text("/posterior_version")), (200, "1".to_owned()), "{}", trained.body);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_run_that_lost_its_hold_changes_nothing() {
+    let (server, clock) = TestServer::start_at(NOW).await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    let lease = take(&server, &id).await;
+    clock.advance(server.app.lease);
+    assert_eq!(server.train(&id).await.status, 200);
+    let late = publish(&server, &id, &lease.owner, 2).await;
+    assert!(matches!(late, Err(StoreError::Condition { .. })), "{late:?}");
+    let model = server.call("GET", &format!("/api/v2/models/{id}"), None).await;
+    assert_eq!((model.text("/status"), model.text("/posterior_version")), ("trained".to_owned(), "1".to_owned()));
+    server.shutdown().await;
+}
+
+async fn publish(server: &TestServer, id: &str, owner: &str, version: u64) -> Result<(), StoreError> {
+    let id: Uuid = id.parse().unwrap();
+    let model = server.app.table.model(ORGANIZATION, id).await?.unwrap();
+    let posterior = PosteriorRecord {
+        posterior_version: version,
+        trained_at: server.app.clock.now(),
+        snapshot_id: "1".into(),
+        bias: BTreeMap::new(),
+        in_sample_metrics: InSampleMetrics {
+            historic_reward: 0.1,
+            expected_reward: Interval { mean: 0.1, ci_lower: 0.0, ci_upper: 0.2 },
+        },
+        observations: Observations::default(),
+        object: "nowhere".into(),
+    };
+    let served = Served {
+        model_id: model.id,
+        model_type: model.model_type,
+        config: model.config.clone(),
+        posterior_version: version,
+        bias: BTreeMap::new(),
+        object: Some("nowhere".into()),
+        policy: None,
+    };
+    server.app.table.publish(&model, owner, &posterior, &served).await
+}
+
+#[tokio::test]
+async fn a_deletion_during_a_run_is_not_undone() {
+    let server = TestServer::start().await;
+    let (id, _) = server.model(&data::mab()).await;
+    let lease = take(&server, &id).await;
+    assert_eq!(server.call("DELETE", &format!("/api/v2/models/{id}"), None).await.status, 200);
+    let ended = publish(&server, &id, &lease.owner, 1).await;
+    assert!(matches!(ended, Err(StoreError::Condition { .. })), "{ended:?}");
+    assert_eq!(server.status(&id).await, "archived");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_deletion_at_any_moment_of_a_run_wins() {
+    let server = TestServer::start().await;
+    for pause_ms in [0, 5, 10, 20, 40, 80] {
+        let (id, optimization) = server.model(&data::cmab()).await;
+        server.snapshot(&optimization, "1", &data::exposures_and_rewards()).await;
+        let path = format!("/api/v2/models/{id}");
+        let delete = async {
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            server.call("DELETE", &path, None).await
+        };
+        let (trained, deleted) = tokio::join!(server.train(&id), delete);
+        assert_eq!(deleted.status, 200, "{}", deleted.body);
+        assert!(matches!(trained.status, 200 | 409), "{}", trained.body);
+        assert_eq!(server.status(&id).await, "archived", "the run brought it back");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn of_many_trainings_at_once_one_runs_at_a_time() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::cmab()).await;
+    server.snapshot(&optimization, "1", &data::exposures_and_rewards()).await;
+    let all =
+        tokio::join!(server.train(&id), server.train(&id), server.train(&id), server.train(&id), server.train(&id));
+    let replies = [all.0, all.1, all.2, all.3, all.4];
+    let good = replies.iter().filter(|r| r.status == 200).count();
+    let refused: Vec<_> = replies.iter().filter(|r| r.status == 409).collect();
+    assert_eq!(good + refused.len(), 5, "{replies:?}");
+    assert!(good >= 1 && !refused.is_empty(), "{good} of 5 ran");
+    assert!(refused.iter().all(|r| r.header("retry-after").is_some()));
+    let model = server.call("GET", &format!("/api/v2/models/{id}"), None).await;
+    assert_eq!(model.text("/posterior_version"), good.to_string());
+    assert_eq!(model.text("/status"), "trained");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn of_two_models_at_once_an_optimization_gets_one() {
+    let server = TestServer::start().await;
+    let (first, optimization) = server.model(&data::mab()).await;
+    server.call("DELETE", &format!("/api/v2/models/{first}"), None).await;
+    let mut body = data::mab();
+    body["optimization_id"] = optimization.into();
+    let make = || server.call("POST", "/api/v2/models", Some(&body));
+    let (one, two) = tokio::join!(make(), make());
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409], "{} {}", one.body, two.body);
+    server.shutdown().await;
+}
+
+/// A client that hangs up does not end the run that it began.
+#[tokio::test]
+async fn a_run_goes_on_when_its_client_has_gone() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::cmab()).await;
+    server.snapshot(&optimization, "1", &data::exposures_and_rewards()).await;
+    let gone = tokio::time::timeout(Duration::from_millis(10), server.train(&id)).await;
+    for _ in 0..200 {
+        if server.status(&id).await == "trained" {
+            server.shutdown().await;
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the run ended with its client ({})", if gone.is_ok() { "which had its answer" } else { "which had gone" });
+}
