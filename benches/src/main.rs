@@ -12,6 +12,7 @@ mod files;
 mod pictures;
 mod pool;
 mod regret;
+mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -86,6 +87,12 @@ enum Bench {
     },
     /// What a decision costs, against the hash of the ids alone.
     Decide,
+    /// What serving costs end to end over loopback, against a handler that returns a constant.
+    Serve {
+        /// Requests for each path and number of connections.
+        #[arg(long, default_value_t = 40_000)]
+        requests: usize,
+    },
     /// Draws the pictures of the documentation from the results, and from a simulation of four weeks.
     Pictures {
         /// Where they go.
@@ -108,6 +115,7 @@ fn main() -> ExitCode {
         }
         Bench::Fit { only } => costs::fits(seed, only.as_deref()),
         Bench::Decide => costs::decisions(seed),
+        Bench::Serve { requests } => serve::run(requests),
         Bench::Pictures { folder } => pictures::draw(&results, &folder),
     };
     match done {
