@@ -107,9 +107,8 @@ fn averaged_over_kappa(counts: &[(u64, f64)], m: f64, (n, s): (f64, f64)) -> (f6
             let kappa = (lowest + (1.0 - lowest) * (f64::from(i) + 0.5) / 20_000.0).powi(-2);
             let (a, b) = (kappa * m, kappa * (1.0 - m));
             let prior = lgamma(kappa) - lgamma(a) - lgamma(b);
-            let arm = |&(n, s): &(u64, f64)| {
-                prior + lgamma(a + s) + lgamma(b + n as f64 - s) - lgamma(kappa + n as f64)
-            };
+            let arm =
+                |&(n, s): &(u64, f64)| prior + lgamma(a + s) + lgamma(b + n as f64 - s) - lgamma(kappa + n as f64);
             let (a, b) = (a + s, b + n - s);
             let mean = a / (a + b);
             (counts.iter().map(arm).sum::<f64>(), mean, mean * (a + 1.0) / (a + b + 1.0))
