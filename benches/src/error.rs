@@ -68,6 +68,12 @@ pub enum Error {
         #[source]
         cause: serde_json::Error,
     },
+    /// The service does not do what the bench needs.
+    #[error("the service: {cause}")]
+    Service {
+        /// What it said.
+        cause: String,
+    },
     /// A row of a policy is not there.
     #[error("the policy has no row for context {context}")]
     NoRow {

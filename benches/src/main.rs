@@ -12,6 +12,7 @@ mod files;
 mod pictures;
 mod pool;
 mod regret;
+mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +48,12 @@ enum Bench {
         #[arg(long)]
         only: Option<String>,
     },
+    /// What the coverage of a bool mab owes to each of the numbers that it takes from the data.
+    Arms {
+        /// Data sets.
+        #[arg(long, default_value_t = 500)]
+        data_sets: usize,
+    },
     /// Online simulation: what learning costs, beside yardsticks. Runs that are in the results are not run again.
     Regret {
         /// Only these worlds; the four with bounds by default.
@@ -80,6 +87,12 @@ enum Bench {
     },
     /// What a decision costs, against the hash of the ids alone.
     Decide,
+    /// What serving costs end to end over loopback, against a handler that returns a constant.
+    Serve {
+        /// Requests for each path and number of connections.
+        #[arg(long, default_value_t = 40_000)]
+        requests: usize,
+    },
     /// Draws the pictures of the documentation from the results, and from a simulation of four weeks.
     Pictures {
         /// Where they go.
@@ -94,6 +107,7 @@ fn main() -> ExitCode {
         Bench::Calibration { data_sets, only } => {
             calibration::run(&calibration::Options { data_sets, seed, threads, only }, &results)
         }
+        Bench::Arms { data_sets } => calibration::explain(data_sets, seed),
         Bench::Regret { world, policy, seeds, rounds, every, later } => {
             let schedule = regret::Schedule { rounds, every, later };
             let options = regret::Options { worlds: world, policies: policy, first: seed, seeds, schedule, threads };
@@ -101,6 +115,7 @@ fn main() -> ExitCode {
         }
         Bench::Fit { only } => costs::fits(seed, only.as_deref()),
         Bench::Decide => costs::decisions(seed),
+        Bench::Serve { requests } => serve::run(requests),
         Bench::Pictures { folder } => pictures::draw(&results, &folder),
     };
     match done {

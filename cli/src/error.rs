@@ -94,6 +94,18 @@ pub enum CliError {
     /// Storage.
     #[error("storage: {0}")]
     Store(#[from] StoreError),
+    /// A store that the environment names cannot be used.
+    #[error(
+        "the store at {url} cannot be used: {source}\n{variable} names it; unset that to have a store inside this process"
+    )]
+    StoreAway {
+        /// The variable.
+        variable: &'static str,
+        /// Its value.
+        url: String,
+        /// What went wrong.
+        source: StoreError,
+    },
     /// A fault of the service's own code, called directly.
     #[error("{}", .0.cause().map_or_else(|| .0.to_string(), str::to_owned))]
     Core(#[from] fulcrum_core::ApiError),

@@ -4,6 +4,7 @@
 //! posterior, the truth is to it as one more draw: a 95 % interval holds it 95 % of the time, and its rank among draws is
 //! uniform (Talts et al. 2018; Cook, Gelman and Rubin 2006).
 
+mod arms;
 mod coverage;
 mod summary;
 mod truth;
@@ -13,6 +14,7 @@ use std::path::Path;
 use bandit::{Seed, fit};
 use rand::RngExt;
 
+pub use arms::explain;
 pub use coverage::{Estimate, LEVELS};
 pub use summary::{BINS, Outcome, Summary};
 pub use truth::{ESTIMATORS, Estimator};

@@ -54,6 +54,8 @@ pub struct DataSet {
     pub cells: CellTable,
     /// Every cell of known levels (mab: every variant).
     pub truth: Vec<TrueCell>,
+    /// κ and m that the arms of a bool mab were drawn with.
+    pub arms: Option<(f64, f64)>,
 }
 
 /// Levels of the design factors: 10 variants.
@@ -89,8 +91,9 @@ impl Estimator {
                 counts.push((variant, *context, poisson(trials * share * of_variant, rng)?));
             }
         }
+        let arms = (self.name == ESTIMATORS[0].name).then(|| hyperparameters(&counts, rng));
         let parameters = match (self.model_type, self.reward) {
-            (ModelType::Mab, RewardType::Bool) => beta_arms(&counts, rng)?,
+            (ModelType::Mab, RewardType::Bool) => beta_arms(&counts, arms.unwrap_or((1.0, 0.5)), rng)?,
             (ModelType::Mab, RewardType::Numeric) => normal_arms(&counts, rng)?,
             (ModelType::Cmab, RewardType::Bool) => logistic(&space, &counts, &prior, rng),
             (ModelType::Cmab, RewardType::Numeric) => linear(&space, &counts, &prior, rng)?,
@@ -112,7 +115,7 @@ impl Estimator {
             };
             cells.push(Cell { variant, context, n, sum, sum_sq });
         }
-        Ok(DataSet { space, settings, cells: CellTable::new(cells)?, truth })
+        Ok(DataSet { space, settings, cells: CellTable::new(cells)?, truth, arms })
     }
 }
 
@@ -122,12 +125,16 @@ type Count = (usize, u64, u64);
 
 /// κ from its hyperprior κ^(−3/2) on [1, N], by its inverse distribution function: 1/√κ is uniform on [1/√N, 1].
 /// m has no distribution in the specification, which takes the pooled rate: here log-uniform in [`ARM_RATES`].
-fn beta_arms(counts: &[Count], rng: &mut impl Rng) -> Result<Parameters, Error> {
+fn hyperparameters(counts: &[Count], rng: &mut impl Rng) -> (f64, f64) {
     #[expect(clippy::cast_precision_loss, reason = "a count of observations is far below 2^52")]
     let trials = counts.iter().map(|c| c.2).sum::<u64>().max(2) as f64;
     let lowest = trials.sqrt().recip();
     let kappa = (lowest + (1.0 - lowest) * rng.random::<f64>()).powi(-2);
-    let m = log_uniform(ARM_RATES.0, ARM_RATES.1, rng);
+    (kappa, log_uniform(ARM_RATES.0, ARM_RATES.1, rng))
+}
+
+/// θ ~ Beta(κm, κ(1−m)) per arm.
+fn beta_arms(counts: &[Count], (kappa, m): (f64, f64), rng: &mut impl Rng) -> Result<Parameters, Error> {
     counts.iter().map(|_| Ok((sigmoid(logit_beta(kappa * m, kappa * (1.0 - m), rng)?), 0.0))).collect()
 }
 

@@ -70,6 +70,8 @@ impl LocalEnv {
             ("AWS_ENDPOINT_URL_DYNAMODB", &store.dynamodb),
             ("AWS_ENDPOINT_URL_S3", &store.s3),
             ("AWS_REGION", &store.region),
+            // The AWS CLI and boto3 read only this name of the two.
+            ("AWS_DEFAULT_REGION", &store.region),
             ("AWS_ACCESS_KEY_ID", &store.access_key_id),
             ("AWS_SECRET_ACCESS_KEY", &store.secret_access_key),
         ];
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variables_are_the_ten_that_are_documented() {
+    fn the_variables_are_those_that_are_documented() {
         let names: Vec<&str> = env().variables().into_iter().map(|(name, _)| name).collect();
         assert_eq!(
             names,
@@ -203,6 +205,7 @@ mod tests {
                 "AWS_ENDPOINT_URL_DYNAMODB",
                 "AWS_ENDPOINT_URL_S3",
                 "AWS_REGION",
+                "AWS_DEFAULT_REGION",
                 "AWS_ACCESS_KEY_ID",
                 "AWS_SECRET_ACCESS_KEY"
             ]

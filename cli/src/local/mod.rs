@@ -12,6 +12,7 @@ use chrono::TimeDelta;
 use fulcrum_core::App;
 use fulcrum_core::app::Endpoints;
 use fulcrum_core::auth::Scope;
+use fulcrum_core::store::StoreError;
 use tempfile::TempDir;
 
 pub use env_file::{FILE_NAME, LocalEnv};
@@ -69,11 +70,18 @@ impl Local {
             port: listener.local_addr().map_err(|source| CliError::Listen { port: settings.port, source })?.port(),
             endpoints: settings.endpoints,
         };
+        let elsewhere = wanted.endpoints.clone();
         let stores = Stores::start(wanted, before.as_ref()).await?;
         let app = App::new(stores.sdk(), stores.endpoints(), &settings.table, &settings.bucket);
         let app = App { lease: settings.lease, ..app };
-        app.table.create_if_missing().await?;
-        app.bucket.create_if_missing().await?;
+        let away = |variable: &'static str, url: Option<String>| {
+            move |source: StoreError| match url {
+                Some(url) => CliError::StoreAway { variable, url, source },
+                None => CliError::Store(source),
+            }
+        };
+        app.table.create_if_missing().await.map_err(away("AWS_ENDPOINT_URL_DYNAMODB", elsewhere.dynamodb))?;
+        app.bucket.create_if_missing().await.map_err(away("AWS_ENDPOINT_URL_S3", elsewhere.s3))?;
         if let Some(before) = before {
             keys::revoke_secret(&app, &before.api_key).await?;
         }

@@ -71,8 +71,8 @@ async fn an_optimization_from_birth_to_archive() {
     shape("best_variant", &serve_until(&server, &format!("{OPTIMIZATIONS}/best-variant"), &named, second).await);
     shape("policy", &server.send("GET", &format!("{path}/policy"), &[], "").await);
 
-    let patch = json!({"name": "Front page", "status": "completed"});
-    shape("optimization_patch", &server.call("PATCH", &path, Some(&patch)).await);
+    let changes = json!({"name": "Front page", "status": "completed"});
+    shape("optimization_patch", &server.call("PATCH", &path, Some(&changes)).await);
     assert_eq!(server.call("DELETE", &format!("/api/v2/models/{model}"), None).await.status, 200);
     shape("optimization_without_model", &server.call("GET", &path, None).await);
     server.shutdown().await;

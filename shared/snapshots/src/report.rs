@@ -31,6 +31,20 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
+    /// All reasons, in their order.
+    pub const ALL: [Self; 10] = [
+        Self::UnknownVariant,
+        Self::UnknownContextLevel,
+        Self::OtherOptimization,
+        Self::OtherReward,
+        Self::NullId,
+        Self::NullTimestamp,
+        Self::BadJson,
+        Self::BadValue,
+        Self::ZeroValue,
+        Self::Immature,
+    ];
+
     /// The name in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -64,40 +78,39 @@ pub struct Observations {
     pub skipped: BTreeMap<SkipReason, u64>,
 }
 
-/// Skips of one kind of row, while counting.
+/// Skips of one kind of row, while counting: rows by the number of the reason.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Skips(BTreeMap<SkipReason, u64>);
+pub(crate) struct Skips([u64; SkipReason::ALL.len()]);
 
 impl Skips {
+    #[inline]
     pub(crate) fn add(&mut self, reason: SkipReason, rows: u64) {
-        if rows > 0 {
-            *self.0.entry(reason).or_default() += rows;
-        }
+        self.0[reason as usize] += rows;
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        for (&reason, &rows) in &other.0 {
-            self.add(reason, rows);
+        for (sum, rows) in self.0.iter_mut().zip(other.0) {
+            *sum += rows;
         }
     }
 
     /// Rows that are faults: neither kept nor left out as immature.
     pub(crate) fn faults(&self) -> u64 {
-        let fault = |reason: SkipReason| !matches!(reason, SkipReason::UnknownContextLevel | SkipReason::Immature);
-        self.0.iter().filter(|(reason, _)| fault(**reason)).map(|(_, rows)| rows).sum()
+        self.0.iter().sum::<u64>() - self.0[SkipReason::UnknownContextLevel as usize] - self.immature()
     }
 
     /// Rows left out as immature.
     pub(crate) fn immature(&self) -> u64 {
-        self.0.get(&SkipReason::Immature).copied().unwrap_or(0)
+        self.0[SkipReason::Immature as usize]
     }
 
+    /// The reasons that any row has.
     pub(crate) fn into_map(self) -> BTreeMap<SkipReason, u64> {
-        self.0
+        SkipReason::ALL.into_iter().zip(self.0).filter(|(_, rows)| *rows > 0).collect()
     }
 }
 
-/// `12 rows: 7 null_id, 5 bad_json`, for messages.
+/// `skipped: 7 null_id, 5 bad_json`, for messages.
 pub(crate) fn describe(skipped: &BTreeMap<SkipReason, u64>) -> String {
     if skipped.is_empty() {
         return "nothing was skipped".into();

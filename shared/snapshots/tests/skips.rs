@@ -214,18 +214,7 @@ fn nothing_usable_is_an_error_of_its_own() {
 #[test]
 fn the_report_has_the_names_of_the_interface() {
     let mut observations = Observations { exposures: 3, rewards: 2, attributed_rewards: 1, ..Observations::default() };
-    let reasons = [
-        SkipReason::UnknownVariant,
-        SkipReason::UnknownContextLevel,
-        SkipReason::OtherOptimization,
-        SkipReason::OtherReward,
-        SkipReason::NullId,
-        SkipReason::NullTimestamp,
-        SkipReason::BadJson,
-        SkipReason::BadValue,
-        SkipReason::ZeroValue,
-        SkipReason::Immature,
-    ];
+    let reasons = SkipReason::ALL;
     observations.skipped.extend((1..).zip(reasons).map(|(rows, reason)| (reason, rows)));
     let json = serde_json::to_value(&observations).unwrap();
     assert_eq!(

@@ -2,6 +2,9 @@
 //!
 //! `θ_v` ~ Beta(κm, κ(1−m)), `s_v` | `θ_v` ~ Binomial(`n_v`, `θ_v`), with m = (S + ½)/(N + 1) and κ learned from the
 //! arms (Gelman et al., BDA3, §5.3: the hyperprior κ^(−3/2) is uniform on 1/√κ, about the prior's standard deviation).
+//!
+//! κ is averaged over, not maximised: with few arms the best single κ makes the intervals too narrow (measured in
+//! docs/statistics.md, "Calibration"). With many data the two agree.
 
 use libm::lgamma;
 use rand::{Rng, RngExt};
@@ -12,13 +15,23 @@ use crate::fit::DRAWS;
 use crate::inference::streams::{Stream, stream};
 use crate::{CellTable, Diagnostics, FitError, Link, Posterior, Predictor, Seed, Space, Step};
 
+/// Points of the grid over κ.
+const POINTS: usize = 200;
+
 /// Fits the model.
 ///
-/// κ̂ maximises the sum over arms of ln B(κm + `s_v`, κ(1−m) + `n_v` − `s_v`) − ln B(κm, κ(1−m)) − (3/2) ln κ over [1, max(2, N)]; then
-/// `θ_v` | data ~ Beta(`a_v`, `b_v`), `a_v` = κ̂m + `s_v`, `b_v` = κ̂(1−m) + `n_v` − `s_v`.
+/// The posterior of κ on [1, max(2, N)] has the density
 ///
-/// The posterior has one column for each variant (excluded ones too), draws of logit `θ_v` in log-odds, and `arms` with
-/// (`a_v`, `b_v`), variants × 2. A variant without trials has the prior.
+/// ```text
+/// p(κ | data) ∝ κ^(−3/2) Π_v B(κm + s_v, κ(1−m) + n_v − s_v) / B(κm, κ(1−m))
+/// ```
+///
+/// and is put on 200 points equally spaced in ln κ. A draw takes one of them by its weight, and then for every arm
+/// `θ_v` | κ, data ~ Beta(κm + `s_v`, κ(1−m) + `n_v` − `s_v`).
+///
+/// The posterior has one column for each variant (excluded ones too) and draws of logit `θ_v` in log-odds. `arms` and
+/// the diagnostics' `kappa` are of the most probable κ: (`a_v`, `b_v`) = (κ̂m + `s_v`, κ̂(1−m) + `n_v` − `s_v`), variants × 2.
+/// A variant without trials has the prior.
 ///
 /// # Errors
 /// [`FitError::NoObservations`], [`FitError::OutsideSpace`], [`FitError::NotBool`].
@@ -34,11 +47,13 @@ pub fn fit(space: &Space, cells: &CellTable, seed: &Seed) -> Result<Posterior, F
     let trials = cells.trials() as f64;
     let m = (cells.reward_sum() + 0.5) / (trials + 1.0);
     let kappa = learn_kappa(&counts, m, trials);
-    let arms: Vec<(f64, f64)> = counts.iter().map(|(n, s)| (kappa * m + s, kappa * (1.0 - m) + (n - s))).collect();
+    let arm = |kappa: f64, (n, s): (f64, f64)| (kappa * m + s, kappa * (1.0 - m) + (n - s));
+    let arms: Vec<(f64, f64)> = counts.iter().map(|&count| arm(kappa, count)).collect();
     let mut rng = stream(seed, Stream::Exact);
     let mut draws = Vec::with_capacity(DRAWS * arms.len());
-    for _ in 0..DRAWS {
-        for &(a, b) in &arms {
+    for kappa in kappas(&counts, m, trials) {
+        for &count in &counts {
+            let (a, b) = arm(kappa, count);
             #[expect(clippy::cast_possible_truncation, reason = "draws are kept in single precision")]
             draws.push((log_gamma_draw(a, &mut rng) - log_gamma_draw(b, &mut rng)) as f32);
         }
@@ -75,10 +90,38 @@ fn log_marginal(counts: &[(f64, f64)], m: f64, kappa: f64) -> f64 {
         - 1.5 * kappa.ln()
 }
 
+/// One κ for each draw, as many of each point of the grid as its weight demands. The order is spread out, so that every
+/// k-th draw is a fair share of all.
+#[expect(clippy::cast_precision_loss, reason = "small indices")]
+fn kappas(counts: &[(f64, f64)], m: f64, trials: f64) -> Vec<f64> {
+    // A step that shares no factor with the number of draws visits every place once.
+    const STEP: usize = 3_819;
+    let top = trials.max(2.0).ln();
+    let points: Vec<f64> = (0..POINTS).map(|i| (top * i as f64 / (POINTS - 1) as f64).exp()).collect();
+    // dκ = κ d ln κ; the ends of the trapezoidal rule count half.
+    let logs: Vec<f64> = points.iter().map(|&kappa| log_marginal(counts, m, kappa) + kappa.ln()).collect();
+    let greatest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let end = |i: usize| if i == 0 || i == POINTS - 1 { 0.5 } else { 1.0 };
+    let mut total = 0.0;
+    let cumulative: Vec<f64> = logs
+        .iter()
+        .enumerate()
+        .map(|(i, log)| {
+            total += end(i) * (log - greatest).exp();
+            total
+        })
+        .collect();
+    (0..DRAWS)
+        .map(|s| {
+            let place = (((s * STEP) % DRAWS) as f64 + 0.5) / DRAWS as f64 * total;
+            points[cumulative.partition_point(|&c| c < place).min(POINTS - 1)]
+        })
+        .collect()
+}
+
 /// κ̂ by 200 points equally spaced in ln κ, then golden sections about the best of them.
 #[expect(clippy::cast_precision_loss, reason = "a small index")]
 fn learn_kappa(counts: &[(f64, f64)], m: f64, trials: f64) -> f64 {
-    const POINTS: usize = 200;
     let top = trials.max(2.0).ln();
     let value = |log_kappa: f64| log_marginal(counts, m, log_kappa.exp());
     let at = |i: usize| top * i as f64 / (POINTS - 1) as f64;

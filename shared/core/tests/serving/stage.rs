@@ -76,7 +76,7 @@ impl Stage {
     /// Puts a complete snapshot of cells into the bucket.
     pub async fn snapshot(&self, optimization: Uuid, id: &str, cells: &[Value]) {
         let prefix = format!("snapshots/{ORGANIZATION}/{optimization}/{id}/");
-        let lines: String = cells.iter().map(|cell| format!("{cell}\n")).collect();
+        let lines: String = cells.iter().flat_map(|cell| [cell.to_string(), "\n".to_owned()]).collect();
         self.app.bucket.put(&format!("{prefix}cells/part-0.jsonl"), lines.into_bytes().into()).await.unwrap();
         self.app.bucket.put(&format!("{prefix}_SUCCESS"), Vec::new().into()).await.unwrap();
     }
@@ -98,8 +98,9 @@ impl Stage {
     }
 }
 
-pub fn visitor(user: &str, context: Value) -> Visitor {
-    serde_json::from_value(json!({"anonymous_id": user, "context": context})).unwrap()
+fn visitor(user: &str, context: Value) -> Visitor {
+    let Value::Object(context) = context else { panic!("{context} is no context") };
+    Visitor { anonymous_id: user.to_owned(), context, dry_run: false }
 }
 
 /// A configuration over factors given as `[name, [levels]]`.

@@ -1,0 +1,184 @@
+//! What serving costs end to end: requests over loopback to the local HTTP server, beside a handler that returns a constant.
+
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use fulcrum::local::{Local, Settings};
+use fulcrum_core::app::Endpoints;
+use fulcrum_core::usecases::NewOptimization;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::error::Error;
+
+/// Connections that are open at once.
+const CONNECTIONS: [usize; 3] = [1, 16, 64];
+/// Alternations between floor and serving, so that both see the same machine.
+const ROUNDS: usize = 10;
+
+fn failed(cause: impl std::fmt::Display) -> Error {
+    Error::Service { cause: cause.to_string() }
+}
+
+/// Measures with `requests` requests for each path and number of connections, and prints a table.
+///
+/// # Errors
+/// [`Error::Service`] where the service does not start, or answers anything but what is expected.
+pub fn run(requests: usize) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(failed)?.block_on(measure(requests))
+}
+
+async fn measure(requests: usize) -> Result<(), Error> {
+    let settings = Settings {
+        port: 0,
+        data: None,
+        organization: "org_bench".to_owned(),
+        endpoints: Endpoints::default(),
+        table: "fulcrum".to_owned(),
+        bucket: "fulcrum".to_owned(),
+        lease: TimeDelta::seconds(60),
+    };
+    let local = Local::start(settings).await.map_err(failed)?;
+    let new: NewOptimization = serde_json::from_value(optimization()).map_err(failed)?;
+    let made = local.app().create_optimization(&local.env.organization, new).await.map_err(failed)?;
+    let serve = format!("/api/v2/optimizations/{}/serve", made.optimization.id);
+    // A path that does not exist: the default route answers it with a constant, through the same server and gateway.
+    let paths = [("floor", "/api/v2/floor", 404), ("serve", serve.as_str(), 200)];
+    let address = local.env.url.trim_start_matches("http://").to_owned();
+    println!("100 variants, {requests} requests each, client and server on the same two threads");
+    println!("connections  path   requests/s    p50 ms    p95 ms    p99 ms");
+    for connections in CONNECTIONS {
+        let mut taken = [Vec::new(), Vec::new()];
+        let mut seconds = [0.0; 2];
+        for _ in 0..ROUNDS {
+            for (of, (_, path, status)) in paths.iter().enumerate() {
+                let started = Instant::now();
+                let each = requests / ROUNDS / connections;
+                taken[of].extend(load(&address, path, *status, connections, each).await?);
+                seconds[of] += started.elapsed().as_secs_f64();
+            }
+        }
+        let mut p99 = [f64::NAN; 2];
+        for (of, (name, ..)) in paths.iter().enumerate() {
+            taken[of].sort_unstable();
+            let at = |share: f64| quantile(&taken[of], share);
+            p99[of] = at(0.99);
+            #[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^53")]
+            let rate = taken[of].len() as f64 / seconds[of];
+            println!(
+                "{connections:>11}  {name:5}  {rate:>10.0}  {:>8.3}  {:>8.3}  {:>8.3}",
+                at(0.5),
+                at(0.95),
+                at(0.99)
+            );
+        }
+        println!("{connections:>11}  p99 of serve / p99 of floor: {:.2}", p99[1] / p99[0]);
+    }
+    local.shutdown().await;
+    Ok(())
+}
+
+/// A cmab of 10 × 10 variants, untrained: every one of them takes part in every choice.
+fn optimization() -> Value {
+    let levels: Vec<String> = (0..10).map(|l| format!("level-{l}")).collect();
+    let factor = |name: &str| json!({"name": name, "dtype": "str", "levels": levels});
+    json!({
+        "name": "Bench",
+        "model_type": "cmab",
+        "holdout_percentage": 5,
+        "training_data_config": {
+            "design_factors": [factor("headline"), factor("image")],
+            "context_factors": [factor("country")],
+            "reward": {"name": "signup", "type": "bool"},
+            "attribution": {"type": "last_touch", "conversion_window_hours": 24},
+        },
+    })
+}
+
+/// Milliseconds below which a share of the sorted times lies.
+fn quantile(sorted: &[Duration], share: f64) -> f64 {
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place")]
+    let at = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
+    sorted.get(at).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+}
+
+/// The times of `each` requests on each of `connections` connections.
+async fn load(address: &str, path: &str, status: u16, connections: usize, each: usize) -> Result<Vec<Duration>, Error> {
+    let mut tasks = Vec::new();
+    for connection in 0..connections {
+        let (address, path) = (address.to_owned(), path.to_owned());
+        tasks.push(tokio::spawn(async move { one_connection(&address, &path, status, connection, each).await }));
+    }
+    let mut all = Vec::new();
+    for task in tasks {
+        all.extend(task.await.map_err(failed)??);
+    }
+    Ok(all)
+}
+
+async fn one_connection(
+    address: &str,
+    path: &str,
+    status: u16,
+    connection: usize,
+    each: usize,
+) -> Result<Vec<Duration>, Error> {
+    let mut stream = TcpStream::connect(address).await.map_err(failed)?;
+    stream.set_nodelay(true).map_err(failed)?;
+    let mut buffer = Vec::with_capacity(4_096);
+    let mut times = Vec::with_capacity(each);
+    for n in 0..each {
+        let body = json!({"anonymous_id": format!("visitor-{connection}-{n}"), "context": {"country": "level-3"}});
+        let body = body.to_string();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let started = Instant::now();
+        stream.write_all(request.as_bytes()).await.map_err(failed)?;
+        let answered = read_answer(&mut stream, &mut buffer).await?;
+        times.push(started.elapsed());
+        if answered != status {
+            return Err(failed(format!("{path} answered {answered}: {}", String::from_utf8_lossy(&buffer))));
+        }
+    }
+    Ok(times)
+}
+
+/// Reads one answer with a Content-Length to its end; its status.
+async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<u16, Error> {
+    buffer.clear();
+    loop {
+        if stream.read_buf(buffer).await.map_err(failed)? == 0 {
+            return Err(failed("the connection ended before the answer"));
+        }
+        let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
+        let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+        let length: usize = length.ok_or_else(|| failed(format!("an answer without a length: {head}")))?;
+        if buffer.len() >= end + 4 + length {
+            let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+            return status.ok_or_else(|| failed(format!("no status: {head}")));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_places() {
+        let times: Vec<Duration> = (1..=100).map(Duration::from_millis).collect();
+        assert!((quantile(&times, 0.5) - 51.0).abs() < 1e-9);
+        assert!((quantile(&times, 0.99) - 100.0).abs() < 1e-9);
+        assert!(quantile(&[], 0.5).is_nan());
+    }
+
+    #[test]
+    fn a_short_run_ends_without_error() {
+        run(640).unwrap();
+    }
+}
