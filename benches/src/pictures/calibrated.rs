@@ -4,8 +4,8 @@ use super::panel::Panel;
 use super::svg::{COLOURS, GREY, INK, PALE, Svg};
 use crate::calibration::{BINS, LEVELS, Summary};
 
-const LEFT: f64 = 66.0;
-const STEP: f64 = 206.0;
+const LEFT: f64 = 72.0;
+const STEP: f64 = 204.0;
 const WIDTH: f64 = 180.0;
 
 /// For each model: how far coverage is from what intervals promise, and where the truth ranks among draws.

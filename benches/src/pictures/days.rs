@@ -26,12 +26,12 @@ pub struct Days {
     rates: Vec<f64>,
 }
 
-/// Simulates the world `full`: 10 variants, 12 contexts, about 5 % conversion, trained once a day.
+/// Simulates the world `weak`, in which variants differ little: 10 variants, 12 contexts, about 5 % conversion, trained once a day.
 ///
 /// # Errors
 /// [`Error`] of the fits and of the decisions.
 pub fn simulate(seed: u64) -> Result<Days, Error> {
-    let truth = Truth::draw(&WORLDS[0], DAYS * USERS, seed)?;
+    let truth = Truth::draw(&WORLDS[3], DAYS * USERS, seed)?;
     let space = &truth.space;
     let variants = space.variants();
     let settings =
@@ -99,7 +99,9 @@ impl Days {
             let left = 62.0 + 275.0 * k as f64;
             let panel =
                 Panel { origin: (left, 58.0), size: (245.0, 225.0), x: (1.0, last_day()), y: (0.0, 1.04 * top) };
-            panel.y_axis(&mut svg, &round_ticks(top, 4.0), |rate| format!("{:.0} %", 100.0 * rate));
+            panel.y_axis(&mut svg, &round_ticks(top, 4.0), |rate| {
+                if k == 0 { format!("{:.0} %", 100.0 * rate) } else { String::new() }
+            });
             panel.x_axis(&mut svg, &[1.0, 7.0, 14.0, 21.0, 28.0], |day| format!("{day:.0}"));
             panel.labels(&mut svg, "day", if k == 0 { "conversion rate" } else { "" });
             panel.title(&mut svg, name);
@@ -136,7 +138,8 @@ impl Days {
                 .map(|((day, weight), &from)| (day, from, from + weight))
                 .collect();
             panel.band(&mut svg, &band, colour, 0.9);
-            if let Some(&(day, low, high)) = band.last() {
+            // Shares that round to nothing have no label.
+            if let Some(&(day, low, high)) = band.last().filter(|(_, low, high)| high - low >= 0.005) {
                 let (x, y) = panel.at(day, 0.5 * (low + high));
                 let y = (y + 4.0).min(next_label - 15.0);
                 next_label = y;

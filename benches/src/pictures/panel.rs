@@ -57,7 +57,7 @@ impl Panel {
             svg.text(place, x, LARGE, INK, Anchor::Middle);
         }
         if !y.is_empty() {
-            svg.upright((left - 44.0, top + 0.5 * self.size.1), y, LARGE, INK);
+            svg.upright((left - 50.0, top + 0.5 * self.size.1), y, LARGE, INK);
         }
     }
 
