@@ -98,20 +98,20 @@ fn arms_of_bool_rewards_are_betas() {
 /// Mean and standard deviation of an arm's rate by plain integration over u = 1/√κ, on which the hyperprior is uniform:
 /// 20,000 points between 1/√N and 1.
 #[expect(clippy::cast_precision_loss, reason = "small counts")]
-fn averaged_over_kappa(counts: &[(u64, f64)], m: f64, (n, s): (f64, f64)) -> (f64, f64) {
+fn averaged_over_kappa(counts: &[(u64, f64)], pooled: f64, (trials, sum): (f64, f64)) -> (f64, f64) {
     use libm::lgamma;
-    let trials: u64 = counts.iter().map(|c| c.0).sum();
-    let lowest = 1.0 / (trials as f64).sqrt();
+    let all: u64 = counts.iter().map(|count| count.0).sum();
+    let lowest = 1.0 / (all as f64).sqrt();
     let points: Vec<(f64, f64, f64)> = (0..20_000)
         .map(|i| {
             let kappa = (lowest + (1.0 - lowest) * (f64::from(i) + 0.5) / 20_000.0).powi(-2);
-            let (a, b) = (kappa * m, kappa * (1.0 - m));
+            let (a, b) = (kappa * pooled, kappa * (1.0 - pooled));
             let prior = lgamma(kappa) - lgamma(a) - lgamma(b);
-            let arm =
+            let marginal =
                 |&(n, s): &(u64, f64)| prior + lgamma(a + s) + lgamma(b + n as f64 - s) - lgamma(kappa + n as f64);
-            let (a, b) = (a + s, b + n - s);
+            let (a, b) = (a + sum, b + trials - sum);
             let mean = a / (a + b);
-            (counts.iter().map(arm).sum::<f64>(), mean, mean * (a + 1.0) / (a + b + 1.0))
+            (counts.iter().map(marginal).sum::<f64>(), mean, mean * (a + 1.0) / (a + b + 1.0))
         })
         .collect();
     let top = points.iter().map(|p| p.0).fold(f64::NEG_INFINITY, f64::max);

@@ -39,7 +39,7 @@ fn a_right_configuration_passes_and_bool_levels_are_written_out() {
     assert_eq!(checked.space.variants(), 6);
     assert_eq!(checked.space.contexts(), 3);
     assert_eq!(checked.config.design_factors[1].levels, Some(vec![json!(false), json!(true)]));
-    assert_eq!(checked.settings.exploration, 1.0);
+    assert!((checked.settings.exploration - 1.0).abs() < f64::EPSILON);
     assert_eq!(checked.settings.prior, Prior::default());
 }
 
