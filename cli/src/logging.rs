@@ -2,16 +2,36 @@
 
 use std::io::IsTerminal as _;
 
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Starts logging at a level of `LOG_LEVEL`, or else at the given filter. Calling it again changes nothing.
 pub fn init(otherwise: &str) {
     let filter = EnvFilter::try_from_env("LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new(otherwise));
     let terminal = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let _ = if terminal {
-        builder.with_target(false).with_ansi(crate::screen::colour_wanted()).compact().try_init()
+    let _ = subscriber(filter, terminal, terminal && crate::screen::colour_wanted()).try_init();
+}
+
+fn subscriber(filter: EnvFilter, for_people: bool, colour: bool) -> Box<dyn Subscriber + Send + Sync> {
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
+    if for_people {
+        Box::new(builder.compact().with_ansi(colour).finish())
     } else {
-        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).with_target(false).try_init()
-    };
+        Box::new(builder.json().flatten_event(true).with_current_span(false).with_span_list(false).finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Colour needs a feature of tracing-subscriber, which panics without it.
+    #[test]
+    fn every_form_of_the_log_can_be_had() {
+        for (for_people, colour) in [(true, true), (true, false), (false, false)] {
+            let log = subscriber(EnvFilter::new("info"), for_people, colour);
+            tracing::subscriber::with_default(log, || tracing::info!(for_people, colour, "a line"));
+        }
+    }
 }
