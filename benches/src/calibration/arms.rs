@@ -1,5 +1,5 @@
-//! Why the intervals of a bool mab hold the truth less often than they say: the same data sets, with κ and m of the arms'
-//! prior Beta(κm, κ(1−m)) known, taken from the data, or averaged over.
+//! What the intervals of a bool mab owe to its prior Beta(κm, κ(1−m)): the same data sets, with κ and m known, taken from
+//! the data, or averaged over.
 
 use rand::{Rng, RngExt};
 
@@ -13,8 +13,8 @@ const WAYS: [&str; 6] = [
     "κ and m known",
     "κ known, m the pooled rate",
     "κ maximised, m known",
-    "κ maximised, m the pooled rate (the model)",
-    "κ averaged over, m the pooled rate",
+    "κ maximised, m the pooled rate",
+    "κ averaged over, m the pooled rate (the model)",
     "κ and m averaged over",
 ];
 /// Draws per arm.
