@@ -211,11 +211,12 @@ pub(crate) fn normalise<F>(points: &mut [Point<F>]) -> Result<(), FitError> {
     Ok(())
 }
 
-/// E τ over the grid.
+/// E τ over the points, whose weights need not add up to 1.
 pub(crate) fn mean_scales<F>(points: &[Point<F>]) -> Scales {
+    let total: f64 = points.iter().map(|p| p.weight).sum();
     points.iter().fold(Scales { main: 0.0, pair: 0.0 }, |s, p| Scales {
-        main: s.main + p.weight * p.scales.main,
-        pair: s.pair + p.weight * p.scales.pair,
+        main: s.main + p.weight / total * p.scales.main,
+        pair: s.pair + p.weight / total * p.scales.pair,
     })
 }
 

@@ -13,7 +13,7 @@ use crate::{FitError, Prior};
 
 /// Points that carry less than this are not drawn from.
 const NEGLIGIBLE: f64 = 1e-4;
-/// Above this cost of one step (see [`step_cost`]) the points of a grid share one expansion of the likelihood.
+/// Above this cost of one step (see [`step_cost`]) the points of a grid share expansions of the likelihood.
 const SHARED_ABOVE: f64 = 1.5e7;
 /// A variational fit ends where a step raises its bound by less: in small models, and in those that share one fit.
 const TOLERANCES: (f64, f64) = (1e-3, 0.03);
@@ -27,17 +27,39 @@ pub(crate) enum Kind {
     Laplace,
 }
 
-/// A point of the grid, with the place of its Gaussian among those that were fitted one by one.
+/// A point of the grid, with the place of what gives its Gaussian in [`Fits`]; none where it carries no weight.
 type Place = Point<Option<usize>>;
 
 /// The mixture: Σ over the points of weight × N(μ, Λ⁻¹).
 pub(crate) struct Mixture {
     /// By ascending `τ_main`, then `τ_pair`.
     pub points: Vec<Place>,
-    fits: Vec<Gaussian>,
-    sites: Option<Sites>,
+    fits: Fits,
     layout: Layout,
     intercept: f64,
+}
+
+/// What the places of points refer to.
+enum Fits {
+    /// A Gaussian for each point.
+    Each(Vec<Gaussian>),
+    /// An expansion for each group of points.
+    Shared(Vec<Sites>),
+}
+
+/// Ranges of about a third of the weight each, of points in the order given.
+fn thirds(points: &[Place]) -> Vec<std::ops::Range<usize>> {
+    let mut ranges = Vec::with_capacity(3);
+    let (mut start, mut running) = (0, 0.0);
+    for (i, point) in points.iter().enumerate() {
+        running += point.weight;
+        let last = i + 1 == points.len();
+        if last || (ranges.len() < 2 && running >= [0.3, 0.6][ranges.len()]) {
+            ranges.push(start..i + 1);
+            start = i + 1;
+        }
+    }
+    ranges
 }
 
 /// The model without its scales.
@@ -70,7 +92,7 @@ impl Model<'_> {
         rows * (3.0 * active * active + 300.0) + (self.layout.columns as f64).powi(3)
     }
 
-    /// Whether the points of a grid share one expansion of the likelihood.
+    /// Whether the points of a grid share expansions of the likelihood.
     pub(crate) fn is_large(&self) -> bool {
         self.step_cost() > SHARED_ABOVE
     }
@@ -114,28 +136,40 @@ impl Model<'_> {
             }
             points.push(point);
         }
-        self.finish(points, fits, None)
+        self.finish(points, Fits::Each(fits))
     }
 
-    /// One expansion of the likelihood for all points: made at a guess of the scales to find their posterior, and again
-    /// at its mean, where the variational fit is made too.
+    /// A few expansions of the likelihood for all points: made at a guess of the scales and again at their mean to lay
+    /// the grid; then, for each third of the posterior of `τ_pair`, at the mean of its scales.
     fn shared(&self, prior: &Prior, kind: Kind) -> Result<Mixture, FitError> {
         let locate = Resolution { main: 4, pair: 5, rounds: 3 };
         let guess = Scales { main: 0.6 * prior.main_scale, pair: 0.6 * prior.pair_scale };
         let mode = laplace(self.rows, &self.prior(guess), &self.origin())?;
         let (found, axes) = self.lay(prior, locate, None, &self.expand(&mode))?;
-        let scales = grid::mean_scales(&found);
-        let mode = laplace(self.rows, &self.prior(scales), &mode.mean)?;
-        let sites = match kind {
-            Kind::Laplace => self.expand(&mode),
-            Kind::Variational => {
-                let fit = self.refine(scales, mode, kind)?;
-                let moments = Moments::of(self.rows, &self.prior(scales), &fit, &self.smoothed);
-                Sites::new(self.rows, fit.mean, 0.0, &moments.residual, &moments.weights)
+        let mode = laplace(self.rows, &self.prior(grid::mean_scales(&found)), &mode.mean)?;
+        let (mut points, _) = self.lay(prior, Resolution { rounds: 2, ..locate }, Some(&axes), &self.expand(&mode))?;
+        points.sort_by(|a, b| a.scales.pair.total_cmp(&b.scales.pair).then(a.scales.main.total_cmp(&b.scales.main)));
+        let mut sites = Vec::new();
+        for group in thirds(&points) {
+            let scales = grid::mean_scales(&points[group.clone()]);
+            let near = laplace(self.rows, &self.prior(scales), &mode.mean)?;
+            let expansion = match kind {
+                Kind::Laplace => self.expand(&near),
+                Kind::Variational => {
+                    let fit = self.refine(scales, near, kind)?;
+                    let moments = Moments::of(self.rows, &self.prior(scales), &fit, &self.smoothed);
+                    let bound = fit.log_evidence;
+                    Sites::new(self.rows, fit.mean, 0.0, &moments.residual, &moments.weights)
+                        .levelled(&self.prior(scales), bound)?
+                }
+            };
+            for point in points[group].iter_mut().filter(|p| p.weight > NEGLIGIBLE) {
+                point.log_evidence = expansion.under(&self.prior(point.scales))?.log_evidence;
+                point.fit = Some(sites.len());
             }
-        };
-        let (points, _) = self.lay(prior, Resolution { rounds: 2, ..locate }, Some(&axes), &sites)?;
-        self.finish(points, Vec::new(), Some(sites))
+            sites.push(expansion);
+        }
+        self.finish(points, Fits::Shared(sites))
     }
 
     /// The likelihood about its posterior mode.
@@ -161,15 +195,15 @@ impl Model<'_> {
         })
     }
 
-    fn finish(&self, mut points: Vec<Place>, fits: Vec<Gaussian>, sites: Option<Sites>) -> Result<Mixture, FitError> {
+    fn finish(&self, mut points: Vec<Place>, fits: Fits) -> Result<Mixture, FitError> {
         for point in &mut points {
-            if point.weight <= NEGLIGIBLE {
+            if point.fit.is_none() {
                 point.log_evidence = f64::NEG_INFINITY;
             }
         }
         grid::normalise(&mut points)?;
         points.sort_by(|a, b| a.scales.main.total_cmp(&b.scales.main).then(a.scales.pair.total_cmp(&b.scales.pair)));
-        Ok(Mixture { points, fits, sites, layout: self.layout, intercept: self.intercept })
+        Ok(Mixture { points, fits, layout: self.layout, intercept: self.intercept })
     }
 }
 
@@ -184,12 +218,13 @@ impl Mixture {
     /// # Errors
     /// [`FitError::NotPositiveDefinite`]; [`FitError::NoConvergence`] for a point without weight.
     pub(crate) fn gaussian(&self, g: usize) -> Result<Cow<'_, Gaussian>, FitError> {
-        match (self.points[g].fit, &self.sites) {
-            (Some(fit), _) => Ok(Cow::Borrowed(&self.fits[fit])),
-            (None, Some(sites)) => Ok(Cow::Owned(sites.under(&self.prior(g))?)),
-            (None, None) => {
-                Err(FitError::NoConvergence { what: "a point of the grid", residual: self.points[g].weight })
-            }
+        let place = self.points[g].fit.ok_or(FitError::NoConvergence {
+            what: "a point of the grid without weight",
+            residual: self.points[g].weight,
+        })?;
+        match &self.fits {
+            Fits::Each(fits) => Ok(Cow::Borrowed(&fits[place])),
+            Fits::Shared(sites) => Ok(Cow::Owned(sites[place].under(&self.prior(g))?)),
         }
     }
 

@@ -168,6 +168,10 @@ pub(crate) fn sample(
             divergences: 0,
         }));
     }
+    // Where even short trajectories would take more than is allowed, nothing is begun.
+    if gradients < 3 * (2 * ROUND as u64 + TUNE * runs.len() as u64) {
+        return Ok(None);
+    }
     let failed = |_| FitError::NoConvergence { what: "the no-U-turn sampler", residual: f64::NAN };
     let mut samplers = Vec::with_capacity(runs.len());
     for (index, run) in runs.iter().enumerate() {

@@ -28,6 +28,16 @@ impl Sites {
         Self { centre, slope, gram, level }
     }
 
+    /// The same with ℓ0 such that the evidence under `prior` is the one given: expansions about different places are
+    /// then on one scale.
+    ///
+    /// # Errors
+    /// [`FitError::NotPositiveDefinite`].
+    pub(crate) fn levelled(self, prior: &GaussianPrior, log_evidence: f64) -> Result<Self, FitError> {
+        let level = self.level + log_evidence - self.under(prior)?.log_evidence;
+        Ok(Self { level, ..self })
+    }
+
     /// The posterior under a prior with precision D: Λ = G + D, μ = μ0 + Λ⁻¹(g − D(μ0 − m0)), and its evidence
     /// ln p(y|μ) + ln p(μ) + P/2 ln 2π − ½ ln|Λ| with the quadratic likelihood, for which that is exact.
     ///

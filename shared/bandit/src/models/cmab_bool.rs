@@ -30,8 +30,13 @@ const GOOD_K: f64 = 0.5;
 const MOST_K: f64 = 0.7;
 /// Importance weights and chains are accepted from so many effective draws.
 const LEAST_EFFECTIVE: f64 = 1_000.0;
-/// Work of importance sampling, in operations as [`importance_effort`] counts them: about 1 s.
-const IMPORTANCE_WORK: f64 = 2e9;
+/// Work of importance sampling, in operations as [`importance_effort`] counts them, up to 200 columns and beyond: about 1 s and
+/// 3 s.
+const IMPORTANCE_WORK: (f64, f64) = (2e9, 1e10);
+/// Values in the pool of draws, likewise: 16 MB and 128 MB.
+const POOL: (f64, f64) = (4e6, 3.2e7);
+/// A large model takes no more draws once so many are effective.
+const ENOUGH: f64 = 6_000.0;
 /// Work of the no-U-turn sampler, likewise, up to 200 columns and beyond: about 3 s and 10 s.
 const NUTS_WORK: (f64, f64) = (8e9, 2.5e10);
 
@@ -104,17 +109,22 @@ fn choose(model: &Model<'_>, prior: &Prior, seed: &Seed) -> Result<(Mixture, Vec
         let wide = draw(model.mixture(prior, Kind::Laplace)?, probe)?;
         if wide.2.weights.k < k { wide } else { near }
     };
-    let effort = importance_effort(model.rows);
-    if effort.total > DRAWS { draw(chosen.0, effort) } else { Ok(chosen) }
+    let effective = chosen.2.weights.effective;
+    let effort = importance_effort(model.rows, effective < LEAST_EFFECTIVE);
+    let enough = model.is_large() && effective >= ENOUGH;
+    if effort.total > DRAWS && !enough { draw(chosen.0, effort) } else { Ok(chosen) }
 }
 
-/// As many draws as a bounded amount of work and memory allows, between 10,000 and 80,000.
+/// As many draws as a bounded amount of work and memory allows, between 10,000 and 80,000; where those so far are too
+/// few to be accepted, as many as memory allows.
 #[expect(clippy::cast_precision_loss, reason = "a cost")]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a range of counts")]
-fn importance_effort(rows: &Rows) -> Effort {
+fn importance_effort(rows: &Rows, short: bool) -> Effort {
     let columns = rows.columns as f64;
     let per_draw = columns * columns + 20.0 * columns + rows.ones() as f64 + 12.0 * rows.len() as f64;
-    let total = (IMPORTANCE_WORK / per_draw).min(4e6 / columns).clamp(DRAWS as f64, 8.0 * DRAWS as f64) as usize;
+    let (work, pool) = if rows.columns <= 200 { (IMPORTANCE_WORK.0, POOL.0) } else { (IMPORTANCE_WORK.1, POOL.1) };
+    let affordable = if short { f64::INFINITY } else { work / per_draw };
+    let total = affordable.min(pool / columns).clamp(DRAWS as f64, 8.0 * DRAWS as f64) as usize;
     Effort { first: DRAWS, total }
 }
 
