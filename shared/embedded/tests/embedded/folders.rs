@@ -1,7 +1,6 @@
 //! Data folders: restarts, locks, what a killed process leaves.
 
 use std::fs;
-use std::time::Instant;
 
 use aws_sdk_s3::primitives::ByteStream;
 use embedded::{EmbeddedError, Storage, start_dynamodb, start_s3};
@@ -139,16 +138,4 @@ async fn an_ephemeral_store_leaves_no_folder_and_a_dropped_server_stops() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     panic!("the server serves on after it was dropped");
-}
-
-#[tokio::test]
-async fn both_servers_start_quickly() {
-    let (_folder, storage) = folder();
-    let began = Instant::now();
-    let tables = start_dynamodb(&storage, 0).await.unwrap();
-    let dynamodb = began.elapsed();
-    let objects = start_s3(&storage, 0, &credentials(), None).await.unwrap();
-    println!("start: DynamoDB {dynamodb:?}, both {:?}", began.elapsed());
-    assert!(began.elapsed().as_millis() < 2000);
-    drop((tables, objects));
 }

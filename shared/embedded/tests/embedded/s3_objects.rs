@@ -1,6 +1,6 @@
 //! Objects and buckets.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
@@ -229,16 +229,11 @@ async fn http(url: &str, method: &str, path: &str, headers: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_megabytes_pass_quickly() {
+async fn ten_megabytes_pass_whole() {
     let s3 = S3::new().await;
     let body: Vec<u8> = (0..10_u32 << 18).flat_map(u32::to_le_bytes).collect();
-    let began = Instant::now();
     s3.put("big", body.clone()).await.unwrap();
-    let put = began.elapsed();
-    let began = Instant::now();
-    let got = s3.get("big").await.unwrap();
-    println!("10 MiB: put {put:?}, get {:?}", began.elapsed());
-    assert!(got == body);
+    assert!(s3.get("big").await.unwrap() == body);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
