@@ -2,6 +2,7 @@
 
 mod serving;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -45,9 +46,12 @@ pub enum Command {
 /// `fulcrum local`.
 #[derive(Debug, clap::Args)]
 pub struct LocalArgs {
-    /// The port of the service on 127.0.0.1; 0 takes any that is free. The stores take the two after it.
+    /// The port of the service; 0 takes any that is free. The stores take the two after it.
     #[arg(long, default_value_t = 3000)]
     pub port: u16,
+    /// The address of the service and its stores. Whoever reaches it reaches the stores.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub address: IpAddr,
     /// The folder that keeps tables, objects and local.env.
     ///
     /// Without it: `$XDG_DATA_HOME/fulcrum`, or `~/.local/share/fulcrum`.
@@ -56,6 +60,9 @@ pub struct LocalArgs {
     /// Keep nothing.
     #[arg(long)]
     pub ephemeral: bool,
+    /// Put the models and the keys into the stores that the files of events/ name. Everybody knows these keys.
+    #[arg(long)]
+    pub with_examples: bool,
     /// The organization that the API key is made for.
     #[arg(long, default_value = "org_local", value_parser = organization)]
     pub organization: String,

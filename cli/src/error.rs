@@ -119,12 +119,18 @@ pub enum CliError {
     #[error(transparent)]
     Embedded(#[from] embedded::EmbeddedError),
     /// The port of the service cannot be listened on.
-    #[error("cannot listen on 127.0.0.1:{port}: {source}; choose another with --port (0 takes any that is free)")]
+    #[error("cannot listen on {place}: {source}; choose another with --port (0 takes any that is free)")]
     Listen {
-        /// The port.
-        port: u16,
+        /// The address and the port.
+        place: std::net::SocketAddr,
         /// What the operating system said.
         source: std::io::Error,
+    },
+    /// Examples belong into stores of this process alone: their keys are known to everybody.
+    #[error("--with-examples puts keys that everybody knows into the stores, and {url} is not a store of this process")]
+    ExamplesElsewhere {
+        /// The store.
+        url: String,
     },
     /// A signal could not be listened for.
     #[error("cannot wait for signals: {0}")]

@@ -29,6 +29,7 @@ pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
     };
     let kept = data.is_some();
     let local = Local::start(Settings {
+        address: args.address,
         port: args.port,
         data,
         organization: args.organization,
@@ -36,6 +37,7 @@ pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
         table: args.table,
         bucket: args.bucket,
         lease: TimeDelta::seconds(args.training_lease),
+        examples: args.with_examples,
     })
     .await?;
     // Listening for signals begins before anybody is told that the service is up.

@@ -7,6 +7,7 @@ mod report;
 mod serving;
 mod truth;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
@@ -63,6 +64,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
 
 async fn start(port: Option<u16>) -> Result<Local, CliError> {
     let settings = |port| Settings {
+        address: IpAddr::from([127, 0, 0, 1]),
         port,
         data: None,
         organization: "org_demo".to_owned(),
@@ -70,6 +72,7 @@ async fn start(port: Option<u16>) -> Result<Local, CliError> {
         table: "fulcrum".to_owned(),
         bucket: "fulcrum".to_owned(),
         lease: TimeDelta::seconds(60),
+        examples: false,
     };
     match (port, Local::start(settings(port.unwrap_or(PORT))).await) {
         (None, Err(CliError::Listen { .. })) => Local::start(settings(0)).await,

@@ -57,6 +57,16 @@ functions! {
     "update-optimization" => update_optimization,
 }
 
+/// Has a function answer an event of the gateway's, as the platform does.
+///
+/// # Errors
+/// The event is none of an HTTP API.
+pub async fn invoke_event(app: &App, function: &str, event: &str) -> Result<Response<Body>, lambda_http::Error> {
+    let request = lambda_http::request::from_str(event)?;
+    // The handlers of all functions in one future take some room; it need not be the caller's stack.
+    Ok(Box::pin(invoke(app, function, request)).await)
+}
+
 /// Answers one request as the deployed service does behind its gateway. Never panics by what the request holds.
 pub async fn dispatch(app: &App, request: http::Request<Bytes>) -> Response<Body> {
     dispatch_from(app, IpAddr::from([127, 0, 0, 1]), request).await
@@ -69,9 +79,8 @@ pub async fn dispatch_from(app: &App, client: IpAddr, request: http::Request<Byt
         Ok(made) => made,
         Err(error) => return refuse(&error, &format!("req_{id}"), &request),
     };
-    match lambda_http::request::from_str(&event.to_string()) {
-        // The handlers of all functions in one future take some room; it need not be the caller's stack.
-        Ok(event) => Box::pin(invoke(app, function, event)).await,
+    match invoke_event(app, function, &event.to_string()).await {
+        Ok(response) => response,
         Err(error) => {
             let error = ApiError::internal(format!("the event is not one: {error}"));
             refuse(&error, &format!("req_{id}"), &request)

@@ -1,11 +1,13 @@
 //! The whole service on this machine: stores, functions and gateway in one process.
 
 mod env_file;
+pub mod examples;
 pub mod gateway;
 mod keys;
 mod server;
 mod stores;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
@@ -25,6 +27,8 @@ use crate::error::CliError;
 /// What a local service is to be.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The address of the service and of its stores.
+    pub address: IpAddr,
     /// The port of the service; 0 takes any that is free.
     pub port: u16,
     /// The data folder; `None` keeps nothing.
@@ -39,6 +43,8 @@ pub struct Settings {
     pub bucket: String,
     /// How long a training run's hold on a model lasts without a sign of life.
     pub lease: TimeDelta,
+    /// Whether to put the examples into the stores that the events of the repository name.
+    pub examples: bool,
 }
 
 /// A running local service.
@@ -61,13 +67,19 @@ impl Local {
     /// # Errors
     /// [`CliError`] that says which part did not start.
     pub async fn start(settings: Settings) -> Result<Self, CliError> {
-        let listener = listen(settings.port).await?;
+        if let (true, Some(url)) =
+            (settings.examples, settings.endpoints.dynamodb.as_ref().or(settings.endpoints.s3.as_ref()))
+        {
+            return Err(CliError::ExamplesElsewhere { url: url.clone() });
+        }
+        let listener = listen(settings.address, settings.port).await?;
         let (folder, temporary) = data_folder(settings.data.as_deref())?;
         let env_file = folder.join(FILE_NAME);
         let before = LocalEnv::read(&env_file);
         let wanted = Wanted {
             folder: settings.data.is_some().then(|| folder.clone()),
-            port: listener.local_addr().map_err(|source| CliError::Listen { port: settings.port, source })?.port(),
+            address: settings.address,
+            port: listener.local_addr().map_or(settings.port, |address| address.port()),
             endpoints: settings.endpoints,
         };
         let elsewhere = wanted.endpoints.clone();
@@ -86,6 +98,9 @@ impl Local {
             keys::revoke_secret(&app, &before.api_key).await?;
         }
         let (_, secret) = new_key(&app, &settings.organization, "local", Scope::ALL.to_vec()).await?;
+        if settings.examples {
+            examples::put(&app).await?;
+        }
         let http = HttpServer::start(listener, app.clone())?;
         let env = LocalEnv {
             url: http.url(),

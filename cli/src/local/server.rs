@@ -36,12 +36,13 @@ pub struct HttpServer {
     task: JoinHandle<()>,
 }
 
-/// Listens on 127.0.0.1; port 0 takes a free one.
+/// Listens at an address; port 0 takes a free one.
 ///
 /// # Errors
 /// [`CliError::Listen`].
-pub async fn listen(port: u16) -> Result<TcpListener, CliError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|source| CliError::Listen { port, source })
+pub async fn listen(address: IpAddr, port: u16) -> Result<TcpListener, CliError> {
+    let place = SocketAddr::from((address, port));
+    TcpListener::bind(place).await.map_err(|source| CliError::Listen { place, source })
 }
 
 impl HttpServer {
@@ -50,12 +51,13 @@ impl HttpServer {
     /// # Errors
     /// [`CliError::Listen`] where the listener has no address.
     pub fn start(listener: TcpListener, app: App) -> Result<Self, CliError> {
-        let address = listener.local_addr().map_err(|source| CliError::Listen { port: 0, source })?;
+        let unnamed = |source| CliError::Listen { place: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), source };
+        let address = listener.local_addr().map_err(unnamed)?;
         let (stop, stopped) = oneshot::channel();
         Ok(Self { address, stop: Some(stop), task: tokio::spawn(accept(listener, app, stopped)) })
     }
 
-    /// Where the service is, as `http://127.0.0.1:PORT`.
+    /// Where the service is, as `http://ADDRESS:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

@@ -1,5 +1,6 @@
 //! The stores under a local service: own ones inside the process, or servers that run already.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ const REGION: &str = "us-east-1";
 pub struct Wanted {
     /// The data folder; `None` keeps nothing.
     pub folder: Option<PathBuf>,
+    /// The address of own stores.
+    pub address: IpAddr,
     /// The port of the service; own stores take the two after it where they are free.
     pub port: u16,
     /// Servers that run already.
@@ -48,14 +51,14 @@ impl Stores {
     /// # Errors
     /// [`CliError::Embedded`], [`CliError::Credentials`].
     pub async fn start(wanted: Wanted, before: Option<&LocalEnv>) -> Result<Self, CliError> {
-        let Wanted { folder, port, endpoints } = wanted;
+        let Wanted { folder, address, port, endpoints } = wanted;
         let (sdk, credentials) = access(&endpoints, before).await?;
         let storage = folder.map_or(Storage::Ephemeral, Storage::Folder);
         let next = |offset: u16| if port == 0 { 0 } else { port.checked_add(offset).unwrap_or(0) };
         let mut dynamodb = None;
         if endpoints.dynamodb.is_none() {
             let ports = [port_of(before.map(|b| &b.store.dynamodb)), next(1)];
-            dynamodb = Some(on_first_free(&ports, async |port| start_dynamodb(&storage, port).await).await?);
+            dynamodb = Some(on_first_free(&ports, async |port| start_dynamodb(&storage, (address, port)).await).await?);
         }
         let mut s3 = None;
         if endpoints.s3.is_none() {
@@ -64,7 +67,8 @@ impl Stores {
                 secret_access_key: credentials.secret_access_key().to_owned(),
             };
             let ports = [port_of(before.map(|b| &b.store.s3)), next(2)];
-            s3 = Some(on_first_free(&ports, async |port| start_s3(&storage, port, &pair, None).await).await?);
+            s3 =
+                Some(on_first_free(&ports, async |port| start_s3(&storage, (address, port), &pair, None).await).await?);
         }
         let url = |own: &Option<Server>, given: Option<String>| own.as_ref().map(|s| s.url().to_owned()).or(given);
         let endpoints = Endpoints { dynamodb: url(&dynamodb, endpoints.dynamodb), s3: url(&s3, endpoints.s3) };
@@ -149,9 +153,9 @@ fn own_config(credentials: Credentials) -> SdkConfig {
         .build()
 }
 
-/// The port of a URL on this machine, or 0.
+/// The port of a URL of an own store, or 0.
 fn port_of(url: Option<&String>) -> u16 {
-    url.and_then(|url| url.strip_prefix("http://127.0.0.1:")).and_then(|port| port.parse().ok()).unwrap_or(0)
+    url.and_then(|url| url.rsplit_once(':')).and_then(|(_, port)| port.parse().ok()).unwrap_or(0)
 }
 
 /// Starts a server on the first port that can be had, or on any free one; 0 stands for no wish.

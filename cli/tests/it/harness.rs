@@ -1,5 +1,6 @@
 //! A service of a test's own: its ports, its stores, its key.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -117,13 +118,14 @@ impl TestServer {
     }
 
     pub async fn start_with(folder: Option<PathBuf>, change: impl FnOnce(App) -> App) -> Self {
-        let wanted = Wanted { folder, port: 0, endpoints: Endpoints::default() };
+        let address = IpAddr::from([127, 0, 0, 1]);
+        let wanted = Wanted { folder, address, port: 0, endpoints: Endpoints::default() };
         let stores = Stores::start(wanted, None).await.unwrap();
         let app = change(App::new(stores.sdk(), stores.endpoints(), "table", "bucket"));
         app.table.create_if_missing().await.unwrap();
         app.bucket.create_if_missing().await.unwrap();
         let (_, secret) = new_key(&app, ORGANIZATION, "test", Scope::ALL.to_vec()).await.unwrap();
-        let http = HttpServer::start(listen(0).await.unwrap(), app.clone()).unwrap();
+        let http = HttpServer::start(listen(address, 0).await.unwrap(), app.clone()).unwrap();
         Self { app, url: http.url(), key: secret.expose().to_owned(), stores, http }
     }
 

@@ -5,9 +5,9 @@ use tokio::sync::oneshot;
 
 use crate::folder::DataFolder;
 use crate::server::listen;
-use crate::{EmbeddedError, Server, Storage};
+use crate::{EmbeddedError, Place, Server, Storage};
 
-/// Starts `DynamoDB` on 127.0.0.1; port 0 takes a free one.
+/// Starts `DynamoDB`: on a port of 127.0.0.1, or at a [`Place`].
 ///
 /// With [`Storage::Folder`] the tables are in `dynamodb/tables.sqlite` below it, written ahead and synced with every write, so
 /// that they outlive a killed process. Every key pair is accepted. Items past their time to live stay until they are deleted.
@@ -15,13 +15,13 @@ use crate::{EmbeddedError, Server, Storage};
 /// # Errors
 ///
 /// The folder is in use or cannot be written, the file is not a table file, or the port is taken.
-pub async fn start_dynamodb(storage: &Storage, port: u16) -> Result<Server, EmbeddedError> {
+pub async fn start_dynamodb(storage: &Storage, place: impl Into<Place>) -> Result<Server, EmbeddedError> {
     let folder = match storage {
         Storage::Folder(folder) => Some(DataFolder::lock(folder, "dynamodb")?),
         Storage::Ephemeral => None,
     };
     let database = open(folder.as_ref())?;
-    let (listener, address) = listen(port).await?;
+    let (listener, address) = listen(place.into()).await?;
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(async move {
         let until = async move {

@@ -20,11 +20,11 @@ pub enum EmbeddedError {
         /// The folder.
         path: PathBuf,
     },
-    /// The port could not be listened on.
-    #[error("cannot listen on 127.0.0.1:{port}: {source}")]
+    /// The address could not be listened on.
+    #[error("cannot listen on {place}: {source}")]
     Listen {
-        /// The port asked for.
-        port: u16,
+        /// The address and port asked for.
+        place: std::net::SocketAddr,
         /// What the operating system said.
         source: io::Error,
     },

@@ -1,6 +1,6 @@
 //! A running server.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -26,7 +26,7 @@ impl Server {
         Self { url: format!("http://{address}"), stop: Some(stop), task: Some(task) }
     }
 
-    /// The endpoint for clients, as `http://127.0.0.1:PORT`.
+    /// The endpoint for clients, as `http://ADDRESS:PORT`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -45,11 +45,25 @@ impl Server {
     }
 }
 
-/// Listens on 127.0.0.1; port 0 takes a free one.
-pub(crate) async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), EmbeddedError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .map_err(|source| EmbeddedError::Listen { port, source })?;
-    let address = listener.local_addr().map_err(|source| EmbeddedError::Listen { port, source })?;
+/// Where a server listens: a port alone is one of 127.0.0.1, and port 0 takes a free one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(SocketAddr);
+
+impl From<u16> for Place {
+    fn from(port: u16) -> Self {
+        Self(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+}
+
+impl From<(IpAddr, u16)> for Place {
+    fn from(place: (IpAddr, u16)) -> Self {
+        Self(SocketAddr::from(place))
+    }
+}
+
+/// Listens there.
+pub(crate) async fn listen(Place(place): Place) -> Result<(TcpListener, SocketAddr), EmbeddedError> {
+    let listener = TcpListener::bind(place).await.map_err(|source| EmbeddedError::Listen { place, source })?;
+    let address = listener.local_addr().map_err(|source| EmbeddedError::Listen { place, source })?;
     Ok((listener, address))
 }

@@ -32,7 +32,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::folder::DataFolder;
 use crate::server::listen;
-use crate::{EmbeddedError, Server, Storage};
+use crate::{EmbeddedError, Place, Server, Storage};
 
 /// The key pair that requests must be signed with.
 #[derive(Clone)]
@@ -76,7 +76,7 @@ pub struct ObjectCreated {
     pub etag: String,
 }
 
-/// Starts S3 on 127.0.0.1; port 0 takes a free one.
+/// Starts S3: on a port of 127.0.0.1, or at a [`Place`].
 ///
 /// With [`Storage::Folder`] the objects are in `s3/objects/BUCKET/KEY` below it. An object appears whole or not at all, also
 /// when the process is killed. After each put, copy and completed multipart upload the object is sent to `created`.
@@ -86,7 +86,7 @@ pub struct ObjectCreated {
 /// The folder is in use or cannot be written, or the port is taken.
 pub async fn start_s3(
     storage: &Storage,
-    port: u16,
+    place: impl Into<Place>,
     credentials: &Credentials,
     created: Option<UnboundedSender<ObjectCreated>>,
 ) -> Result<Server, EmbeddedError> {
@@ -97,6 +97,6 @@ pub async fn start_s3(
     let store = store::Store::open(&folder.path().join("objects"), created)?;
     let mut service = S3ServiceBuilder::new(guard::Guard::new(store));
     service.set_auth(OneKey(credentials.clone()));
-    let (listener, address) = listen(port).await?;
+    let (listener, address) = listen(place.into()).await?;
     Ok(serve::spawn(listener, address, service.build(), folder))
 }

@@ -1,0 +1,306 @@
+//! The examples: the models and the keys that the files of `events/` name, under ids that never change.
+//!
+//! Their secrets are in the repository. They belong into the stores of this process alone, and [`super::Local::start`] sees to it.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use fulcrum_core::auth::{ApiKey, Scope, Secret};
+use fulcrum_core::domain::{Checked, Lease, Model, Optimization, OptimizationStatus, Served, Serving};
+use fulcrum_core::store::{OptimizationChange, StoreError, snapshots_prefix};
+use fulcrum_core::{ApiError, App, Body};
+use lambda_http::http::Request;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::gateway::dispatch;
+use crate::error::CliError;
+
+/// Whose the examples are.
+pub const ORGANIZATION: &str = "org_example";
+/// Whose one of them is instead, so that there is something that nobody may see.
+pub const OTHER_ORGANIZATION: &str = "org_other";
+/// May do everything in [`ORGANIZATION`].
+pub const KEY: &str = "flk_ZXhhbXBsZSBrZXksIGxvY2FsIHN0b3JlcyBvbmx5ISE";
+/// May only read there.
+pub const READ_ONLY_KEY: &str = "flk_ZXhhbXBsZSBrZXksIG1heSBvbmx5IHJlYWQuLi4uLi4";
+/// Revoked.
+pub const REVOKED_KEY: &str = "flk_ZXhhbXBsZSBrZXkgdGhhdCB3YXMgcmV2b2tlZC4uLi4";
+
+/// One model with its optimization.
+struct Example {
+    number: u128,
+    name: &'static str,
+    organization: &'static str,
+    snapshots: &'static [Snapshot],
+    then: Then,
+}
+
+/// What a snapshot's one file holds.
+#[derive(Clone, Copy)]
+enum Snapshot {
+    /// 400 exposures of [`small`].
+    First,
+    /// Twice as many.
+    Second,
+    /// A line that is not JSON.
+    Broken,
+    /// Some contexts of [`large`].
+    Large,
+}
+
+/// What happens to it.
+#[derive(Clone, Copy)]
+enum Then {
+    Nothing,
+    /// It is trained on each of its snapshots.
+    Train,
+    Archive,
+    /// A run that never ends holds it.
+    Hold,
+    /// Its optimization is over.
+    Complete,
+}
+
+impl Snapshot {
+    fn id(self) -> &'static str {
+        match self {
+            Self::First | Self::Broken | Self::Large => "2026-11-01T00-00-00Z",
+            Self::Second => "2026-11-02T00-00-00Z",
+        }
+    }
+
+    fn cells(self) -> String {
+        let line = |headline: &str, device: &str, n: u32, rewards: u32| {
+            let cell = json!({
+                "variant": {"headline": headline}, "context": {"device": device}, "n": n, "reward_sum": rewards,
+            });
+            format!("{cell}\n")
+        };
+        let small = |times: u32| {
+            let cells =
+                [("A", "desktop", 120, 6), ("A", "mobile", 80, 4), ("B", "desktop", 110, 22), ("B", "mobile", 90, 18)];
+            cells.map(|(headline, device, n, rewards)| line(headline, device, times * n, times * rewards)).concat()
+        };
+        match self {
+            Self::First => small(1),
+            Self::Second => small(2),
+            Self::Broken => "{\"variant\": {\"headline\": \"A\"}, \"n\": 12\n".to_owned(),
+            Self::Large => {
+                let cell = |i: u32| {
+                    let cell = json!({
+                        "variant": {"headline": i % 10, "image": i % 7 % 5},
+                        "context": {"country": i % 16, "hour": i / 16 % 16, "source": i / 256},
+                        "n": 20, "reward_sum": i % 5,
+                    });
+                    format!("{cell}\n")
+                };
+                (0..1_200).map(cell).collect::<Vec<_>>().concat()
+            }
+        }
+    }
+}
+
+/// Two headlines on two devices.
+fn small() -> Value {
+    json!({
+        "design_factors": [{"name": "headline", "dtype": "str", "levels": ["A", "B"]}],
+        "context_factors": [{"name": "device", "dtype": "str", "levels": ["desktop", "mobile"]}],
+        "reward": {"name": "signup", "type": "bool"},
+        "attribution": {"type": "last_touch", "conversion_window_hours": 24},
+    })
+}
+
+/// Fifty variants in so many contexts that only those that were seen are compiled, and that their policy is an object.
+fn large() -> Value {
+    let levels = |n: u32| (0..n).map(|level| level.to_string()).collect::<Vec<_>>();
+    let factor = |name: &str, n| json!({"name": name, "dtype": "str", "levels": levels(n)});
+    let mut config = small();
+    config["design_factors"] = json!([factor("headline", 10), factor("image", 5)]);
+    config["context_factors"] = json!([factor("country", 16), factor("hour", 16), factor("source", 16)]);
+    config
+}
+
+const EXAMPLES: [Example; 14] = [
+    example(1, "trained twice", &[Snapshot::First, Snapshot::Second], Then::Train),
+    example(2, "trained twice, to roll back", &[Snapshot::First, Snapshot::Second], Then::Train),
+    example(3, "to train", &[Snapshot::First], Then::Nothing),
+    example(4, "to delete", &[], Then::Nothing),
+    example(5, "deleted", &[Snapshot::First], Then::Archive),
+    example(6, "without a snapshot", &[], Then::Nothing),
+    example(7, "with a broken snapshot", &[Snapshot::Broken], Then::Nothing),
+    example(8, "held by a run", &[Snapshot::First], Then::Hold),
+    example(9, "to retrain", &[Snapshot::First], Then::Nothing),
+    Example {
+        number: 10,
+        name: "of another organization",
+        organization: OTHER_ORGANIZATION,
+        snapshots: &[Snapshot::First],
+        then: Then::Nothing,
+    },
+    example(11, "to rename", &[], Then::Nothing),
+    example(12, "completed", &[], Then::Complete),
+    example(13, "deleted, to be followed", &[], Then::Archive),
+    example(14, "large", &[Snapshot::Large], Then::Train),
+];
+
+const fn example(number: u128, name: &'static str, snapshots: &'static [Snapshot], then: Then) -> Example {
+    Example { number, name, organization: ORGANIZATION, snapshots, then }
+}
+
+/// The id of an example's model: 00000001-0000-4000-8000-00000000000a is the first.
+#[must_use]
+pub fn model_id(number: u128) -> Uuid {
+    Uuid::from_u128((number << 96) | 0x4000_8000_0000_0000_000a)
+}
+
+/// The id of an example's optimization: 00000001-0000-4000-8000-00000000000b is the first.
+#[must_use]
+pub fn optimization_id(number: u128) -> Uuid {
+    Uuid::from_u128((number << 96) | 0x4000_8000_0000_0000_000b)
+}
+
+/// Puts the examples into the stores of `app`. What is there already stays as it is.
+///
+/// # Errors
+/// [`CliError`] of storage or of a training run.
+pub async fn put(app: &App) -> Result<(), CliError> {
+    key(app, 1, KEY, &Scope::ALL, None).await?;
+    key(app, 2, READ_ONLY_KEY, &[Scope::ModelsRead], None).await?;
+    key(app, 3, REVOKED_KEY, &Scope::ALL, Some(app.clock.now())).await?;
+    for example in &EXAMPLES {
+        example.put(app).await?;
+    }
+    Ok(())
+}
+
+async fn key(
+    app: &App,
+    number: u128,
+    secret: &str,
+    scopes: &[Scope],
+    revoked_at: Option<DateTime<Utc>>,
+) -> Result<(), CliError> {
+    let secret = Secret::parse(secret).ok_or_else(|| ApiError::internal("an example's secret is none"))?;
+    let key = ApiKey {
+        id: Uuid::from_u128((number << 96) | 0x4000_8000_0000_0000_000c),
+        hash: secret.hash(),
+        organization_id: ORGANIZATION.to_owned(),
+        name: "example".to_owned(),
+        scopes: scopes.to_vec(),
+        created_at: app.clock.now(),
+        revoked_at,
+    };
+    unless_there(app.table.create_key(&key).await)
+}
+
+/// A condition that does not hold says that the example is there from an earlier start.
+fn unless_there(done: Result<(), StoreError>) -> Result<(), CliError> {
+    match done {
+        Ok(()) | Err(StoreError::Condition { .. }) => Ok(()),
+        Err(other) => Err(other.into()),
+    }
+}
+
+impl Example {
+    async fn put(&self, app: &App) -> Result<(), CliError> {
+        self.create(app).await?;
+        let (id, organization) = (model_id(self.number), self.organization);
+        let version = app.model(organization, id).await?.highest_version;
+        for (round, snapshot) in (1..).zip(self.snapshots) {
+            let prefix = snapshots_prefix(organization, &optimization_id(self.number).to_string());
+            let object = |name: &str| format!("{prefix}{}/{name}", snapshot.id());
+            app.bucket.put(&object("cells/part-0.jsonl"), Bytes::from(snapshot.cells()).into()).await?;
+            app.bucket.put(&object("_SUCCESS"), Bytes::new().into()).await?;
+            if matches!(self.then, Then::Train) && version < round {
+                train(app, id).await?;
+            }
+        }
+        match self.then {
+            Then::Nothing | Then::Train => Ok(()),
+            Then::Archive => Ok(app.delete_model(organization, id).await?),
+            Then::Hold => {
+                let expires_at = DateTime::from_timestamp(32_472_144_000, 0).unwrap_or_default();
+                let lease = Lease { owner: "example".to_owned(), expires_at };
+                app.table.take(organization, id, &lease, app.clock.now()).await?;
+                Ok(())
+            }
+            Then::Complete => {
+                let status = Some(OptimizationStatus::Completed);
+                let change = OptimizationChange { name: None, status, at: app.clock.now() };
+                Ok(app.table.change_optimization(organization, optimization_id(self.number), &change).await?)
+            }
+        }
+    }
+
+    async fn create(&self, app: &App) -> Result<(), CliError> {
+        let now = app.clock.now();
+        let model = serde_json::from_value(json!({
+            "id": model_id(self.number),
+            "organization_id": self.organization,
+            "optimization_id": optimization_id(self.number),
+            "model_type": "cmab",
+            "config": match self.snapshots {
+                [Snapshot::Large] => large(),
+                _ => small(),
+            },
+            "created_at": now.timestamp_millis(),
+            "updated_at": now.timestamp_millis(),
+        }));
+        let model: Model = model.map_err(ApiError::internal)?;
+        let config = Checked::new(model.model_type, model.config.clone())?.config;
+        let model = Model { config, ..model };
+        let optimization = Optimization {
+            id: model.optimization_id,
+            organization_id: model.organization_id.clone(),
+            name: self.name.to_owned(),
+            status: OptimizationStatus::Live,
+            model_id: Some(model.id),
+            holdout_percentage: 10.0,
+            created_at: now,
+            updated_at: now,
+        };
+        let serving = Serving {
+            optimization_id: optimization.id,
+            organization_id: optimization.organization_id.clone(),
+            status: optimization.status,
+            holdout_percentage: optimization.holdout_percentage,
+            served: Some(Served::untrained(model.id, model.model_type, model.config.clone())),
+        };
+        unless_there(app.table.create_both(&optimization, &model, &serving).await)
+    }
+}
+
+/// Trains through the API, as a client would.
+async fn train(app: &App, id: Uuid) -> Result<(), CliError> {
+    let request = Request::post(format!("/api/v2/models/{id}/train"))
+        .header("authorization", format!("Bearer {KEY}"))
+        .body(Bytes::new())
+        .map_err(ApiError::internal)?;
+    let answer = dispatch(app, request).await;
+    if answer.status().is_success() {
+        return Ok(());
+    }
+    let text = match answer.body() {
+        Body::Text(text) => text.as_str(),
+        _ => "no text",
+    };
+    Err(ApiError::internal(format!("an example was not trained: {text}")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_the_documented_ones() {
+        assert_eq!(model_id(1).to_string(), "00000001-0000-4000-8000-00000000000a");
+        assert_eq!(optimization_id(12).to_string(), "0000000c-0000-4000-8000-00000000000b");
+    }
+
+    #[test]
+    fn secrets_are_secrets_and_say_what_they_are() {
+        for key in [KEY, READ_ONLY_KEY, REVOKED_KEY] {
+            assert!(Secret::parse(key).is_some(), "{key}");
+        }
+    }
+}

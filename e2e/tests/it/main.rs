@@ -1,0 +1,9 @@
+//! What is deployed, as far as it can be shown without a cloud: the template, the functions' permissions, the built functions.
+
+mod binaries;
+mod events;
+mod permissions;
+mod recorder;
+mod stage;
+mod template;
+mod yaml;

@@ -1,0 +1,92 @@
+//! Each function's policy in the template is what its calls need: nothing is missing, nothing is to spare.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fulcrum::local::gateway::invoke_event;
+use fulcrum_core::App;
+use serde_json::json;
+
+use crate::events::{self, Event, logical_name};
+use crate::recorder::{Need, Recorder};
+use crate::stage::{BUCKET, Stage, TABLE};
+use crate::yaml::{Grant, Template};
+
+impl Grant {
+    fn covers(&self, need: &Need) -> bool {
+        let key = match (&self.pattern, &need.key) {
+            (Some(pattern), Some(key)) => matches(pattern, key),
+            (None, _) | (_, None) => true,
+        };
+        self.action == need.action && matches(&self.resource, &need.resource) && key
+    }
+}
+
+/// Whether a text is of a pattern that may end with `*`.
+fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => text.starts_with(beginning),
+        None => text == pattern,
+    }
+}
+
+/// What each function needed for all of its events.
+async fn needs() -> BTreeMap<String, BTreeSet<Need>> {
+    let stage = Stage::set().await;
+    let sdk = stage.stores.sdk();
+    let recorder = Recorder::new(sdk.http_client().unwrap());
+    let recorded = sdk.to_builder().http_client(recorder.clone()).build();
+    let mut needs: BTreeMap<String, BTreeSet<Need>> = BTreeMap::new();
+    for event in events::all() {
+        // Each event meets a fresh process, with nothing at hand.
+        let app = App::new(&recorded, stage.stores.endpoints(), TABLE, BUCKET);
+        let answer = answer(&app, &event).await;
+        assert_eq!(Event::outcome_of(&answer), event.outcome, "{}: {answer}", event.name);
+        needs.entry(event.function().to_owned()).or_default().extend(recorder.take());
+    }
+    stage.stores.shutdown().await;
+    needs
+}
+
+async fn answer(app: &App, event: &Event) -> serde_json::Value {
+    let response = invoke_event(app, event.function(), &event.text).await.unwrap();
+    json!({"statusCode": response.status().as_u16()})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn policies_allow_what_the_calls_need_and_no_more() {
+    let template = Template::read();
+    let mut wrong = Vec::new();
+    for (function, needs) in needs().await {
+        let grants = template.grants(&logical_name(&function));
+        for need in needs.iter().filter(|need| !grants.iter().any(|grant| grant.covers(need))) {
+            wrong.push(format!("{function} lacks {need:?}"));
+        }
+        for grant in grants.iter().filter(|grant| !needs.iter().any(|need| grant.covers(need))) {
+            // The platform itself polls the queue, in the function's name.
+            if !grant.action.starts_with("sqs:") {
+                wrong.push(format!("{function} does not use {grant:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_grant_covers_what_it_says() {
+    let grant = |resource: &str, pattern: Option<&str>| Grant {
+        action: "dynamodb:GetItem".into(),
+        resource: resource.into(),
+        pattern: pattern.map(str::to_owned),
+    };
+    let need = |resource: &str, key: &str| Need {
+        action: "dynamodb:GetItem".into(),
+        resource: resource.into(),
+        key: Some(key.into()),
+    };
+    assert!(grant("Table", Some("ORG#*")).covers(&need("Table", "ORG#a")));
+    assert!(!grant("Table", Some("ORG#*")).covers(&need("Table", "APIKEY#a")));
+    assert!(!grant("Table", None).covers(&need("Table/index/by_update", "ORG#a")));
+    assert!(grant("Table/index/*", None).covers(&need("Table/index/by_update", "ORG#a")));
+    let other = Grant { action: "dynamodb:PutItem".into(), ..grant("Table", None) };
+    assert!(!other.covers(&need("Table", "ORG#a")));
+}
