@@ -144,13 +144,16 @@ pub enum ModelsCommand {
         #[command(flatten)]
         service: ServiceArgs,
     },
-    /// Train a model on the latest complete snapshot of its optimization.
+    /// Train a model on the latest complete snapshot of its optimization, after a run that holds it.
     Train {
         /// The model.
         id: Uuid,
         /// Explore more in this factor, as in headline=0.1. May be given several times.
         #[arg(long, value_name = "FACTOR=NUMBER", value_parser = bias)]
         bias: Vec<(String, f64)>,
+        /// Do not wait for the run: it waits in the queue, and `models show` tells when it is done.
+        #[arg(long)]
+        no_wait: bool,
         /// Where the service is and who calls.
         #[command(flatten)]
         service: ServiceArgs,

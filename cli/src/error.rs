@@ -16,6 +16,8 @@ pub enum CliError {
         status: u16,
         /// The answer.
         body: Value,
+        /// Whether it says that the same request may succeed later.
+        may_pass: bool,
     },
     /// The service answered something that is not its envelope.
     #[error("{url} answered with status {status} and something that is not this API's JSON: {beginning:?}")]

@@ -13,7 +13,7 @@ use crate::logging;
 use crate::screen::{Screen, say};
 
 /// One line per request, and whatever is worth a warning.
-const LOG_FILTER: &str = "warn,dynoxide=error,fulcrum=info,fulcrum_core=info";
+const LOG_FILTER: &str = "warn,dynoxide=error,fulcrum=info,fulcrum_core=info,retrain=info";
 
 pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
     logging::init(LOG_FILTER);
@@ -36,6 +36,7 @@ pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
         table: args.table,
         bucket: args.bucket,
         lease: TimeDelta::seconds(args.training_lease),
+        events: true,
     })
     .await?;
     // Listening for signals begins before anybody is told that the service is up.

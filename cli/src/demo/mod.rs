@@ -70,6 +70,8 @@ async fn start(port: Option<u16>) -> Result<Local, CliError> {
         table: "fulcrum".to_owned(),
         bucket: "fulcrum".to_owned(),
         lease: TimeDelta::seconds(60),
+        // The demonstration shows the call; the event would train the same snapshot at the same moment.
+        events: false,
     };
     match (port, Local::start(settings(port.unwrap_or(PORT))).await) {
         (None, Err(CliError::Listen { .. })) => Local::start(settings(0)).await,

@@ -1,8 +1,10 @@
 //! The whole service on this machine: stores, functions and gateway in one process.
 
 mod env_file;
+mod events;
 pub mod gateway;
 mod keys;
+mod queue;
 mod server;
 mod stores;
 
@@ -14,9 +16,12 @@ use fulcrum_core::app::Endpoints;
 use fulcrum_core::auth::Scope;
 use fulcrum_core::store::StoreError;
 use tempfile::TempDir;
+use tokio::sync::mpsc::unbounded_channel;
 
 pub use env_file::{FILE_NAME, LocalEnv};
+pub use events::Events;
 pub use keys::new_key;
+pub use queue::Queue;
 pub use server::{HttpServer, listen};
 pub use stores::{Stores, Wanted};
 
@@ -39,6 +44,8 @@ pub struct Settings {
     pub bucket: String,
     /// How long a training run's hold on a model lasts without a sign of life.
     pub lease: TimeDelta,
+    /// Whether complete snapshots, requests and the schedule train models, as the deployed rules have it.
+    pub events: bool,
 }
 
 /// A running local service.
@@ -50,6 +57,7 @@ pub struct Local {
     pub env_file: PathBuf,
     app: App,
     http: HttpServer,
+    events: Option<Events>,
     stores: Stores,
     temporary: Option<TempDir>,
 }
@@ -65,7 +73,9 @@ impl Local {
         let (folder, temporary) = data_folder(settings.data.as_deref())?;
         let env_file = folder.join(FILE_NAME);
         let before = LocalEnv::read(&env_file);
+        let (created, objects) = unbounded_channel();
         let wanted = Wanted {
+            created: settings.events.then_some(created),
             folder: settings.data.is_some().then(|| folder.clone()),
             port: listener.local_addr().map_err(|source| CliError::Listen { port: settings.port, source })?.port(),
             endpoints: settings.endpoints,
@@ -96,7 +106,9 @@ impl Local {
             store: stores.access().clone(),
         };
         env.write(&env_file)?;
-        Ok(Self { env, env_file, app, http, stores, temporary })
+        let objects = stores.own_s3().then_some(objects);
+        let events = settings.events.then(|| Events::start(app.clone(), objects));
+        Ok(Self { env, env_file, app, http, events, stores, temporary })
     }
 
     /// The app that the functions run on.
@@ -109,6 +121,9 @@ impl Local {
     /// that the table is in a server that goes on.
     pub async fn shutdown(self) {
         self.http.shutdown().await;
+        if let Some(events) = self.events {
+            events.shutdown().await;
+        }
         if self.temporary.is_some()
             && let Err(error) = keys::revoke_secret(&self.app, &self.env.api_key).await
         {

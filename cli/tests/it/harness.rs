@@ -117,7 +117,7 @@ impl TestServer {
     }
 
     pub async fn start_with(folder: Option<PathBuf>, change: impl FnOnce(App) -> App) -> Self {
-        let wanted = Wanted { folder, port: 0, endpoints: Endpoints::default() };
+        let wanted = Wanted { folder, port: 0, endpoints: Endpoints::default(), created: None };
         let stores = Stores::start(wanted, None).await.unwrap();
         let app = change(App::new(stores.sdk(), stores.endpoints(), "table", "bucket"));
         app.table.create_if_missing().await.unwrap();

@@ -9,6 +9,7 @@ mod gateway;
 mod harness;
 mod lists;
 mod process;
+mod retraining;
 mod serving;
 mod shapes;
 mod training;
