@@ -8,6 +8,7 @@ mod errors;
 mod gateway;
 mod harness;
 mod lists;
+mod log;
 mod process;
 mod retraining;
 mod serving;

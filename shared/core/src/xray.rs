@@ -23,9 +23,15 @@ impl Trace {
         Some(Self { root: field("Root")?.to_owned(), parent: field("Parent")?.to_owned() })
     }
 
-    /// Sends what a request was to the daemon at `AWS_XRAY_DAEMON_ADDRESS`. What cannot be sent is lost, as is X-Ray's way.
+    /// Sends what a request was to the daemon at `AWS_XRAY_DAEMON_ADDRESS`, if there is one.
     pub fn send(&self, name: &str, took: Duration, annotations: &[(&str, Value)]) {
-        let Ok(daemon) = std::env::var("AWS_XRAY_DAEMON_ADDRESS") else { return };
+        if let Ok(daemon) = std::env::var("AWS_XRAY_DAEMON_ADDRESS") {
+            self.send_to(&daemon, name, took, annotations);
+        }
+    }
+
+    /// Sends it to a daemon. What cannot be sent is lost, as is X-Ray's way.
+    fn send_to(&self, daemon: &str, name: &str, took: Duration, annotations: &[(&str, Value)]) {
         let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else { return };
         let packet = self.packet(name, now, took, annotations);
         let sent = UdpSocket::bind(("0.0.0.0", 0)).and_then(|socket| socket.send_to(packet.as_bytes(), daemon));
@@ -64,6 +70,18 @@ mod tests {
         for header in ["", "Root=1-a-b;Parent=c;Sampled=0", "Root=1-a-b;Sampled=1", "Parent=c;Sampled=1", "Sampled"] {
             assert_eq!(Trace::parse(header), None, "{header}");
         }
+    }
+
+    #[test]
+    fn the_daemon_gets_the_packet() {
+        let daemon = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+        daemon.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let address = daemon.local_addr().unwrap().to_string();
+        Trace::parse(HEADER).unwrap().send_to(&address, "GET /", Duration::from_millis(5), &[("status", json!(200))]);
+        let mut packet = [0; 2048];
+        let (length, _) = daemon.recv_from(&mut packet).unwrap();
+        let text = std::str::from_utf8(&packet[..length]).unwrap();
+        assert!(text.contains(r#""annotations":{"status":200}"#), "{text}");
     }
 
     #[test]
