@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use fulcrum_core::app::Endpoints;
+use fulcrum_core::auth::Issuer;
 use tokio::signal;
 
 use crate::args::LocalArgs;
@@ -36,6 +37,7 @@ pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
         table: args.table,
         bucket: args.bucket,
         lease: TimeDelta::seconds(args.training_lease),
+        issuer: Issuer::from_env()?,
     })
     .await?;
     // Listening for signals begins before anybody is told that the service is up.

@@ -70,6 +70,7 @@ async fn start(port: Option<u16>) -> Result<Local, CliError> {
         table: "fulcrum".to_owned(),
         bucket: "fulcrum".to_owned(),
         lease: TimeDelta::seconds(60),
+        issuer: None,
     };
     match (port, Local::start(settings(port.unwrap_or(PORT))).await) {
         (None, Err(CliError::Listen { .. })) => Local::start(settings(0)).await,

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use fulcrum_core::App;
 use fulcrum_core::app::Endpoints;
-use fulcrum_core::auth::Scope;
+use fulcrum_core::auth::{Issuer, Scope};
 use fulcrum_core::store::StoreError;
 use tempfile::TempDir;
 
@@ -39,6 +39,8 @@ pub struct Settings {
     pub bucket: String,
     /// How long a training run's hold on a model lasts without a sign of life.
     pub lease: TimeDelta,
+    /// The issuer whose JWTs are accepted beside API keys.
+    pub issuer: Option<Issuer>,
 }
 
 /// A running local service.
@@ -73,7 +75,7 @@ impl Local {
         let elsewhere = wanted.endpoints.clone();
         let stores = Stores::start(wanted, before.as_ref()).await?;
         let app = App::new(stores.sdk(), stores.endpoints(), &settings.table, &settings.bucket);
-        let app = App { lease: settings.lease, ..app };
+        let app = App { lease: settings.lease, issuer: settings.issuer, ..app };
         let away = |variable: &'static str, url: Option<String>| {
             move |source: StoreError| match url {
                 Some(url) => CliError::StoreAway { variable, url, source },

@@ -9,6 +9,7 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use chrono::TimeDelta;
 
+use crate::auth::Issuer;
 use crate::calls::CountCalls;
 use crate::clock::{Clock, SystemClock};
 use crate::store::{Bucket, Table};
@@ -29,6 +30,8 @@ pub struct App {
     pub serving: ServingCache,
     /// Threads that a training run may use.
     pub threads: usize,
+    /// The issuer whose JWTs are accepted beside API keys.
+    pub issuer: Option<Issuer>,
 }
 
 /// Why a function does not start.
@@ -89,8 +92,10 @@ impl App {
         let (table, bucket) = (required("TABLE_NAME")?, required("BUCKET_NAME")?);
         let lease = number("TRAINING_LEASE_SECONDS", 60, 1..=3600)?;
         let cache = number("SERVING_CACHE_SECONDS", 30, 0..=3600)?;
+        let issuer = Issuer::from_env()?;
         let config = sdk_config().await;
         Ok(Self {
+            issuer,
             lease: TimeDelta::seconds(lease),
             serving: ServingCache::new(TimeDelta::seconds(cache)),
             ..Self::new(&config, &Endpoints::from_env(), &table, &bucket)
@@ -113,6 +118,7 @@ impl App {
             lease: TimeDelta::seconds(60),
             serving: ServingCache::new(TimeDelta::seconds(30)),
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            issuer: None,
         }
     }
 }
