@@ -5,7 +5,7 @@ mod serving;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use fulcrum_core::auth::Scope;
+use fulcrum_core::auth::{Scope, is_organization_id};
 use uuid::Uuid;
 
 pub use serving::{OptimizationsCommand, ServeArgs};
@@ -286,11 +286,8 @@ fn scope(text: &str) -> Result<Scope, String> {
     })
 }
 
-/// An organization's id becomes a part of keys in both stores, where / and # separate.
 fn organization(text: &str) -> Result<String, String> {
-    let good =
-        !text.is_empty() && text.len() <= 128 && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-    if good && !text.starts_with('.') {
+    if is_organization_id(text) {
         Ok(text.to_owned())
     } else {
         Err("an organization id has 1 to 128 letters, digits and _ - .".into())

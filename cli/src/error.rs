@@ -93,6 +93,9 @@ pub enum CliError {
         /// The organization that was searched.
         organization: String,
     },
+    /// The environment.
+    #[error(transparent)]
+    Config(#[from] fulcrum_core::app::ConfigError),
     /// Storage.
     #[error("storage: {0}")]
     Store(#[from] StoreError),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use fulcrum_core::app::Endpoints;
+use fulcrum_core::auth::Issuer;
 use tokio::signal;
 
 use crate::args::LocalArgs;
@@ -37,6 +38,7 @@ pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
         bucket: args.bucket,
         lease: TimeDelta::seconds(args.training_lease),
         events: true,
+        issuer: Issuer::from_env()?,
     })
     .await?;
     // Listening for signals begins before anybody is told that the service is up.

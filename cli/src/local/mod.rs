@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use fulcrum_core::App;
 use fulcrum_core::app::Endpoints;
-use fulcrum_core::auth::Scope;
+use fulcrum_core::auth::{Issuer, Scope};
 use fulcrum_core::store::StoreError;
 use tempfile::TempDir;
 use tokio::sync::mpsc::unbounded_channel;
@@ -28,7 +28,7 @@ pub use stores::{Stores, Wanted};
 use crate::error::CliError;
 
 /// What a local service is to be.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// The port of the service; 0 takes any that is free.
     pub port: u16,
@@ -46,6 +46,8 @@ pub struct Settings {
     pub lease: TimeDelta,
     /// Whether complete snapshots, requests and the schedule train models, as the deployed rules have it.
     pub events: bool,
+    /// The issuer whose JWTs are accepted beside API keys.
+    pub issuer: Option<Issuer>,
 }
 
 /// A running local service.
@@ -83,7 +85,7 @@ impl Local {
         let elsewhere = wanted.endpoints.clone();
         let stores = Stores::start(wanted, before.as_ref()).await?;
         let app = App::new(stores.sdk(), stores.endpoints(), &settings.table, &settings.bucket);
-        let app = App { lease: settings.lease, ..app };
+        let app = App { lease: settings.lease, issuer: settings.issuer, ..app };
         let away = |variable: &'static str, url: Option<String>| {
             move |source: StoreError| match url {
                 Some(url) => CliError::StoreAway { variable, url, source },

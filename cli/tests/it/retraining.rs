@@ -364,6 +364,7 @@ async fn a_local_service_trains_what_is_put_into_its_bucket() {
         bucket: "bucket".to_owned(),
         lease: TimeDelta::seconds(60),
         events: true,
+        issuer: None,
     };
     let local = Local::start(settings).await.unwrap();
     let new = serde_json::from_value(data::mab()).unwrap();

@@ -10,6 +10,7 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use chrono::TimeDelta;
 
+use crate::auth::Issuer;
 use crate::calls::CountCalls;
 use crate::clock::{Clock, SystemClock};
 use crate::metrics::Metrics;
@@ -35,6 +36,8 @@ pub struct App {
     pub synchronous_bytes: u64,
     /// Where metrics go.
     pub metrics: Metrics,
+    /// The issuer whose JWTs are accepted beside API keys.
+    pub issuer: Option<Issuer>,
 }
 
 /// [`App::synchronous_bytes`] where nothing else is said: a quarter of a gibibyte is read and counted well within the 30 s
@@ -101,10 +104,12 @@ impl App {
         let cache = number("SERVING_CACHE_SECONDS", 30, 0..=3600)?;
         let synchronous = number("SYNCHRONOUS_SNAPSHOT_BYTES", SYNCHRONOUS_BYTES.cast_signed(), 0..=i64::MAX)?;
         let stage = std::env::var("STAGE").ok().filter(|stage| !stage.is_empty());
+        let issuer = Issuer::from_env()?;
         let config = sdk_config().await;
         Ok(Self {
             synchronous_bytes: synchronous.unsigned_abs(),
             metrics: Metrics::on_stdout(stage.as_deref().unwrap_or("none")),
+            issuer,
             lease: TimeDelta::seconds(lease),
             serving: ServingCache::new(TimeDelta::seconds(cache)),
             ..Self::new(&config, &Endpoints::from_env(), &table, &bucket)
@@ -129,6 +134,7 @@ impl App {
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             synchronous_bytes: SYNCHRONOUS_BYTES,
             metrics: Metrics::off(),
+            issuer: None,
         }
     }
 }
