@@ -39,6 +39,8 @@ async fn measure(requests: usize) -> Result<(), Error> {
         table: "fulcrum".to_owned(),
         bucket: "fulcrum".to_owned(),
         lease: TimeDelta::seconds(60),
+        events: false,
+        issuer: None,
     };
     let local = Local::start(settings).await.map_err(failed)?;
     let new: NewOptimization = serde_json::from_value(optimization()).map_err(failed)?;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use fulcrum_core::auth::Scope;
+use fulcrum_core::auth::{Scope, is_organization_id};
 use uuid::Uuid;
 
 pub use serving::{OptimizationsCommand, ServeArgs};
@@ -151,13 +151,16 @@ pub enum ModelsCommand {
         #[command(flatten)]
         service: ServiceArgs,
     },
-    /// Train a model on the latest complete snapshot of its optimization.
+    /// Train a model on the latest complete snapshot of its optimization, after a run that holds it.
     Train {
         /// The model.
         id: Uuid,
         /// Explore more in this factor, as in headline=0.1. May be given several times.
         #[arg(long, value_name = "FACTOR=NUMBER", value_parser = bias)]
         bias: Vec<(String, f64)>,
+        /// Do not wait for the run: it waits in the queue, and `models show` tells when it is done.
+        #[arg(long)]
+        no_wait: bool,
         /// Where the service is and who calls.
         #[command(flatten)]
         service: ServiceArgs,
@@ -290,11 +293,8 @@ fn scope(text: &str) -> Result<Scope, String> {
     })
 }
 
-/// An organization's id becomes a part of keys in both stores, where / and # separate.
 fn organization(text: &str) -> Result<String, String> {
-    let good =
-        !text.is_empty() && text.len() <= 128 && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-    if good && !text.starts_with('.') {
+    if is_organization_id(text) {
         Ok(text.to_owned())
     } else {
         Err("an organization id has 1 to 128 letters, digits and _ - .".into())

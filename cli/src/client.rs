@@ -8,7 +8,7 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use lambda_http::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use lambda_http::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
 use lambda_http::http::{Method, Request};
 use serde_json::Value;
 use url::Url;
@@ -26,6 +26,8 @@ pub struct Client {
     base: Url,
     /// Absent for the endpoints that take no token.
     authorization: Option<HeaderValue>,
+    /// Whether long work is to be done after the answer.
+    later: bool,
 }
 
 impl Client {
@@ -37,7 +39,7 @@ impl Client {
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", api_key.trim()))
             .map_err(|_| CliError::ApiKey { cause: "it has characters that no key has".into() })?;
         authorization.set_sensitive(true);
-        Ok(Self { base: base(url)?, authorization: Some(authorization) })
+        Ok(Self { base: base(url)?, authorization: Some(authorization), later: false })
     }
 
     /// A client of the endpoints that take no token.
@@ -45,7 +47,13 @@ impl Client {
     /// # Errors
     /// [`CliError::Url`].
     pub fn open(url: &str) -> Result<Self, CliError> {
-        Ok(Self { base: base(url)?, authorization: None })
+        Ok(Self { base: base(url)?, authorization: None, later: false })
+    }
+
+    /// The same client, which asks not to wait for long work.
+    #[must_use]
+    pub fn later(self) -> Self {
+        Self { later: true, ..self }
     }
 
     /// The client that the command line describes. The key comes from a file or from the environment, never from an argument,
@@ -82,6 +90,9 @@ impl Client {
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
+        if self.later {
+            request = request.header("prefer", "respond-async");
+        }
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
@@ -95,11 +106,12 @@ impl Client {
                 if e.is_connect() { CliError::Unreachable { url: url.clone(), cause } } else { no_answer(cause) }
             })?;
             let status = response.status();
+            let may_pass = response.headers().contains_key(RETRY_AFTER);
             let body = response.into_body().collect().await.map_err(|e| no_answer(causes(&e)))?.to_bytes();
-            Ok::<_, CliError>((status, body))
+            Ok::<_, CliError>((status, may_pass, body))
         };
         let timed = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;
-        let (status, bytes) =
+        let (status, may_pass, bytes) =
             timed.map_err(|_| no_answer(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs())))??;
         let not_the_api = || CliError::NotTheApi {
             url: url.clone(),
@@ -110,7 +122,7 @@ impl Client {
         if status.is_success() && body.get("meta").is_some() {
             Ok(body)
         } else if body.pointer("/error/message").is_some() {
-            Err(CliError::Refused { status: status.as_u16(), body })
+            Err(CliError::Refused { status: status.as_u16(), body, may_pass })
         } else {
             Err(not_the_api())
         }

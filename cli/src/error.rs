@@ -16,6 +16,8 @@ pub enum CliError {
         status: u16,
         /// The answer.
         body: Value,
+        /// Whether it says that the same request may succeed later.
+        may_pass: bool,
     },
     /// The service answered something that is not its envelope.
     #[error("{url} answered with status {status} and something that is not this API's JSON: {beginning:?}")]
@@ -91,6 +93,9 @@ pub enum CliError {
         /// The organization that was searched.
         organization: String,
     },
+    /// The environment.
+    #[error(transparent)]
+    Config(#[from] fulcrum_core::app::ConfigError),
     /// Storage.
     #[error("storage: {0}")]
     Store(#[from] StoreError),

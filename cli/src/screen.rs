@@ -158,6 +158,11 @@ pub(crate) fn say(text: &str) {
     let _ = out.flush();
 }
 
+/// Writes a remark to standard error, where it does not mix with what was asked for.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Writes an error to standard error.
 pub(crate) fn complain(error: &CliError) {
     let colour = std::io::stderr().is_terminal() && colour_wanted();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use fulcrum_core::app::Endpoints;
+use fulcrum_core::auth::Issuer;
 use tokio::signal;
 
 use crate::args::LocalArgs;
@@ -13,7 +14,7 @@ use crate::logging;
 use crate::screen::{Screen, say};
 
 /// One line per request, and whatever is worth a warning.
-const LOG_FILTER: &str = "warn,dynoxide=error,fulcrum=info,fulcrum_core=info";
+const LOG_FILTER: &str = "warn,dynoxide=error,fulcrum=info,fulcrum_core=info,retrain=info";
 
 pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
     logging::init(LOG_FILTER);
@@ -38,6 +39,8 @@ pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
         bucket: args.bucket,
         lease: TimeDelta::seconds(args.training_lease),
         examples: args.with_examples,
+        events: true,
+        issuer: Issuer::from_env()?,
     })
     .await?;
     // Listening for signals begins before anybody is told that the service is up.

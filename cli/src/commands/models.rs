@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use lambda_http::http::Method;
@@ -13,7 +14,10 @@ use super::{state, versions};
 use crate::args::{ModelsCommand, ServiceArgs};
 use crate::client::Client;
 use crate::error::CliError;
-use crate::screen::{Screen, Table, say};
+use crate::screen::{Screen, Table, say, tell};
+
+/// How long `train` waits for another run: twice what a hold lasts without a sign of life.
+const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
 pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {
     let screen = Screen::stdout();
@@ -29,11 +33,18 @@ pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {
             let body = read(&file)?;
             call(&service, Method::POST, "/api/v2/models", Some(body), |m| shown(screen, m)).await
         }
-        ModelsCommand::Train { id, bias, service } => {
+        ModelsCommand::Train { id, bias, no_wait, service } => {
             let bias: Map<String, Value> = bias.into_iter().map(|(name, value)| (name, json!(value))).collect();
             let body = if bias.is_empty() { json!({}) } else { json!({"bias": bias}) };
-            let body = Some(Bytes::from(body.to_string()));
-            call(&service, Method::POST, &path(id, "/train"), body, |t| trained(screen, t)).await
+            let answer = train(&service, id, &body, no_wait).await?;
+            if service.json {
+                say_json(&answer);
+            } else if text(&answer, "/status") == "training" {
+                say(&format!("Model {id} trains; `fulcrum models show {id}` tells when it is done.\n"));
+            } else {
+                say(&trained(screen, &answer));
+            }
+            Ok(())
         }
         ModelsCommand::Posteriors { id, service } => {
             call(&service, Method::GET, &path(id, "/posteriors"), None, |all| versions::shown(screen, all)).await
@@ -47,6 +58,27 @@ pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {
                 format!("{} is {}.", text(m, "/id"), text(m, "/status"))
             })
             .await
+        }
+    }
+}
+
+/// Has a model trained. A run that holds it, as that of a snapshot just completed, is waited for.
+async fn train(service: &ServiceArgs, id: Uuid, body: &Value, no_wait: bool) -> Result<Value, CliError> {
+    let client = Client::from_args(service)?;
+    let client = if no_wait { client.later() } else { client };
+    let started = Instant::now();
+    let mut told = false;
+    loop {
+        let sent = client.send(Method::POST, &path(id, "/train"), Some(Bytes::from(body.to_string()))).await;
+        match sent {
+            Err(CliError::Refused { status: 409, may_pass: true, .. }) if started.elapsed() < LONGEST_WAIT => {
+                if !told {
+                    tell(&format!("Another training run holds model {id}; waiting for its end."));
+                    told = true;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            answer => return answer,
         }
     }
 }

@@ -73,6 +73,9 @@ async fn start(port: Option<u16>) -> Result<Local, CliError> {
         bucket: "fulcrum".to_owned(),
         lease: TimeDelta::seconds(60),
         examples: false,
+        // The demonstration shows the call; the event would train the same snapshot at the same moment.
+        events: false,
+        issuer: None,
     };
     match (port, Local::start(settings(port.unwrap_or(PORT))).await) {
         (None, Err(CliError::Listen { .. })) => Local::start(settings(0)).await,

@@ -2,8 +2,10 @@
 
 mod env_file;
 pub mod examples;
+mod events;
 pub mod gateway;
 mod keys;
+mod queue;
 mod server;
 mod stores;
 
@@ -13,19 +15,22 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use fulcrum_core::App;
 use fulcrum_core::app::Endpoints;
-use fulcrum_core::auth::Scope;
+use fulcrum_core::auth::{Issuer, Scope};
 use fulcrum_core::store::StoreError;
 use tempfile::TempDir;
+use tokio::sync::mpsc::unbounded_channel;
 
 pub use env_file::{FILE_NAME, LocalEnv};
+pub use events::Events;
 pub use keys::new_key;
+pub use queue::Queue;
 pub use server::{HttpServer, listen};
 pub use stores::{Stores, Wanted};
 
 use crate::error::CliError;
 
 /// What a local service is to be.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// The address of the service and of its stores.
     pub address: IpAddr,
@@ -45,6 +50,10 @@ pub struct Settings {
     pub lease: TimeDelta,
     /// Whether to put the examples into the stores that the events of the repository name.
     pub examples: bool,
+    /// Whether complete snapshots, requests and the schedule train models, as the deployed rules have it.
+    pub events: bool,
+    /// The issuer whose JWTs are accepted beside API keys.
+    pub issuer: Option<Issuer>,
 }
 
 /// A running local service.
@@ -56,6 +65,7 @@ pub struct Local {
     pub env_file: PathBuf,
     app: App,
     http: HttpServer,
+    events: Option<Events>,
     stores: Stores,
     temporary: Option<TempDir>,
 }
@@ -76,7 +86,9 @@ impl Local {
         let (folder, temporary) = data_folder(settings.data.as_deref())?;
         let env_file = folder.join(FILE_NAME);
         let before = LocalEnv::read(&env_file);
+        let (created, objects) = unbounded_channel();
         let wanted = Wanted {
+            created: settings.events.then_some(created),
             folder: settings.data.is_some().then(|| folder.clone()),
             address: settings.address,
             port: listener.local_addr().map_or(settings.port, |address| address.port()),
@@ -85,7 +97,7 @@ impl Local {
         let elsewhere = wanted.endpoints.clone();
         let stores = Stores::start(wanted, before.as_ref()).await?;
         let app = App::new(stores.sdk(), stores.endpoints(), &settings.table, &settings.bucket);
-        let app = App { lease: settings.lease, ..app };
+        let app = App { lease: settings.lease, issuer: settings.issuer, ..app };
         let away = |variable: &'static str, url: Option<String>| {
             move |source: StoreError| match url {
                 Some(url) => CliError::StoreAway { variable, url, source },
@@ -111,7 +123,9 @@ impl Local {
             store: stores.access().clone(),
         };
         env.write(&env_file)?;
-        Ok(Self { env, env_file, app, http, stores, temporary })
+        let objects = stores.own_s3().then_some(objects);
+        let events = settings.events.then(|| Events::start(app.clone(), objects));
+        Ok(Self { env, env_file, app, http, events, stores, temporary })
     }
 
     /// The app that the functions run on.
@@ -124,6 +138,9 @@ impl Local {
     /// that the table is in a server that goes on.
     pub async fn shutdown(self) {
         self.http.shutdown().await;
+        if let Some(events) = self.events {
+            events.shutdown().await;
+        }
         if self.temporary.is_some()
             && let Err(error) = keys::revoke_secret(&self.app, &self.env.api_key).await
         {

@@ -11,9 +11,10 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use embedded::{EmbeddedError, Server, Storage, start_dynamodb, start_s3};
+use embedded::{EmbeddedError, ObjectCreated, Server, Storage, start_dynamodb, start_s3};
 use fulcrum_core::app::{Endpoints, sdk_config};
 use fulcrum_core::auth::Secret;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::LocalEnv;
 use super::env_file::StoreAccess;
@@ -32,6 +33,8 @@ pub struct Wanted {
     pub port: u16,
     /// Servers that run already.
     pub endpoints: Endpoints,
+    /// Who is told of each object that the own S3 takes.
+    pub created: Option<UnboundedSender<ObjectCreated>>,
 }
 
 /// Running stores.
@@ -51,7 +54,7 @@ impl Stores {
     /// # Errors
     /// [`CliError::Embedded`], [`CliError::Credentials`].
     pub async fn start(wanted: Wanted, before: Option<&LocalEnv>) -> Result<Self, CliError> {
-        let Wanted { folder, address, port, endpoints } = wanted;
+        let Wanted { folder, address, port, endpoints, created } = wanted;
         let (sdk, credentials) = access(&endpoints, before).await?;
         let storage = folder.map_or(Storage::Ephemeral, Storage::Folder);
         let next = |offset: u16| if port == 0 { 0 } else { port.checked_add(offset).unwrap_or(0) };
@@ -67,8 +70,8 @@ impl Stores {
                 secret_access_key: credentials.secret_access_key().to_owned(),
             };
             let ports = [port_of(before.map(|b| &b.store.s3)), next(2)];
-            s3 =
-                Some(on_first_free(&ports, async |port| start_s3(&storage, (address, port), &pair, None).await).await?);
+            let start = async |port| start_s3(&storage, (address, port), &pair, created.clone()).await;
+            s3 = Some(on_first_free(&ports, start).await?);
         }
         let url = |own: &Option<Server>, given: Option<String>| own.as_ref().map(|s| s.url().to_owned()).or(given);
         let endpoints = Endpoints { dynamodb: url(&dynamodb, endpoints.dynamodb), s3: url(&s3, endpoints.s3) };
@@ -93,6 +96,12 @@ impl Stores {
     #[must_use]
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// Whether S3 is an own one, which tells of its objects.
+    #[must_use]
+    pub fn own_s3(&self) -> bool {
+        self.s3.is_some()
     }
 
     /// How others reach them.

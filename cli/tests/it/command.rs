@@ -244,18 +244,24 @@ fn a_run_that_is_killed_leaves_a_model_that_trains_again() {
         assert_ne!(shown["status"], "failed", "{shown}");
         let state = json(&run(&["models", "state", id, "--json"], &local.environment));
         assert_eq!(state["posterior_version"].as_u64(), Some(good), "its last good posterior serves");
-        let trained = (0..50).find_map(|_| {
-            let ended = run(&["models", "train", id, "--json"], &local.environment);
-            if ended.status == Some(0) {
-                return Some(json(&ended));
-            }
-            assert!(ended.stderr.contains("409 conflict"), "{ended:?}");
-            std::thread::sleep(std::time::Duration::from_millis(100));
-            None
-        });
-        let version = trained.expect("the hold does not lapse")["posterior_version"].as_u64().unwrap();
+        // The hold of the killed run lapses, and the command waits for that.
+        let ended = run(&["models", "train", id, "--json"], &local.environment);
+        assert_eq!(ended.status, Some(0), "{ended:?}");
+        let answer: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        let version = answer["posterior_version"].as_u64().unwrap();
         assert!(version > good, "{version} after {good}");
     }
+}
+
+#[test]
+fn a_call_that_does_not_wait_says_how_to_go_on() {
+    let local = LocalProcess::start(&["--ephemeral"]);
+    let made =
+        run_with_input(&["models", "create", "--file", "-", "--json"], &local.environment, &data::mab().to_string());
+    let id = json(&made)["id"].as_str().unwrap().to_owned();
+    let ended = run(&["models", "train", &id, "--no-wait"], &local.environment);
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains(&format!("`fulcrum models show {id}`")), "{}", ended.stdout);
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl TestServer {
 
     pub async fn start_with(folder: Option<PathBuf>, change: impl FnOnce(App) -> App) -> Self {
         let address = IpAddr::from([127, 0, 0, 1]);
-        let wanted = Wanted { folder, address, port: 0, endpoints: Endpoints::default() };
+        let wanted = Wanted { folder, address, port: 0, endpoints: Endpoints::default(), created: None };
         let stores = Stores::start(wanted, None).await.unwrap();
         let app = change(App::new(stores.sdk(), stores.endpoints(), "table", "bucket"));
         app.table.create_if_missing().await.unwrap();

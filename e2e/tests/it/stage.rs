@@ -26,7 +26,7 @@ impl Stage {
 
     pub async fn without_examples() -> Self {
         let address = IpAddr::from([127, 0, 0, 1]);
-        let wanted = Wanted { folder: None, address, port: 0, endpoints: Endpoints::default() };
+        let wanted = Wanted { folder: None, address, port: 0, endpoints: Endpoints::default(), created: None };
         let stores = Stores::start(wanted, None).await.unwrap();
         let app = App::new(stores.sdk(), stores.endpoints(), TABLE, BUCKET);
         app.table.create_if_missing().await.unwrap();
@@ -42,7 +42,7 @@ impl Stage {
             ("BUCKET_NAME", BUCKET),
             ("STAGE", "test"),
             ("LOG_LEVEL", "debug"),
-            ("SYNCHRONOUS_SNAPSHOT_BYTES", "50000000"),
+            ("SYNCHRONOUS_SNAPSHOT_BYTES", "268435456"),
             ("AWS_ENDPOINT_URL_DYNAMODB", &access.dynamodb),
             ("AWS_ENDPOINT_URL_S3", &access.s3),
             ("AWS_REGION", &access.region),

@@ -1,12 +1,13 @@
-//! `POST /api/v2/models/{id}/train`: a training run, from hold to answer.
+//! `POST /api/v2/models/{id}/train`: a training run, from hold to answer, or one that waits in the queue.
 
 use std::collections::BTreeMap;
 
 use fulcrum_core::auth::Scope;
 use fulcrum_core::domain::{InSampleMetrics, Observations, Status};
 use fulcrum_core::http::{body, path_id, query};
+use fulcrum_core::usecases::Begun;
 use fulcrum_core::{ApiError, App, Call};
-use lambda_http::http::StatusCode;
+use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,12 @@ struct Trained<'a> {
     duration_ms: u64,
 }
 
+#[derive(Serialize)]
+struct Queued {
+    model_id: String,
+    status: Status,
+}
+
 /// Answers the endpoint.
 ///
 /// # Errors
@@ -37,7 +44,19 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     query(&request, &[])?;
     let id = path_id(&request)?;
     let Train { bias } = body(&request)?;
-    let run = app.train(&call.caller.organization_id, id, bias).await?;
+    let later = prefers_async(request.headers());
+    let run = match app.train(&call.caller.organization_id, id, bias, later).await? {
+        Begun::Trained(run) => run,
+        Begun::Queued => {
+            let queued = Queued { model_id: id.to_string(), status: Status::Training };
+            let mut response = call.respond(StatusCode::ACCEPTED, &queued)?;
+            if later {
+                let applied = HeaderName::from_static("preference-applied");
+                response.headers_mut().insert(applied, HeaderValue::from_static("respond-async"));
+            }
+            return Ok(response);
+        }
+    };
     let answer = Trained {
         model_id: id.to_string(),
         status: Status::Trained,
@@ -48,4 +67,14 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
         duration_ms: run.duration_ms,
     };
     call.respond(StatusCode::OK, &answer)
+}
+
+/// Whether the client would rather not wait: `Prefer: respond-async` (RFC 7240), among others or alone, in any case.
+fn prefers_async(headers: &HeaderMap) -> bool {
+    let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let mut preferences = values.flat_map(|value| value.split(','));
+    preferences.any(|preference| {
+        let name = preference.split(';').next().unwrap_or_default();
+        name.trim().eq_ignore_ascii_case("respond-async")
+    })
 }

@@ -1,5 +1,6 @@
 //! What a function is made of: clients, configuration, clock. Built once per cold start.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,10 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use chrono::TimeDelta;
 
+use crate::auth::Issuer;
 use crate::calls::CountCalls;
 use crate::clock::{Clock, SystemClock};
+use crate::metrics::Metrics;
 use crate::store::{Bucket, Table};
 use crate::usecases::ServingCache;
 
@@ -29,7 +32,17 @@ pub struct App {
     pub serving: ServingCache,
     /// Threads that a training run may use.
     pub threads: usize,
+    /// The largest snapshot that is trained on within the call that asks for it, in bytes.
+    pub synchronous_bytes: u64,
+    /// Where metrics go.
+    pub metrics: Metrics,
+    /// The issuer whose JWTs are accepted beside API keys.
+    pub issuer: Option<Issuer>,
 }
+
+/// [`App::synchronous_bytes`] where nothing else is said: a quarter of a gibibyte is read and counted well within the 30 s
+/// that the gateway waits.
+pub const SYNCHRONOUS_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Why a function does not start.
 #[derive(Debug, thiserror::Error)]
@@ -89,8 +102,14 @@ impl App {
         let (table, bucket) = (required("TABLE_NAME")?, required("BUCKET_NAME")?);
         let lease = number("TRAINING_LEASE_SECONDS", 60, 1..=3600)?;
         let cache = number("SERVING_CACHE_SECONDS", 30, 0..=3600)?;
+        let synchronous = number("SYNCHRONOUS_SNAPSHOT_BYTES", SYNCHRONOUS_BYTES.cast_signed(), 0..=i64::MAX)?;
+        let stage = std::env::var("STAGE").ok().filter(|stage| !stage.is_empty());
+        let issuer = Issuer::from_env()?;
         let config = sdk_config().await;
         Ok(Self {
+            synchronous_bytes: synchronous.unsigned_abs(),
+            metrics: Metrics::on_stdout(stage.as_deref().unwrap_or("none")),
+            issuer,
             lease: TimeDelta::seconds(lease),
             serving: ServingCache::new(TimeDelta::seconds(cache)),
             ..Self::new(&config, &Endpoints::from_env(), &table, &bucket)
@@ -113,17 +132,23 @@ impl App {
             lease: TimeDelta::seconds(60),
             serving: ServingCache::new(TimeDelta::seconds(30)),
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            synchronous_bytes: SYNCHRONOUS_BYTES,
+            metrics: Metrics::off(),
+            issuer: None,
         }
     }
 }
 
-/// The SDK's configuration from the environment, with our HTTP client and time-outs.
-pub async fn sdk_config() -> SdkConfig {
+/// The SDK's configuration from the environment, with our HTTP client and time-outs. Boxed here, so that the providers of
+/// credentials are not compiled with every function.
+#[must_use]
+pub fn sdk_config() -> Pin<Box<dyn Future<Output = SdkConfig> + Send>> {
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(2))
         .read_timeout(Duration::from_secs(10))
         .operation_attempt_timeout(Duration::from_secs(20))
         .build();
-    aws_config::defaults(BehaviorVersion::latest()).http_client(http).timeout_config(timeouts).load().await
+    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http).timeout_config(timeouts);
+    Box::pin(loader.load())
 }

@@ -13,13 +13,23 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 /// Calls by `Service.Operation`, such as `DynamoDB.GetItem`. Retries of a call are not counted again.
 #[derive(Clone, Debug, Default)]
-pub struct Calls(Arc<Mutex<BTreeMap<String, u64>>>);
+pub struct Calls {
+    counts: Arc<Mutex<BTreeMap<String, u64>>>,
+    /// Who counts around this counter, and counts the same calls.
+    around: Option<Arc<Calls>>,
+}
 
 tokio::task_local! {
     static CURRENT: Calls;
 }
 
 impl Calls {
+    /// A fresh counter, whose calls the counter of the current task counts too.
+    #[must_use]
+    pub fn within() -> Self {
+        Self { around: CURRENT.try_with(Clone::clone).ok().map(Arc::new), ..Self::default() }
+    }
+
     /// Runs `future`, counting the calls that it makes in its own task.
     pub async fn count<F: Future>(&self, future: F) -> F::Output {
         CURRENT.scope(self.clone(), future).await
@@ -34,11 +44,20 @@ impl Calls {
     /// The counts so far.
     #[must_use]
     pub fn so_far(&self) -> BTreeMap<String, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The counts so far, of every call alike.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.so_far().values().sum()
     }
 
     fn add(&self, call: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(call).or_default() += 1;
+        if let Some(around) = &self.around {
+            around.add(call.clone());
+        }
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(call).or_default() += 1;
     }
 }
 

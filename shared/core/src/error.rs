@@ -116,6 +116,14 @@ pub enum ApiError {
         /// When to come back.
         retry_after: Duration,
     },
+    /// The keys of the tokens' issuer cannot be fetched.
+    #[error("the issuer of this token is not answering at the moment, so that the token cannot be checked; try again")]
+    IssuerUnavailable {
+        /// For the log.
+        cause: String,
+        /// When to come back.
+        retry_after: Duration,
+    },
 }
 
 impl ApiError {
@@ -151,7 +159,9 @@ impl ApiError {
     #[must_use]
     pub fn cause(&self) -> Option<&str> {
         match self {
-            Self::Internal { cause } | Self::Unavailable { cause, .. } => Some(cause),
+            Self::Internal { cause } | Self::Unavailable { cause, .. } | Self::IssuerUnavailable { cause, .. } => {
+                Some(cause)
+            }
             _ => None,
         }
     }

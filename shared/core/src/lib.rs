@@ -6,10 +6,15 @@ pub mod calls;
 pub mod clock;
 pub mod domain;
 pub mod error;
+pub mod events;
 pub mod http;
 pub mod logging;
+pub mod metrics;
+pub mod notes;
+pub mod queue;
 pub mod store;
 pub mod usecases;
+pub mod xray;
 
 pub use app::App;
 pub use error::ApiError;

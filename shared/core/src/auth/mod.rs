@@ -1,11 +1,17 @@
 //! Who calls, and what they may do.
 
+mod jwt;
 mod key;
+mod organization;
 
 use lambda_http::http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 
+pub use jwt::{Issuer, IssuerSettings};
 pub use key::{ApiKey, PREFIX, Secret};
+pub use organization::is_organization_id;
+
+use self::jwt::Bearer;
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -76,21 +82,27 @@ impl App {
     /// Who sent a request with these headers, if the token is good and covers `scope`.
     ///
     /// # Errors
-    /// [`ApiError::Unauthorized`], [`ApiError::Forbidden`], and storage errors.
+    /// [`ApiError::Unauthorized`], [`ApiError::Forbidden`], [`ApiError::IssuerUnavailable`], and storage errors.
     pub async fn authenticate(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, ApiError> {
         let token = bearer(headers)?;
-        if !token.starts_with(PREFIX) {
-            return Err(unauthorized("the token is not an API key; an API key begins with flk_"));
+        let Bearer { organization_id, scopes } = if token.starts_with(PREFIX) {
+            self.bearer_of_key(token).await?
+        } else {
+            jwt::verify(self.issuer.as_ref(), token, self.clock.now()).await?
+        };
+        if !scopes.contains(&scope) {
+            return Err(ApiError::Forbidden { scope: scope.as_str() });
         }
+        Ok(Caller { organization_id })
+    }
+
+    async fn bearer_of_key(&self, token: &str) -> Result<Bearer, ApiError> {
         let secret = Secret::parse(token).ok_or_else(|| unauthorized("the API key is malformed"))?;
         let key = self.table.key_by_hash(&secret.hash()).await?;
         let key = key.ok_or_else(|| unauthorized("the API key is unknown"))?;
         if key.revoked_at.is_some() {
             return Err(unauthorized("the API key is revoked"));
         }
-        if !key.scopes.contains(&scope) {
-            return Err(ApiError::Forbidden { scope: scope.as_str() });
-        }
-        Ok(Caller { organization_id: key.organization_id })
+        Ok(Bearer { organization_id: key.organization_id, scopes: key.scopes })
     }
 }

@@ -134,6 +134,9 @@ pub struct Model {
     /// The greatest version ever given out, also to runs that died.
     #[serde(default)]
     pub highest_version: u64,
+    /// The snapshot of the last good run, whichever posterior is in force now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_snapshot: Option<String>,
     /// The last run, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,
@@ -149,6 +152,13 @@ impl Model {
         let lease = self.lease.as_ref()?;
         let left = lease.expires_at - now;
         (left > TimeDelta::zero()).then_some((lease, left))
+    }
+
+    /// Whether the last good run learned from this snapshot or from a later one. A rollback does not change that.
+    #[must_use]
+    pub fn has_learned(&self, snapshot: &str) -> bool {
+        let in_force = || self.posterior.as_ref().map(|p| p.snapshot_id.as_str());
+        self.trained_snapshot.as_deref().or_else(in_force).is_some_and(|trained| trained >= snapshot)
     }
 
     /// What the model is now. A hold that has lapsed does not count.

@@ -55,7 +55,9 @@ pub fn status(error: &ApiError) -> (StatusCode, &'static str) {
         ApiError::InvalidSnapshot { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_snapshot"),
         ApiError::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
         ApiError::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-        ApiError::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        ApiError::Unavailable { .. } | ApiError::IssuerUnavailable { .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+        }
     }
 }
 
@@ -93,6 +95,7 @@ pub fn failure(error: &ApiError, request_id: &str) -> Response<Body> {
         ApiError::MethodNotAllowed { allow, .. } => add(header::ALLOW, allow),
         ApiError::RateLimited { retry_after }
         | ApiError::Unavailable { retry_after, .. }
+        | ApiError::IssuerUnavailable { retry_after, .. }
         | ApiError::Conflict { retry_after: Some(retry_after), .. } => {
             add(header::RETRY_AFTER, &retry_after.as_secs().max(1).to_string());
         }

@@ -1,17 +1,22 @@
 //! One request from end to end: the handler, its error's envelope, and the one log line.
 
 use std::future::Future;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lambda_http::http::StatusCode;
-use lambda_http::{Body, Request, Response, service_fn};
+use lambda_http::{Body, Request, RequestExt as _, Response, service_fn};
 use serde::Serialize;
+use serde_json::json;
 
 use super::envelope::{Meta, failure, status, success};
 use super::request::{path, request_id};
+use super::routes::{Match, find};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::calls::Calls;
 use crate::error::ApiError;
+use crate::notes::{Notes, cold_start, note};
+use crate::xray::Trace;
 
 /// What a handler knows of the request besides its content: who calls, and under which id.
 #[derive(Clone, Debug)]
@@ -29,6 +34,7 @@ impl Call {
     /// [`ApiError::Unauthorized`], [`ApiError::Forbidden`], [`ApiError::Unavailable`], [`ApiError::Internal`].
     pub async fn begin(app: &App, request: &Request, scope: Scope) -> Result<Self, ApiError> {
         let caller = app.authenticate(request.headers(), scope).await?;
+        note("organization", &caller.organization_id);
         Ok(Self { caller, request_id: request_id(request) })
     }
 
@@ -88,22 +94,77 @@ pub async fn answer<'a, H: Handler<'a>>(app: &'a App, handler: &H, mut request: 
     let id = request_id(&request);
     // A fresh id must be the same one in the answer, in the log and in the handler.
     request.extensions_mut().insert(RequestId(id.clone()));
-    let (method, route) = (request.method().clone(), path(&request).to_owned());
-    let response = match handler.call(app, request).await {
+    let about = About { route: route(&request), trace: trace(&request), request_id: id, cold_start: cold_start() };
+    let (calls, notes) = (Calls::within(), Notes::default());
+    let response = match notes.take(calls.count(handler.call(app, request))).await {
         Ok(response) => response,
-        Err(error) => {
-            let (status, code) = status(&error);
-            if let Some(cause) = error.cause() {
-                tracing::error!(request_id = id, code, cause, "request failed");
-            } else {
-                tracing::debug!(request_id = id, code, status = status.as_u16(), "request refused");
-            }
-            failure(&error, &id)
-        }
+        Err(error) => about.refuse(&error),
     };
-    let duration_ms = started.elapsed().as_secs_f64() * 1e3;
-    tracing::info!(request_id = id, %method, route, status = response.status().as_u16(), duration_ms, "request");
+    about.log(response.status(), started.elapsed(), &calls, &notes);
     response
+}
+
+/// What the log says of a request.
+struct About {
+    request_id: String,
+    route: String,
+    trace: Option<Trace>,
+    cold_start: bool,
+}
+
+impl About {
+    fn refuse(&self, error: &ApiError) -> Response<Body> {
+        let (status, code) = status(error);
+        let request_id = &self.request_id;
+        if let Some(cause) = error.cause() {
+            tracing::error!(request_id, code, cause, "request failed");
+        } else {
+            tracing::debug!(request_id, code, status = status.as_u16(), "request refused");
+        }
+        failure(error, request_id)
+    }
+
+    fn log(&self, status: StatusCode, took: Duration, calls: &Calls, notes: &Notes) {
+        let Self { request_id, route, cold_start, .. } = self;
+        let (status, duration_ms) = (status.as_u16(), took.as_secs_f64() * 1e3);
+        let organization = notes.get("organization");
+        let storage_calls = calls.total();
+        let by_call = serde_json::to_string(&calls.so_far()).unwrap_or_default();
+        tracing::info!(
+            request_id,
+            organization,
+            route,
+            status,
+            duration_ms,
+            cold_start,
+            storage_calls,
+            calls = by_call,
+            "request"
+        );
+        if let Some(trace) = &self.trace {
+            let organization = organization.unwrap_or_default();
+            let annotations = [
+                ("request_id", json!(request_id)),
+                ("organization", json!(organization)),
+                ("status", json!(status)),
+                ("cold_start", json!(cold_start)),
+                ("storage_calls", json!(storage_calls)),
+            ];
+            trace.send(route, took, &annotations);
+        }
+    }
+}
+
+/// The endpoint, as the table of routes writes it: the path itself may hold anything.
+fn route(request: &Request) -> String {
+    match find(request.method().as_str(), path(request)) {
+        Match::Found { route, .. } => format!("{} {}", route.method, route.path),
+        Match::OtherMethod { .. } | Match::Unknown => "$default".to_owned(),
+    }
+}
+
+fn trace(request: &Request) -> Option<Trace> {
+    Trace::parse(request.lambda_context_ref()?.xray_trace_id.as_deref()?)
 }
 
 /// The id given to a request that came without one.

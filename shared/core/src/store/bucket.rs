@@ -7,6 +7,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
+use super::Answer;
 use super::error::{StoreError, sort};
 
 /// The one bucket.
@@ -25,6 +26,13 @@ pub struct SnapshotListing {
     pub objects: Vec<(String, u64)>,
 }
 
+/// One page of a listing.
+struct Listed {
+    objects: Vec<(String, u64)>,
+    folders: Vec<String>,
+    next: Option<String>,
+}
+
 /// The prefix under which the snapshots of an optimization lie.
 #[must_use]
 pub fn snapshots_prefix(organization: &str, optimization: &str) -> String {
@@ -35,6 +43,23 @@ pub fn snapshots_prefix(organization: &str, optimization: &str) -> String {
 #[must_use]
 pub fn posterior_key(organization: &str, model: &str, version: u64) -> String {
     format!("posteriors/{organization}/{model}/{version}.safetensors")
+}
+
+/// The prefix under which requests to train wait.
+pub const REQUESTS: &str = "requests/";
+
+/// The key of a request to train a model.
+#[must_use]
+pub fn request_key(organization: &str, model: &str, request: &str) -> String {
+    format!("{REQUESTS}{organization}/{model}/{request}.json")
+}
+
+impl SnapshotListing {
+    /// What its objects hold together, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.objects.iter().map(|(_, bytes)| bytes).sum()
+    }
 }
 
 impl Bucket {
@@ -54,14 +79,35 @@ impl Bucket {
     ///
     /// # Errors
     /// [`StoreError`] if it is neither there nor can be made.
-    pub async fn create_if_missing(&self) -> Result<(), StoreError> {
-        if self.client.head_bucket().bucket(&self.name).send().await.is_ok() {
-            return Ok(());
-        }
-        match self.client.create_bucket().bucket(&self.name).send().await {
-            Ok(_) => Ok(()),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_bucket_already_owned_by_you()) => Ok(()),
-            Err(e) => Err(sort("CreateBucket", &e)),
+    #[must_use]
+    pub fn create_if_missing(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            if self.client.head_bucket().bucket(&self.name).send().await.is_ok() {
+                return Ok(());
+            }
+            match self.client.create_bucket().bucket(&self.name).send().await {
+                Ok(_) => Ok(()),
+                Err(e) if e.as_service_error().is_some_and(|e| e.is_bucket_already_owned_by_you()) => Ok(()),
+                Err(e) => Err(sort("CreateBucket", &e)),
+            }
+        })
+    }
+
+    /// The names of the folders under a prefix, in ascending order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let (mut names, mut token) = (Vec::new(), None);
+        loop {
+            let page = self.page(prefix.to_owned(), Some("/"), token).await?;
+            let folders = page.folders.iter().filter_map(|p| p.strip_prefix(prefix)?.strip_suffix('/'));
+            names.extend(folders.map(str::to_owned));
+            if page.next.is_none() {
+                names.sort_unstable();
+                return Ok(names);
+            }
+            token = page.next;
         }
     }
 
@@ -70,16 +116,8 @@ impl Bucket {
     /// # Errors
     /// [`StoreError`].
     pub async fn snapshot_ids(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let list = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).delimiter("/");
-        let mut pages = list.into_paginator().send();
-        let mut ids = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| sort("ListObjectsV2", &e))?;
-            let names =
-                page.common_prefixes().iter().filter_map(|p| p.prefix()?.strip_prefix(prefix)?.strip_suffix('/'));
-            ids.extend(names.map(str::to_owned));
-        }
-        ids.sort_unstable_by(|a, b| b.cmp(a));
+        let mut ids = self.folders(prefix).await?;
+        ids.reverse();
         Ok(ids)
     }
 
@@ -87,13 +125,29 @@ impl Bucket {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn is_complete(&self, prefix: &str, id: &str) -> Result<bool, StoreError> {
+    #[must_use]
+    pub fn is_complete(&self, prefix: &str, id: &str) -> Answer<'_, bool> {
         let key = format!("{prefix}{id}/_SUCCESS");
-        match self.client.head_object().bucket(&self.name).key(key).send().await {
-            Ok(_) => Ok(true),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_not_found()) => Ok(false),
-            Err(e) => Err(sort("HeadObject", &e)),
+        Box::pin(async move {
+            match self.client.head_object().bucket(&self.name).key(key).send().await {
+                Ok(_) => Ok(true),
+                Err(e) if e.as_service_error().is_some_and(|e| e.is_not_found()) => Ok(false),
+                Err(e) => Err(sort("HeadObject", &e)),
+            }
+        })
+    }
+
+    /// The id of the latest complete snapshot under a prefix.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn latest_snapshot_id(&self, prefix: &str) -> Result<Option<String>, StoreError> {
+        for id in self.snapshot_ids(prefix).await? {
+            if self.is_complete(prefix, &id).await? {
+                return Ok(Some(id));
+            }
         }
+        Ok(None)
     }
 
     /// The latest complete snapshot under a prefix.
@@ -101,13 +155,9 @@ impl Bucket {
     /// # Errors
     /// [`StoreError`].
     pub async fn latest_snapshot(&self, prefix: &str) -> Result<Option<SnapshotListing>, StoreError> {
-        for id in self.snapshot_ids(prefix).await? {
-            if self.is_complete(prefix, &id).await? {
-                let objects = self.list(&format!("{prefix}{id}/")).await?;
-                return Ok(Some(SnapshotListing { id, objects }));
-            }
-        }
-        Ok(None)
+        let Some(id) = self.latest_snapshot_id(prefix).await? else { return Ok(None) };
+        let objects = self.list(&format!("{prefix}{id}/")).await?;
+        Ok(Some(SnapshotListing { id, objects }))
     }
 
     /// All objects under a prefix: key from the prefix on, and size in bytes; in the order of their keys.
@@ -115,19 +165,34 @@ impl Bucket {
     /// # Errors
     /// [`StoreError`].
     pub async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, StoreError> {
-        let mut pages = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).into_paginator().send();
-        let mut objects = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| sort("ListObjectsV2", &e))?;
-            for object in page.contents() {
-                let key = object.key().and_then(|k| k.strip_prefix(prefix));
-                if let Some(key) = key {
-                    objects.push((key.to_owned(), u64::try_from(object.size().unwrap_or(0)).unwrap_or(0)));
-                }
+        let (mut objects, mut token) = (Vec::new(), None);
+        loop {
+            let page = self.page(prefix.to_owned(), None, token).await?;
+            let found =
+                page.objects.iter().filter_map(|(key, size)| Some((key.strip_prefix(prefix)?.to_owned(), *size)));
+            objects.extend(found);
+            if page.next.is_none() {
+                objects.sort_unstable();
+                return Ok(objects);
             }
+            token = page.next;
         }
-        objects.sort_unstable();
-        Ok(objects)
+    }
+
+    fn page(&self, prefix: String, delimiter: Option<&'static str>, token: Option<String>) -> Answer<'_, Listed> {
+        Box::pin(async move {
+            let list = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+            let list = list.set_delimiter(delimiter.map(str::to_owned)).set_continuation_token(token);
+            let page = list.send().await.map_err(|e| sort("ListObjectsV2", &e))?;
+            let size = |bytes: Option<i64>| u64::try_from(bytes.unwrap_or(0)).unwrap_or(0);
+            let objects = page.contents().iter().filter_map(|o| Some((o.key()?.to_owned(), size(o.size()))));
+            let folders = page.common_prefixes().iter().filter_map(|p| p.prefix().map(str::to_owned));
+            Ok(Listed {
+                objects: objects.collect(),
+                folders: folders.collect(),
+                next: page.next_continuation_token().map(str::to_owned),
+            })
+        })
     }
 
     /// Reads a range of bytes of an object, the end not included.
@@ -138,14 +203,7 @@ impl Bucket {
         if range.is_empty() {
             return Ok(Bytes::new());
         }
-        let span = format!("bytes={}-{}", range.start, range.end - 1);
-        let sent = self.client.get_object().bucket(&self.name).key(key).range(span).send().await;
-        let body = sent.map_err(|e| sort("GetObject", &e))?.body;
-        let collected = body
-            .collect()
-            .await
-            .map_err(|e| StoreError::Unavailable { operation: "GetObject", cause: format!("{key}: {e}") })?;
-        Ok(collected.into_bytes())
+        self.get(key.to_owned(), Some(format!("bytes={}-{}", range.start, range.end - 1))).await
     }
 
     /// Reads an object.
@@ -153,38 +211,70 @@ impl Bucket {
     /// # Errors
     /// [`StoreError`], also where the object is missing.
     pub async fn read_all(&self, key: &str) -> Result<Bytes, StoreError> {
-        let sent = self.client.get_object().bucket(&self.name).key(key).send().await;
-        collect(key, sent.map_err(|e| sort("GetObject", &e))?.body).await
+        self.get(key.to_owned(), None).await
+    }
+
+    /// Reads an object that may be missing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[must_use]
+    pub fn read_if_there(&self, key: &str) -> Answer<'_, Option<Bytes>> {
+        let key = key.to_owned();
+        Box::pin(async move {
+            match self.client.get_object().bucket(&self.name).key(&key).send().await {
+                Ok(found) => collect(&key, found.body).await.map(Some),
+                Err(e) if e.as_service_error().is_some_and(|e| e.is_no_such_key()) => Ok(None),
+                Err(e) => Err(sort("GetObject", &e)),
+            }
+        })
+    }
+
+    /// Deletes an object; one that is missing is deleted already.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[must_use]
+    pub fn delete(&self, key: &str) -> Answer<'_, ()> {
+        let delete = self.client.delete_object().bucket(&self.name).key(key);
+        Box::pin(async move { delete.send().await.map(drop).map_err(|e| sort("DeleteObject", &e)) })
+    }
+
+    fn get(&self, key: String, range: Option<String>) -> Answer<'_, Bytes> {
+        Box::pin(async move {
+            let get = self.client.get_object().bucket(&self.name).key(&key).set_range(range);
+            collect(&key, get.send().await.map_err(|e| sort("GetObject", &e))?.body).await
+        })
     }
 
     /// Writes an object that must not exist yet. `false`: it does, and is as it was.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn put_new(&self, key: &str, bytes: Bytes) -> Result<bool, StoreError> {
+    pub fn put_new(&self, key: &str, bytes: Bytes) -> Answer<'_, bool> {
         let put = self.client.put_object().bucket(&self.name).key(key).if_none_match("*").body(ByteStream::from(bytes));
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(e) if is_precondition(&e) => Ok(false),
-            Err(e) => Err(sort("PutObject", &e)),
-        }
+        Box::pin(async move {
+            match put.send().await {
+                Ok(_) => Ok(true),
+                Err(e) if is_precondition(&e) => Ok(false),
+                Err(e) => Err(sort("PutObject", &e)),
+            }
+        })
     }
 
     /// Writes an object, whatever was there.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn put(&self, key: &str, body: ByteStream) -> Result<(), StoreError> {
-        let sent = self.client.put_object().bucket(&self.name).key(key).body(body).send().await;
-        sent.map(drop).map_err(|e| sort("PutObject", &e))
+    pub fn put(&self, key: &str, body: ByteStream) -> Answer<'_, ()> {
+        let put = self.client.put_object().bucket(&self.name).key(key).body(body);
+        Box::pin(async move { put.send().await.map(drop).map_err(|e| sort("PutObject", &e)) })
     }
 }
 
 async fn collect(key: &str, body: ByteStream) -> Result<Bytes, StoreError> {
-    let collected = body.collect().await;
-    let collected =
-        collected.map_err(|e| StoreError::Unavailable { operation: "GetObject", cause: format!("{key}: {e}") })?;
-    Ok(collected.into_bytes())
+    let cut = |e| StoreError::Unavailable { operation: "GetObject", cause: format!("{key}: {e}") };
+    Ok(body.collect().await.map_err(cut)?.into_bytes())
 }
 
 fn is_precondition<E: ProvideErrorMetadata>(error: &aws_sdk_s3::error::SdkError<E>) -> bool {

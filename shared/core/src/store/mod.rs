@@ -8,8 +8,12 @@ mod optimizations;
 mod serving;
 mod table;
 
-pub use bucket::{Bucket, SnapshotListing, posterior_key, snapshots_prefix};
+pub use bucket::{Bucket, REQUESTS, SnapshotListing, posterior_key, request_key, snapshots_prefix};
 pub use error::StoreError;
 pub use models::{Page, Taken};
 pub use optimizations::OptimizationChange;
 pub use table::{INDEX_BY_UPDATE, Table};
+
+/// A call of the SDK, boxed where it is made: its code is large, and what calls it through a pointer has not to be compiled
+/// together with it, as each of the functions would.
+type Answer<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem, Update};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::error::{StoreError, sort};
+use super::error::StoreError;
 use super::table::{INDEX_BY_UPDATE, Table, decode, item, nested, number, text};
 use crate::domain::{LastError, Lease, Model, Optimization, PosteriorRecord, Served, Serving};
 
@@ -80,37 +80,40 @@ impl Table {
         let mut query = self
             .client
             .query()
-            .table_name(&self.name)
             .index_name(INDEX_BY_UPDATE)
             .key_condition_expression("pk = :pk AND list_order BETWEEN :lower AND :upper")
             .expression_attribute_values(":pk", text(organization_key(organization)))
             .expression_attribute_values(":lower", text("MODEL#"))
             .expression_attribute_values(":upper", text(upper))
-            .scan_index_forward(false)
-            .consistent_read(true);
+            .scan_index_forward(false);
         if !include_archived {
             query = query.filter_expression("attribute_not_exists(archived_at)");
         }
-        let mut pages = query.into_paginator().items().send();
         let mut page = Page { items: Vec::new(), next: None };
-        let mut bytes = 0;
-        let mut last = String::new();
-        while let Some(found) = pages.next().await {
-            let model: Model = decode(found.map_err(|e| sort("Query", &e))?)?;
-            let order = list_order("MODEL", model.updated_at, model.id);
-            if cursor == Some(order.as_str()) {
-                continue;
+        let (mut bytes, mut last) = (0, String::new());
+        let mut from = None;
+        loop {
+            let (found, more) = self.page(query.clone().set_exclusive_start_key(from)).await?;
+            for item in found {
+                let model: Model = decode(item)?;
+                let order = list_order("MODEL", model.updated_at, model.id);
+                if cursor == Some(order.as_str()) {
+                    continue;
+                }
+                bytes += serde_json::to_string(&model).map_or(0, |json| json.len());
+                let full = limit.is_some_and(|limit| page.items.len() >= limit);
+                if full || (bytes > max_bytes && !page.items.is_empty()) {
+                    page.next = Some(last);
+                    return Ok(page);
+                }
+                last = order;
+                page.items.push(model);
             }
-            bytes += serde_json::to_string(&model).map_or(0, |json| json.len());
-            let full = limit.is_some_and(|limit| page.items.len() >= limit);
-            if full || (bytes > max_bytes && !page.items.is_empty()) {
-                page.next = Some(last);
+            if more.is_none() {
                 return Ok(page);
             }
-            last = order;
-            page.items.push(model);
+            from = more;
         }
-        Ok(page)
     }
 
     /// Writes a new optimization with its first model, both or neither.
@@ -182,10 +185,9 @@ impl Table {
         lease: &Lease,
         now: DateTime<Utc>,
     ) -> Result<Taken, StoreError> {
-        let sent = self
+        let update = self
             .client
             .update_item()
-            .table_name(&self.name)
             .key("pk", text(organization_key(organization)))
             .key("sk", text(model_key(id)))
             .update_expression("SET #lease = :lease, updated_at = :now, list_order = :order ADD revision :one")
@@ -199,14 +201,62 @@ impl Table {
             .expression_attribute_values(":now", number(now.timestamp_millis()))
             .expression_attribute_values(":order", text(list_order("MODEL", now, id)))
             .expression_attribute_values(":one", number(1))
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await;
-        match sent.map_err(|e| sort("UpdateItem", &e)) {
-            Ok(answer) => Ok(Taken::Held(Box::new(decode(answer.attributes.unwrap_or_default())?))),
+            .return_values(ReturnValue::AllNew);
+        match self.update(update).await {
+            Ok(model) => Ok(Taken::Held(Box::new(decode(model)?))),
             Err(StoreError::Condition { .. }) => Ok(Taken::Refused(self.model(organization, id).await?.map(Box::new))),
             Err(other) => Err(other),
         }
+    }
+
+    /// Passes a hold from one owner to another, and gives the model with it; `None` where the first does not have it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn hand_over(
+        &self,
+        organization: &str,
+        id: Uuid,
+        from: &str,
+        lease: &Lease,
+    ) -> Result<Option<Model>, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .key("pk", text(organization_key(organization)))
+            .key("sk", text(model_key(id)))
+            .update_expression("SET #lease = :lease ADD revision :one")
+            .condition_expression("#lease.#owner = :from AND attribute_not_exists(archived_at)")
+            .expression_attribute_names("#lease", "lease")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":lease", nested(lease)?)
+            .expression_attribute_values(":from", text(from))
+            .expression_attribute_values(":one", number(1))
+            .return_values(ReturnValue::AllNew);
+        match self.update(update).await {
+            Ok(model) => Ok(Some(decode(model)?)),
+            Err(StoreError::Condition { .. }) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Gives a hold back with nothing to say about it.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where the hold is no longer the owner's.
+    pub async fn release(&self, organization: &str, id: Uuid, owner: &str) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .key("pk", text(organization_key(organization)))
+            .key("sk", text(model_key(id)))
+            .update_expression("REMOVE #lease ADD revision :one")
+            .condition_expression("#lease.#owner = :owner")
+            .expression_attribute_names("#lease", "lease")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", text(owner))
+            .expression_attribute_values(":one", number(1));
+        self.update(update).await.map(drop)
     }
 
     /// Moves the end of a run's hold.
@@ -214,9 +264,9 @@ impl Table {
     /// # Errors
     /// [`StoreError::Condition`] where the hold is no longer the run's.
     pub async fn renew(&self, organization: &str, id: Uuid, lease: &Lease) -> Result<(), StoreError> {
-        self.client
+        let update = self
+            .client
             .update_item()
-            .table_name(&self.name)
             .key("pk", text(organization_key(organization)))
             .key("sk", text(model_key(id)))
             .update_expression("SET #lease.#expires = :expires")
@@ -225,11 +275,8 @@ impl Table {
             .expression_attribute_names("#expires", "expires_at")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":expires", number(lease.expires_at.timestamp_millis()))
-            .expression_attribute_values(":owner", text(&lease.owner))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|e| sort("UpdateItem", &e))
+            .expression_attribute_values(":owner", text(&lease.owner));
+        self.update(update).await.map(drop)
     }
 
     /// Ends a run that failed: gives the hold back and keeps the error.
@@ -237,9 +284,9 @@ impl Table {
     /// # Errors
     /// [`StoreError::Condition`] where the hold is no longer the run's.
     pub async fn fail(&self, organization: &str, id: Uuid, owner: &str, error: &LastError) -> Result<(), StoreError> {
-        self.client
+        let update = self
+            .client
             .update_item()
-            .table_name(&self.name)
             .key("pk", text(organization_key(organization)))
             .key("sk", text(model_key(id)))
             .update_expression(
@@ -252,11 +299,8 @@ impl Table {
             .expression_attribute_values(":now", number(error.at.timestamp_millis()))
             .expression_attribute_values(":order", text(list_order("MODEL", error.at, id)))
             .expression_attribute_values(":owner", text(owner))
-            .expression_attribute_values(":one", number(1))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|e| sort("UpdateItem", &e))
+            .expression_attribute_values(":one", number(1));
+        self.update(update).await.map(drop)
     }
 
     /// Ends a run that succeeded: records the posterior, moves the model's pointer and the served policy to it and gives
@@ -279,8 +323,8 @@ impl Table {
             .key("pk", text(organization_key(organization)))
             .key("sk", text(model_key(id)))
             .update_expression(
-                "SET posterior = :posterior, highest_version = :version, updated_at = :now, list_order = :order \
-                 REMOVE #lease, last_error ADD revision :one",
+                "SET posterior = :posterior, highest_version = :version, trained_snapshot = :snapshot, \
+                 updated_at = :now, list_order = :order REMOVE #lease, last_error ADD revision :one",
             )
             .condition_expression(
                 "#lease.#owner = :owner AND attribute_not_exists(archived_at) AND highest_version < :version",
@@ -289,6 +333,7 @@ impl Table {
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":posterior", nested(posterior)?)
             .expression_attribute_values(":version", number(version))
+            .expression_attribute_values(":snapshot", text(&posterior.snapshot_id))
             .expression_attribute_values(":now", number(now.timestamp_millis()))
             .expression_attribute_values(":order", text(list_order("MODEL", now, id)))
             .expression_attribute_values(":owner", text(owner))

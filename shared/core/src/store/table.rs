@@ -16,7 +16,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, LocalSecondaryIndex, Projection,
     ProjectionType, ScalarAttributeType, TransactWriteItem,
@@ -24,6 +26,7 @@ use aws_sdk_dynamodb::types::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Answer;
 use super::error::{StoreError, sort};
 
 /// An item as the SDK has it.
@@ -86,23 +89,55 @@ impl Table {
 
     /// Reads one item, seeing every write that ended before.
     pub(super) async fn get<T: DeserializeOwned>(&self, pk: String, sk: String) -> Result<Option<T>, StoreError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key("pk", text(pk))
-            .key("sk", text(sk))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| sort("GetItem", &e))?;
-        answer.item.map(decode).transpose()
+        self.item(pk, sk).await?.map(decode).transpose()
+    }
+
+    fn item(&self, pk: String, sk: String) -> Answer<'_, Option<Item>> {
+        Box::pin(async move {
+            let get = self.client.get_item().table_name(&self.name).consistent_read(true);
+            let sent = get.key("pk", text(pk)).key("sk", text(sk)).send().await;
+            Ok(sent.map_err(|e| sort("GetItem", &e))?.item)
+        })
     }
 
     /// Writes several items, all or none.
-    pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), StoreError> {
-        let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
-        sent.map(drop).map_err(|e| sort_transaction(&e))
+    pub(super) fn transact(&self, writes: Vec<TransactWriteItem>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
+            sent.map(drop).map_err(|e| sort_transaction(&e))
+        })
+    }
+
+    /// Changes one item; the answer is what the builder asks for.
+    pub(super) fn update(&self, update: UpdateItemFluentBuilder) -> Answer<'_, Item> {
+        Box::pin(async move {
+            let sent = update.table_name(&self.name).send().await;
+            Ok(sent.map_err(|e| sort("UpdateItem", &e))?.attributes.unwrap_or_default())
+        })
+    }
+
+    /// One page of a list, and where the next one begins.
+    pub(super) fn page(&self, query: QueryFluentBuilder) -> Answer<'_, (Vec<Item>, Option<Item>)> {
+        Box::pin(async move {
+            let sent = query.table_name(&self.name).consistent_read(true).send().await;
+            let page = sent.map_err(|e| sort("Query", &e))?;
+            Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
+        })
+    }
+
+    /// All pages of a list.
+    async fn all<T: DeserializeOwned>(&self, query: QueryFluentBuilder) -> Result<Vec<T>, StoreError> {
+        let (mut all, mut from) = (Vec::new(), None);
+        loop {
+            let (items, next) = self.page(query.clone().set_exclusive_start_key(from)).await?;
+            for item in items {
+                all.push(decode(item)?);
+            }
+            if next.is_none() {
+                return Ok(all);
+            }
+            from = next;
+        }
     }
 
     /// All items whose sort key has a prefix, ascending.
@@ -112,23 +147,14 @@ impl Table {
         prefix: String,
         forward: bool,
     ) -> Result<Vec<T>, StoreError> {
-        let mut pages = self
+        let query = self
             .client
             .query()
-            .table_name(&self.name)
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
             .expression_attribute_values(":pk", text(pk))
             .expression_attribute_values(":prefix", text(prefix))
-            .scan_index_forward(forward)
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let mut all = Vec::new();
-        while let Some(item) = pages.next().await {
-            all.push(decode(item.map_err(|e| sort("Query", &e))?)?);
-        }
-        Ok(all)
+            .scan_index_forward(forward);
+        self.all(query).await
     }
 
     /// All items of an organization whose place in the index by time begins with a prefix, newest first.
@@ -137,31 +163,27 @@ impl Table {
         organization: &str,
         prefix: &str,
     ) -> Result<Vec<T>, StoreError> {
-        let mut pages = self
+        let query = self
             .client
             .query()
-            .table_name(&self.name)
             .index_name(INDEX_BY_UPDATE)
             .key_condition_expression("pk = :pk AND begins_with(list_order, :prefix)")
             .expression_attribute_values(":pk", text(format!("ORG#{organization}")))
             .expression_attribute_values(":prefix", text(prefix))
-            .scan_index_forward(false)
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let mut all = Vec::new();
-        while let Some(item) = pages.next().await {
-            all.push(decode(item.map_err(|e| sort("Query", &e))?)?);
-        }
-        Ok(all)
+            .scan_index_forward(false);
+        self.all(query).await
     }
 
     /// Makes the table if it is missing, as the template makes it.
     ///
     /// # Errors
     /// [`StoreError`] if it is neither there nor can be made.
-    pub async fn create_if_missing(&self) -> Result<(), StoreError> {
+    #[must_use]
+    pub fn create_if_missing(&self) -> Answer<'_, ()> {
+        Box::pin(self.create())
+    }
+
+    async fn create(&self) -> Result<(), StoreError> {
         let described = self.client.describe_table().table_name(&self.name).send().await;
         match described {
             Ok(_) => return Ok(()),

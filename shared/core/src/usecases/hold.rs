@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -12,10 +12,22 @@ use crate::error::ApiError;
 use crate::http::status;
 use crate::store::{StoreError, Taken};
 
+/// How long the hold of a request that waits in the queue lasts. A queue that is slower loses the hold, not the request.
+const PATIENCE: TimeDelta = TimeDelta::minutes(15);
+/// How the owner of such a hold begins.
+const WAITING: &str = "request:";
+
 /// A hold that is ours. Dropping it stops the renewal, and the hold lapses.
 pub(super) struct Hold {
     pub(super) owner: String,
     renewal: JoinHandle<()>,
+}
+
+impl Hold {
+    fn new(app: &App, organization: &str, id: Uuid, owner: String) -> Self {
+        let renewal = tokio::spawn(app.renew_forever(organization.to_owned(), id, owner.clone()));
+        Self { owner, renewal }
+    }
 }
 
 impl Drop for Hold {
@@ -28,12 +40,9 @@ impl App {
     /// Takes hold of a model.
     pub(super) async fn hold(&self, organization: &str, id: Uuid) -> Result<(Hold, Model), ApiError> {
         let now = self.clock.now();
-        let lease = Lease { owner: Uuid::new_v4().to_string(), expires_at: now + self.lease };
+        let lease = self.new_lease();
         match self.table.take(organization, id, &lease, now).await? {
-            Taken::Held(model) => {
-                let renewal = self.renew_forever(organization.to_owned(), id, lease.owner.clone());
-                Ok((Hold { owner: lease.owner, renewal: tokio::spawn(renewal) }, *model))
-            }
+            Taken::Held(model) => Ok((Hold::new(self, organization, id, lease.owner), *model)),
             Taken::Refused(None) => Err(ApiError::NotFound { what: "model", id: id.to_string() }),
             Taken::Refused(Some(model)) if model.archived_at.is_some() => Err(archived(id)),
             Taken::Refused(Some(model)) => {
@@ -45,6 +54,31 @@ impl App {
                 })
             }
         }
+    }
+
+    /// Takes the hold that a request left when it began to wait, however long ago; `None` where it is no longer there.
+    pub(super) async fn hold_for(
+        &self,
+        organization: &str,
+        id: Uuid,
+        request: &str,
+    ) -> Result<Option<(Hold, Model)>, ApiError> {
+        let lease = self.new_lease();
+        let model = self.table.hand_over(organization, id, &waiting(request), &lease).await?;
+        Ok(model.map(|model| (Hold::new(self, organization, id, lease.owner), model)))
+    }
+
+    /// Leaves the hold to a request that will wait in the queue. `false`: the hold was lost before.
+    pub(super) async fn leave_to(&self, model: &Model, hold: &mut Hold, request: &str) -> Result<bool, ApiError> {
+        let lease = Lease { owner: waiting(request), expires_at: self.clock.now() + PATIENCE };
+        let passed = self.table.hand_over(&model.organization_id, model.id, &hold.owner, &lease).await?;
+        hold.renewal.abort();
+        hold.owner = lease.owner;
+        Ok(passed.is_some())
+    }
+
+    fn new_lease(&self) -> Lease {
+        Lease { owner: Uuid::new_v4().to_string(), expires_at: self.clock.now() + self.lease }
     }
 
     /// Renews a hold three times in each span of the lease, until the task is aborted or the hold is lost.
@@ -74,6 +108,22 @@ impl App {
             tracing::warn!(model_id = %id, %error, "the end of a failed run was not recorded");
         }
     }
+
+    /// Gives a hold back after a run that found nothing to do. What cannot be written is logged: the hold lapses anyway.
+    pub(super) async fn release(&self, organization: &str, id: Uuid, hold: Hold) {
+        if let Err(error) = self.table.release(organization, id, &hold.owner).await {
+            tracing::warn!(model_id = %id, %error, "a hold was not given back; it lapses");
+        }
+    }
+}
+
+fn waiting(request: &str) -> String {
+    format!("{WAITING}{request}")
+}
+
+/// Whether a request that waits in the queue holds the model.
+pub(super) fn is_waited_for(model: &Model, now: DateTime<Utc>) -> bool {
+    model.held(now).is_some_and(|(lease, _)| lease.owner.starts_with(WAITING))
 }
 
 /// The answer for a model that is archived.

@@ -102,6 +102,7 @@ pub(super) fn new_model(
         lease: None,
         posterior: None,
         highest_version: 0,
+        trained_snapshot: None,
         last_error: None,
         revision: 0,
     })

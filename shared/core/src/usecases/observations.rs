@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bandit::CellTable;
 use bytes::Bytes;
@@ -16,13 +16,15 @@ use crate::app::App;
 use crate::calls::Calls;
 use crate::domain::{Checked, Model, Observations};
 use crate::error::ApiError;
-use crate::store::{Bucket, StoreError, snapshots_prefix};
+use crate::store::{Bucket, SnapshotListing, StoreError, snapshots_prefix};
 
 /// What a run learns from.
 pub(super) struct Read {
     pub(super) snapshot_id: String,
     pub(super) cells: CellTable,
     pub(super) observations: Observations,
+    /// How long reading took.
+    pub(super) took: Duration,
 }
 
 /// A snapshot in the bucket, for readers that block.
@@ -45,17 +47,27 @@ impl Source for InBucket {
 }
 
 impl App {
-    /// Reads the latest complete snapshot of a model's optimization.
-    pub(super) async fn read_latest_snapshot(&self, model: &Model, checked: &Arc<Checked>) -> Result<Read, ApiError> {
+    /// The latest complete snapshot of a model's optimization.
+    pub(super) async fn latest_snapshot(&self, model: &Model) -> Result<SnapshotListing, ApiError> {
         let prefix = snapshots_prefix(&model.organization_id, &model.optimization_id.to_string());
-        let Some(snapshot) = self.bucket.latest_snapshot(&prefix).await? else {
-            return Err(ApiError::NoObservations {
-                message: format!(
-                    "there is no complete snapshot under s3://{}/{prefix}; a snapshot is complete once it holds _SUCCESS",
-                    self.bucket.name()
-                ),
-            });
-        };
+        let found = self.bucket.latest_snapshot(&prefix).await?;
+        found.ok_or_else(|| ApiError::NoObservations {
+            message: format!(
+                "there is no complete snapshot under s3://{}/{prefix}; a snapshot is complete once it holds _SUCCESS",
+                self.bucket.name()
+            ),
+        })
+    }
+
+    /// Counts a snapshot.
+    pub(super) async fn read_snapshot(
+        &self,
+        model: &Model,
+        checked: &Arc<Checked>,
+        snapshot: SnapshotListing,
+    ) -> Result<Read, ApiError> {
+        let started = Instant::now();
+        let prefix = snapshots_prefix(&model.organization_id, &model.optimization_id.to_string());
         let source = InBucket {
             bucket: self.bucket.clone(),
             prefix: format!("{prefix}{}/", snapshot.id),
@@ -84,7 +96,7 @@ impl App {
         let skipped = seen.skipped.iter().map(|(reason, &rows)| (reason.name().to_owned(), rows)).collect();
         let (exposures, rewards, attributed_rewards) = (seen.exposures, seen.rewards, seen.attributed_rewards);
         let observations = Observations { exposures, rewards, attributed_rewards, skipped };
-        Ok(Read { snapshot_id: snapshot.id, cells: counted.cells, observations })
+        Ok(Read { snapshot_id: snapshot.id, cells: counted.cells, observations, took: started.elapsed() })
     }
 }
 

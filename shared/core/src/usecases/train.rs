@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bandit::{CellTable, Seed, Training};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::hold::archived;
+use super::hold::{Hold, archived};
 use crate::app::App;
 use crate::domain::{Checked, InSampleMetrics, Interval, Model, POLICY_IN_RECORD, PosteriorRecord, Served};
 use crate::error::ApiError;
-use crate::store::{StoreError, posterior_key};
+use crate::http::status;
+use crate::store::{SnapshotListing, StoreError, posterior_key};
 
 /// A run that succeeded.
 #[derive(Clone, Debug)]
@@ -25,26 +26,56 @@ pub struct Trained {
     pub duration_ms: u64,
 }
 
+/// How a call for a run ends.
+#[derive(Clone, Debug)]
+pub enum Begun {
+    /// With a posterior in force.
+    Trained(Box<Trained>),
+    /// With a run that waits in the queue and holds the model.
+    Queued,
+}
+
 impl App {
-    /// Trains a model on the latest complete snapshot of its optimization and puts the posterior in force.
+    /// Trains a model on the latest complete snapshot of its optimization and puts the posterior in force. Where that is
+    /// wanted, or where the snapshot is too large for one call, the run waits in the queue instead.
     ///
     /// # Errors
     /// [`ApiError::NotFound`], [`ApiError::Conflict`] (held by another run, archived before or during the run),
     /// [`ApiError::InvalidRequest`] for a bias of no factor, [`ApiError::NoObservations`], [`ApiError::InvalidSnapshot`], storage
     /// errors. Whatever the error, the posterior in force stays in force.
-    pub async fn train(&self, organization: &str, id: Uuid, bias: BTreeMap<String, f64>) -> Result<Trained, ApiError> {
-        let started = Instant::now();
+    pub async fn train(
+        &self,
+        organization: &str,
+        id: Uuid,
+        bias: BTreeMap<String, f64>,
+        later: bool,
+    ) -> Result<Begun, ApiError> {
         let model = self.model(organization, id).await?;
         if model.archived_at.is_some() {
             return Err(archived(id));
         }
         Checked::new(model.model_type, model.config)?.check_bias(&bias)?;
-        let (hold, model) = self.hold(organization, id).await?;
-        match self.run(&model, &hold.owner, bias).await {
-            Ok(posterior) => {
-                let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                Ok(Trained { posterior, duration_ms })
+        let (mut hold, model) = match self.hold(organization, id).await {
+            Err(error @ ApiError::Conflict { .. }) => {
+                self.metrics.conflict();
+                return Err(error);
             }
+            held => held?,
+        };
+        let queued = if later {
+            self.queue(&model, &mut hold, bias).await
+        } else {
+            match self.latest_snapshot(&model).await {
+                Ok(snapshot) if snapshot.bytes() > self.synchronous_bytes => self.queue(&model, &mut hold, bias).await,
+                Ok(snapshot) => {
+                    let trained = self.attempt(&model, hold, bias, snapshot).await?;
+                    return Ok(Begun::Trained(Box::new(trained)));
+                }
+                Err(error) => Err(error),
+            }
+        };
+        match queued {
+            Ok(()) => Ok(Begun::Queued),
             Err(error) => {
                 self.give_back(organization, id, hold, &error).await;
                 Err(error)
@@ -52,10 +83,39 @@ impl App {
         }
     }
 
-    async fn run(&self, model: &Model, owner: &str, bias: BTreeMap<String, f64>) -> Result<PosteriorRecord, ApiError> {
+    /// A run under a hold, which ends with it either way.
+    pub(super) async fn attempt(
+        &self,
+        model: &Model,
+        hold: Hold,
+        bias: BTreeMap<String, f64>,
+        snapshot: SnapshotListing,
+    ) -> Result<Trained, ApiError> {
+        let started = Instant::now();
+        match self.run(model, &hold.owner, bias, snapshot).await {
+            Ok((posterior, reading)) => {
+                let took = started.elapsed();
+                self.metrics.trained(&posterior, took, reading);
+                Ok(Trained { posterior, duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) })
+            }
+            Err(error) => {
+                self.metrics.failed(status(&error).1);
+                self.give_back(&model.organization_id, model.id, hold, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn run(
+        &self,
+        model: &Model,
+        owner: &str,
+        bias: BTreeMap<String, f64>,
+        snapshot: SnapshotListing,
+    ) -> Result<(PosteriorRecord, Duration), ApiError> {
         let checked = Arc::new(Checked::new(model.model_type, model.config.clone())?);
         let holdout_share = self.holdout_share(model).await?;
-        let read = self.read_latest_snapshot(model, &checked).await?;
+        let read = self.read_snapshot(model, &checked, snapshot).await?;
         let seed = seed(model, &read.snapshot_id)?;
         let shared = Arc::clone(&checked);
         let training = compute(shared, read.cells, bias.clone(), holdout_share, self.threads, seed).await?;
@@ -83,7 +143,7 @@ impl App {
         let posterior = self.write(model, bytes.into(), posterior).await?;
         let served = served(model, &posterior, policy);
         match self.table.publish(model, owner, &posterior, &served).await {
-            Ok(()) => Ok(posterior),
+            Ok(()) => Ok((posterior, read.took)),
             Err(StoreError::Condition { .. }) => Err(self.lost(model).await),
             Err(other) => Err(other.into()),
         }
@@ -106,7 +166,7 @@ impl App {
         }
     }
 
-    async fn lost(&self, model: &Model) -> ApiError {
+    pub(super) async fn lost(&self, model: &Model) -> ApiError {
         match self.table.model(&model.organization_id, model.id).await {
             Ok(Some(now)) if now.archived_at.is_some() => archived(model.id),
             _ => ApiError::conflict(format!(

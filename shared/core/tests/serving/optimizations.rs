@@ -83,7 +83,7 @@ async fn a_list_tells_the_status_of_each_model() {
     let one = stage.create(mab(&["a", "b"])).await.optimization;
     let two = stage.create(mab(&["a", "b"])).await.optimization;
     stage.app.delete_model(ORGANIZATION, one.model_id.unwrap()).await.unwrap();
-    let _ = stage.app.train(ORGANIZATION, two.model_id.unwrap(), BTreeMap::default()).await.unwrap_err();
+    let _ = stage.app.train(ORGANIZATION, two.model_id.unwrap(), BTreeMap::default(), false).await.unwrap_err();
     let all = stage.app.optimizations(ORGANIZATION).await.unwrap();
     let status = |id: Uuid| all.iter().find(|o| o.optimization.id == id).unwrap().model_status;
     assert_eq!((status(one.id), status(two.id)), (None, Some(Status::Failed)));

@@ -2,10 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use fulcrum_core::ApiError;
+use fulcrum_core::usecases::Begun;
+use fulcrum_core::{ApiError, App};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::stage::{ORGANIZATION, Stage, mab};
+
+/// Trains a model at once; the version that is in force then.
+async fn trained(app: &App, model: Uuid, bias: BTreeMap<String, f64>) -> u64 {
+    match app.train(ORGANIZATION, model, bias, false).await.unwrap() {
+        Begun::Trained(run) => run.posterior.posterior_version,
+        Begun::Queued => panic!("a small snapshot is trained on at once"),
+    }
+}
 
 fn cells(rewards: [u64; 3]) -> Vec<Value> {
     let cell = |(headline, sum): (&str, u64)| json!({"variant": {"headline": headline}, "n": 100, "reward_sum": sum});
@@ -26,11 +36,11 @@ async fn rolling_back_moves_the_pointer_and_nothing_else() {
     };
     let bias = BTreeMap::from([("headline".to_owned(), 0.5)]);
     stage.snapshot(id, "2026-01-01", &cells([10, 10, 14])).await;
-    assert_eq!(app.train(ORGANIZATION, model, bias.clone()).await.unwrap().posterior.posterior_version, 1);
+    assert_eq!(trained(app, model, bias.clone()).await, 1);
     let first = serve().await;
     assert_eq!(first[0].posterior_version, 1);
     stage.snapshot(id, "2026-01-02", &cells([14, 10, 10])).await;
-    assert_eq!(app.train(ORGANIZATION, model, BTreeMap::new()).await.unwrap().posterior.posterior_version, 2);
+    assert_eq!(trained(app, model, BTreeMap::new()).await, 2);
     assert_eq!(serve().await, first, "within the cache time");
     stage.wait();
     let second = serve().await;
@@ -52,7 +62,7 @@ async fn rolling_back_moves_the_pointer_and_nothing_else() {
     assert_eq!((active, versions), (Some(1), vec![2, 1]));
 
     // The next training makes a higher number than any before.
-    assert_eq!(app.train(ORGANIZATION, model, BTreeMap::new()).await.unwrap().posterior.posterior_version, 3);
+    assert_eq!(trained(app, model, BTreeMap::new()).await, 3);
     stage.wait();
     assert_eq!(serve().await[0].posterior_version, 3);
     // The same input, and so the same decisions as version 2.
@@ -69,7 +79,7 @@ async fn only_what_there_is_can_be_put_in_force() {
     let (active, records) = app.posteriors(ORGANIZATION, model).await.unwrap();
     assert!(active.is_none() && records.is_empty());
     stage.snapshot(made.id, "1", &cells([5, 6, 7])).await;
-    app.train(ORGANIZATION, model, BTreeMap::new()).await.unwrap();
+    trained(app, model, BTreeMap::new()).await;
     for version in [0, 2, u64::MAX] {
         let answer = app.rollback(ORGANIZATION, model, version).await;
         assert!(matches!(answer, Err(ApiError::NotFound { what: "posterior", .. })), "{answer:?}");

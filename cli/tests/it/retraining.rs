@@ -1,0 +1,406 @@
+//! Training by events, through the real function: once per snapshot, never backwards, and nothing that asks is lost.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use chrono::TimeDelta;
+use fulcrum::local::{Events, Local, Queue, Settings};
+use fulcrum_core::App;
+use fulcrum_core::app::Endpoints;
+use fulcrum_core::domain::Lease;
+use fulcrum_core::queue::Batch;
+use fulcrum_core::store::{REQUESTS, Taken};
+use rand::seq::SliceRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha12Rng;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::data;
+use crate::harness::{ORGANIZATION, Reply, TestServer, assert_shape};
+
+/// The event of an object, as EventBridge sends it.
+fn created(bucket: &str, key: &str) -> String {
+    json!({
+        "version": "0", "id": Uuid::new_v4(), "detail-type": "Object Created", "source": "aws.s3",
+        "detail": {"version": "0", "bucket": {"name": bucket}, "object": {"key": key, "size": 0}, "reason": "PutObject"},
+    })
+    .to_string()
+}
+
+fn completed(optimization: &str, snapshot: &str) -> String {
+    created("bucket", &format!("snapshots/{ORGANIZATION}/{optimization}/{snapshot}/_SUCCESS"))
+}
+
+fn schedule() -> String {
+    json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}).to_string()
+}
+
+/// Hands bodies to the function as one batch; the places of those that are to come again.
+async fn deliver(app: &App, bodies: &[String]) -> Vec<usize> {
+    let records: Vec<Value> =
+        bodies.iter().enumerate().map(|(i, body)| json!({"messageId": i.to_string(), "body": body})).collect();
+    let batch: Batch = serde_json::from_value(json!({"Records": records})).unwrap();
+    let answer = retrain::handle(app, batch, Instant::now() + Duration::from_mins(15)).await;
+    answer.batch_item_failures.iter().map(|f| f.item_identifier.parse().unwrap()).collect()
+}
+
+async fn model(server: &TestServer, id: &str) -> Reply {
+    server.call("GET", &format!("/api/v2/models/{id}"), None).await
+}
+
+async fn versions(server: &TestServer, id: &str) -> Vec<String> {
+    let reply = server.call("GET", &format!("/api/v2/models/{id}/posteriors"), None).await;
+    let all = reply.body["posteriors"].as_array().unwrap();
+    all.iter().map(|p| p["snapshot_id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The keys of the requests that wait.
+async fn waiting(server: &TestServer) -> Vec<String> {
+    let all = server.app.bucket.list(REQUESTS).await.unwrap();
+    all.into_iter().map(|(name, _)| format!("{REQUESTS}{name}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_duplicated_and_shuffled_events_train_each_snapshot_at_most_once() {
+    const MODELS: usize = 50;
+    let server = TestServer::start().await;
+    let mut models = Vec::new();
+    for _ in 0..MODELS {
+        models.push(server.model(&data::mab()).await);
+    }
+    let mut rng = ChaCha12Rng::seed_from_u64(5);
+    let snapshots = ["2026-11-01", "2026-11-02", "2026-11-03"];
+    let mut delivered = 0;
+    for (round, snapshot) in snapshots.iter().enumerate() {
+        for (_, optimization) in &models {
+            server.snapshot(optimization, snapshot, &data::cells()).await;
+        }
+        // Every completion so far, in any order, each at least once and most of them several times.
+        let known: Vec<String> = models
+            .iter()
+            .flat_map(|(_, optimization)| snapshots[..=round].iter().map(move |s| completed(optimization, s)))
+            .collect();
+        let mut events = known.clone();
+        while events.len() < if round == 2 { 1_000 - delivered } else { 333 } {
+            events.push(known[rng.random_range(0..known.len())].clone());
+        }
+        events.shuffle(&mut rng);
+        delivered += events.len();
+        let batches: Vec<Vec<String>> = events.chunks(5).map(<[String]>::to_vec).collect();
+        let lanes: Vec<Vec<Vec<String>>> = batches.chunks(batches.len().div_ceil(6)).map(<[_]>::to_vec).collect();
+        let mut running = tokio::task::JoinSet::new();
+        for lane in lanes {
+            let app = server.app.clone();
+            running.spawn(async move {
+                for batch in lane {
+                    assert_eq!(deliver(&app, &batch).await, Vec::<usize>::new(), "no event fails");
+                }
+            });
+        }
+        while let Some(ended) = running.join_next().await {
+            ended.unwrap();
+        }
+    }
+    assert_eq!(delivered, 1_000);
+    for (id, _) in &models {
+        assert_eq!(model(&server, id).await.text("/snapshot_id"), "2026-11-03");
+        // One version per snapshot, newest first: each was trained once, and none after a later one.
+        assert_eq!(versions(&server, id).await, ["2026-11-03", "2026-11-02", "2026-11-01"]);
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_event_that_comes_late_trains_on_the_latest_snapshot_and_only_once() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    for snapshot in ["1", "2", "3"] {
+        server.snapshot(&optimization, snapshot, &data::cells()).await;
+    }
+    for snapshot in ["2", "1", "3", "3", "1"] {
+        assert!(deliver(&server.app, &[completed(&optimization, snapshot)]).await.is_empty());
+    }
+    assert_eq!(versions(&server, &id).await, ["3"]);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_rollback_stands_until_there_is_a_newer_snapshot() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    for snapshot in ["1", "2"] {
+        server.snapshot(&optimization, snapshot, &data::cells()).await;
+        deliver(&server.app, &[completed(&optimization, snapshot)]).await;
+    }
+    let path = format!("/api/v2/models/{id}/rollback");
+    assert_eq!(server.call("POST", &path, Some(&json!({"posterior_version": 1}))).await.status, 200);
+    // A duplicate and the schedule leave it alone.
+    deliver(&server.app, &[completed(&optimization, "2"), schedule()]).await;
+    assert_eq!(waiting(&server).await, Vec::<String>::new());
+    assert_eq!(model(&server, &id).await.text("/posterior_version"), "1");
+    server.snapshot(&optimization, "3", &data::cells()).await;
+    deliver(&server.app, &[completed(&optimization, "3")]).await;
+    assert_eq!(model(&server, &id).await.text("/posterior_version"), "3");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_biases_of_the_last_run_stand() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::cmab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    let body = json!({"bias": {"headline": 2.0}});
+    let trained = server.call("POST", &format!("/api/v2/models/{id}/train"), Some(&body)).await;
+    assert_eq!(trained.status, 200, "{}", trained.body);
+    server.snapshot(&optimization, "2", &data::cells()).await;
+    deliver(&server.app, &[completed(&optimization, "2")]).await;
+    let all = server.call("GET", &format!("/api/v2/models/{id}/posteriors"), None).await;
+    assert_eq!(
+        (all.text("/posteriors/0/snapshot_id"), &all.body["posteriors"][0]["bias"]),
+        ("2".into(), &body["bias"])
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn events_of_no_model_of_ours_are_dropped() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    let foreign = format!("snapshots/another_org/{optimization}/1/_SUCCESS");
+    let other_bucket = format!("snapshots/{ORGANIZATION}/{optimization}/1/_SUCCESS");
+    let dropped = [
+        completed("4754cae0-9a5d-4691-91af-6d15ccc1f82e", "1"),
+        created("bucket", &foreign),
+        created("another-bucket", &other_bucket),
+        created("bucket", &format!("{REQUESTS}{ORGANIZATION}/{id}/never-asked.json")),
+        created("bucket", "snapshots/readme.txt"),
+        json!({"source": "aws.ec2", "detail-type": "Instance", "detail": {}}).to_string(),
+    ];
+    assert_eq!(deliver(&server.app, &dropped).await, Vec::<usize>::new());
+    assert_eq!(model(&server, &id).await.text("/status"), "untrained");
+
+    assert_eq!(server.call("DELETE", &format!("/api/v2/models/{id}"), None).await.status, 200);
+    assert_eq!(deliver(&server.app, &[completed(&optimization, "1")]).await, Vec::<usize>::new());
+    assert_eq!(model(&server, &id).await.text("/posterior_version"), "0");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn one_bad_message_does_not_hold_up_its_batch() {
+    let server = TestServer::start().await;
+    let (good, optimization) = server.model(&data::mab()).await;
+    let (bad, broken) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    server.snapshot(&broken, "1", &[("cells/part-0.csv", "variant,n\nnothing".to_owned())]).await;
+    let batch = ["no event".to_owned(), completed(&broken, "1"), completed(&optimization, "1")];
+    assert_eq!(deliver(&server.app, &batch).await, [0, 1]);
+    assert_eq!(model(&server, &good).await.text("/status"), "trained");
+    let failed = model(&server, &bad).await;
+    assert_eq!((failed.text("/status"), failed.text("/last_error/code")), ("failed".into(), "invalid_snapshot".into()));
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_poison_message_is_put_aside_after_five_receives() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &[("cells/part-0.csv", "variant,n\nnothing".to_owned())]).await;
+    let mut queue = Queue::new(server.app.clone(), Duration::from_millis(1));
+    let body = completed(&optimization, "1");
+    queue.send(body.clone());
+    queue.drained().await;
+    assert_eq!(queue.put_aside(), [body]);
+    assert_eq!(model(&server, &id).await.text("/last_error/code"), "invalid_snapshot");
+    let revision = server.app.table.model(ORGANIZATION, id.parse().unwrap()).await.unwrap().unwrap().revision;
+    assert_eq!(revision, 10, "five holds, five failures");
+    queue.shutdown().await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_call_that_does_not_wait_is_answered_at_once_and_done_by_the_queue() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::cmab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    let path = format!("/api/v2/models/{id}/train");
+    let authorization = format!("Bearer {}", server.key);
+    for (preference, applied) in [("wait=10, Respond-Async; x=1", true), ("handling=strict", false)] {
+        let headers = [("authorization", authorization.as_str()), ("prefer", preference)];
+        let reply = server.send("POST", &path, &headers, r#"{"bias": {"headline": 1.5}}"#).await;
+        assert_eq!(reply.status, if applied { 202 } else { 200 }, "{}", reply.body);
+        assert_eq!(reply.header("preference-applied"), applied.then_some("respond-async"));
+        if !applied {
+            continue;
+        }
+        assert_shape("train_later", &reply);
+        assert_eq!(model(&server, &id).await.text("/status"), "training");
+        let refused = server.train(&id).await;
+        assert_eq!(refused.status, 409, "the request that waits holds the model: {}", refused.body);
+        // A snapshot that completes meanwhile is learned by that run.
+        assert!(deliver(&server.app, &[completed(&optimization, "1")]).await.is_empty());
+        assert_eq!(versions(&server, &id).await, Vec::<String>::new());
+        let [request] = waiting(&server).await.try_into().unwrap();
+        let event = created("bucket", &request);
+        assert!(deliver(&server.app, &[event.clone(), event]).await.is_empty());
+        assert_eq!(waiting(&server).await, Vec::<String>::new());
+        assert_eq!(versions(&server, &id).await, ["1"], "the request's duplicate does nothing");
+        let all = server.call("GET", &format!("/api/v2/models/{id}/posteriors"), None).await;
+        assert_eq!(all.body["posteriors"][0]["bias"], json!({"headline": 1.5}));
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_snapshot_too_large_for_one_call_goes_to_the_queue() {
+    let server = TestServer::start_with(None, |app| App { synchronous_bytes: 10, ..app }).await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    let reply = server.train(&id).await;
+    assert_eq!((reply.status, reply.text("/status")), (202, "training".to_owned()), "{}", reply.body);
+    let [request] = waiting(&server).await.try_into().unwrap();
+    assert!(deliver(&server.app, &[created("bucket", &request)]).await.is_empty());
+    assert_eq!(model(&server, &id).await.text("/status"), "trained");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_request_outlives_its_hold() {
+    let (server, clock) = TestServer::start_at("2026-11-23T19:00:00Z").await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    let authorization = format!("Bearer {}", server.key);
+    let headers = [("authorization", authorization.as_str()), ("prefer", "respond-async")];
+    let reply = server.send("POST", &format!("/api/v2/models/{id}/train"), &headers, "").await;
+    assert_eq!(reply.status, 202, "{}", reply.body);
+    let [request] = waiting(&server).await.try_into().unwrap();
+    // The queue is slow: the hold lapses, another run takes the model and ends.
+    clock.advance(TimeDelta::minutes(16));
+    assert_eq!(model(&server, &id).await.text("/status"), "untrained");
+    assert_eq!(server.train(&id).await.status, 200);
+    assert!(deliver(&server.app, &[created("bucket", &request)]).await.is_empty());
+    assert_eq!(model(&server, &id).await.text("/posterior_version"), "2");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_request_that_fails_waits_on_and_its_model_knows() {
+    let server = TestServer::start().await;
+    let (id, _) = server.model(&data::mab()).await;
+    let authorization = format!("Bearer {}", server.key);
+    let headers = [("authorization", authorization.as_str()), ("prefer", "respond-async")];
+    let reply = server.send("POST", &format!("/api/v2/models/{id}/train"), &headers, "").await;
+    assert_eq!(reply.status, 202, "{}", reply.body);
+    let [request] = waiting(&server).await.try_into().unwrap();
+    assert_eq!(deliver(&server.app, &[created("bucket", &request)]).await, [0]);
+    assert_eq!(model(&server, &id).await.text("/last_error/code"), "no_observations");
+    assert_eq!(waiting(&server).await, std::slice::from_ref(&request));
+    // Its model is deleted: nobody wants the run any more.
+    assert_eq!(server.call("DELETE", &format!("/api/v2/models/{id}"), None).await.status, 200);
+    assert!(deliver(&server.app, &[created("bucket", &request)]).await.is_empty());
+    assert_eq!(waiting(&server).await, Vec::<String>::new());
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_none_comes_again() {
+    let server = TestServer::start().await;
+    let (id, _) = server.model(&data::mab()).await;
+    let key = format!("{REQUESTS}{ORGANIZATION}/{id}/x.json");
+    server.app.bucket.put(&key, Bytes::from("{\"ask\": \"nothing\"}").into()).await.unwrap();
+    assert_eq!(deliver(&server.app, &[created("bucket", &key)]).await, [0]);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_schedule_asks_once_for_every_snapshot_that_is_new() {
+    let server = TestServer::start().await;
+    let (learned, one) = server.model(&data::mab()).await;
+    let (new, two) = server.model(&data::mab()).await;
+    server.model(&data::mab()).await;
+    server.snapshot(&one, "1", &data::cells()).await;
+    assert_eq!(server.train(&learned).await.status, 200);
+    server.snapshot(&two, "1", &data::cells()).await;
+    assert!(deliver(&server.app, &[schedule(), schedule()]).await.is_empty());
+    let asked = waiting(&server).await;
+    assert_eq!(asked, [format!("{REQUESTS}{ORGANIZATION}/{new}/1.json")]);
+    let events: Vec<String> = asked.iter().map(|key| created("bucket", key)).collect();
+    assert!(deliver(&server.app, &events).await.is_empty());
+    assert_eq!(versions(&server, &new).await, ["1"]);
+    assert!(deliver(&server.app, &[schedule()]).await.is_empty());
+    assert_eq!(waiting(&server).await, Vec::<String>::new());
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_event_waits_for_the_run_that_holds_its_model() {
+    let server = TestServer::start_with(None, |app| App { lease: TimeDelta::seconds(1), ..app }).await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    let now = server.app.clock.now();
+    let lease = |seconds| Lease { owner: "another".into(), expires_at: now + TimeDelta::seconds(seconds) };
+    let uuid: Uuid = id.parse().unwrap();
+    assert!(matches!(server.app.table.take(ORGANIZATION, uuid, &lease(1), now).await.unwrap(), Taken::Held(_)));
+    assert!(deliver(&server.app, &[completed(&optimization, "1")]).await.is_empty());
+    assert_eq!(versions(&server, &id).await, ["1"], "the hold lapsed, and the event was not lost");
+    // One that goes on for longer than two leases has the event come again.
+    server.snapshot(&optimization, "2", &data::cells()).await;
+    let now = server.app.clock.now();
+    assert!(matches!(server.app.table.take(ORGANIZATION, uuid, &lease(600), now).await.unwrap(), Taken::Held(_)));
+    assert_eq!(deliver(&server.app, &[completed(&optimization, "2")]).await, [0]);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_local_service_trains_what_is_put_into_its_bucket() {
+    let settings = Settings {
+        port: 0,
+        data: None,
+        organization: ORGANIZATION.to_owned(),
+        endpoints: Endpoints::default(),
+        table: "table".to_owned(),
+        bucket: "bucket".to_owned(),
+        lease: TimeDelta::seconds(60),
+        events: true,
+        issuer: None,
+    };
+    let local = Local::start(settings).await.unwrap();
+    let new = serde_json::from_value(data::mab()).unwrap();
+    let made = local.app().create_model(ORGANIZATION, new).await.unwrap();
+    let prefix = format!("snapshots/{ORGANIZATION}/{}/1/", made.optimization_id);
+    for (name, text) in data::cells().into_iter().chain([("_SUCCESS", String::new())]) {
+        local.app().bucket.put(&format!("{prefix}{name}"), Bytes::from(text).into()).await.unwrap();
+    }
+    until_version(local.app(), made.id, 1).await;
+    // And so does a request.
+    let later = local.app().train(ORGANIZATION, made.id, BTreeMap::new(), true).await.unwrap();
+    assert!(matches!(later, fulcrum_core::usecases::Begun::Queued));
+    until_version(local.app(), made.id, 2).await;
+    local.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_bucket_that_tells_nothing_is_looked_at() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    let id: Uuid = id.parse().unwrap();
+    // The schedule finds the snapshot and writes a request, which is found by looking.
+    let events = Events::start(server.app.clone(), None);
+    until_version(&server.app, id, 1).await;
+    events.shutdown().await;
+    server.shutdown().await;
+}
+
+async fn until_version(app: &App, id: Uuid, version: u64) {
+    for _ in 0..600 {
+        let model = app.table.model(ORGANIZATION, id).await.unwrap().unwrap();
+        if model.lease.is_none() && model.posterior.is_some_and(|p| p.posterior_version == version) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("version {version} of {id} did not come within 30 s");
+}

@@ -1,0 +1,153 @@
+//! What the queue brings: EventBridge events, as JSON, each of which is an occasion to train or none of our business.
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::store::REQUESTS;
+use crate::usecases::Occasion;
+
+/// A message that is no event of EventBridge. It stays in the queue until it is put aside for people to look at.
+#[derive(Debug, thiserror::Error)]
+#[error("the message is no event of EventBridge: {0}")]
+pub struct Malformed(#[from] serde_json::Error);
+
+#[derive(Deserialize)]
+struct Event {
+    source: String,
+    #[serde(rename = "detail-type")]
+    detail_type: String,
+    #[serde(default)]
+    detail: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct ObjectCreated {
+    bucket: Name,
+    object: Key,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Key {
+    key: String,
+}
+
+/// The occasion that a message is, or why it is none.
+///
+/// # Errors
+/// [`Malformed`].
+pub fn occasion(message: &str, bucket: &str) -> Result<Result<Occasion, &'static str>, Malformed> {
+    let event: Event = serde_json::from_str(message)?;
+    match (event.source.as_str(), event.detail_type.as_str()) {
+        ("aws.events" | "aws.scheduler", _) => Ok(Ok(Occasion::Scheduled)),
+        ("aws.s3", "Object Created") => {
+            let detail: ObjectCreated = serde_json::from_value(event.detail.unwrap_or_default())?;
+            if detail.bucket.name != bucket {
+                return Ok(Err("the object is in another bucket"));
+            }
+            Ok(of_key(&detail.object.key).ok_or("the object is neither the end of a snapshot nor a request"))
+        }
+        _ => Ok(Err("the event is of another kind")),
+    }
+}
+
+fn of_key(key: &str) -> Option<Occasion> {
+    if let Some(rest) = key.strip_prefix(REQUESTS) {
+        let [organization, model, name] = split(rest)?;
+        name.strip_suffix(".json").filter(|name| !name.is_empty())?;
+        return Some(Occasion::Requested {
+            organization: organization.to_owned(),
+            model: uuid(model)?,
+            key: key.to_owned(),
+        });
+    }
+    let rest = key.strip_prefix("snapshots/")?.strip_suffix("/_SUCCESS")?;
+    let [organization, optimization, snapshot] = split(rest)?;
+    Some(Occasion::Completed {
+        organization: organization.to_owned(),
+        optimization: uuid(optimization)?,
+        snapshot: snapshot.to_owned(),
+    })
+}
+
+/// Exactly three parts, none of them empty.
+fn split(path: &str) -> Option<[&str; 3]> {
+    let parts: Vec<&str> = path.split('/').collect();
+    <[&str; 3]>::try_from(parts).ok().filter(|parts| parts.iter().all(|part| !part.is_empty()))
+}
+
+fn uuid(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ID: &str = "4754cae0-9a5d-4691-91af-6d15ccc1f82e";
+
+    fn created(bucket: &str, key: &str) -> String {
+        json!({
+            "version": "0", "source": "aws.s3", "detail-type": "Object Created",
+            "detail": {"bucket": {"name": bucket}, "object": {"key": key, "size": 0}}
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn the_end_of_a_snapshot_is_an_occasion() {
+        let message = created("b", &format!("snapshots/org_1/{ID}/2026-11-23T19-00-00Z/_SUCCESS"));
+        let expected = Occasion::Completed {
+            organization: "org_1".into(),
+            optimization: ID.parse().unwrap(),
+            snapshot: "2026-11-23T19-00-00Z".into(),
+        };
+        assert_eq!(occasion(&message, "b").unwrap(), Ok(expected));
+    }
+
+    #[test]
+    fn a_request_is_an_occasion() {
+        let key = format!("requests/org_1/{ID}/abc.json");
+        let expected =
+            Occasion::Requested { organization: "org_1".into(), model: ID.parse().unwrap(), key: key.clone() };
+        assert_eq!(occasion(&created("b", &key), "b").unwrap(), Ok(expected));
+    }
+
+    #[test]
+    fn the_schedule_is_an_occasion() {
+        let message = r#"{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}"#;
+        assert_eq!(occasion(message, "b").unwrap(), Ok(Occasion::Scheduled));
+    }
+
+    #[test]
+    fn other_objects_are_none() {
+        for key in [
+            format!("snapshots/org_1/{ID}/1/exposures/part-0.parquet"),
+            format!("snapshots/org_1/{ID}/_SUCCESS"),
+            format!("snapshots/org_1/{ID}/1/2/_SUCCESS"),
+            "snapshots/org_1/no-uuid/1/_SUCCESS".to_owned(),
+            format!("snapshots//{ID}/1/_SUCCESS"),
+            format!("requests/org_1/{ID}/.json"),
+            format!("requests/org_1/{ID}/abc"),
+            format!("posteriors/org_1/{ID}/1.safetensors"),
+        ] {
+            assert!(occasion(&created("b", &key), "b").unwrap().is_err(), "{key}");
+        }
+        let complete = format!("snapshots/org_1/{ID}/1/_SUCCESS");
+        assert!(occasion(&created("another", &complete), "b").unwrap().is_err());
+        assert!(occasion(r#"{"source": "aws.ec2", "detail-type": "x"}"#, "b").unwrap().is_err());
+    }
+
+    #[test]
+    fn what_is_no_event_is_malformed() {
+        for message in ["", "{", "[]", "{}", r#"{"source": "aws.s3", "detail-type": "Object Created"}"#] {
+            assert!(occasion(message, "b").is_err(), "{message}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A function behind a queue: batches in, the messages that are to come again out.
+
+use std::pin::Pin;
+use std::time::{Duration, Instant, SystemTime};
+
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+
+/// A batch of messages, as the platform hands it over.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Batch {
+    /// The messages.
+    #[serde(rename = "Records")]
+    pub records: Vec<Message>,
+}
+
+/// One message.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    /// Its id.
+    pub message_id: String,
+    /// What it says.
+    pub body: String,
+}
+
+/// The messages that are to come again; the others are done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchAnswer {
+    /// Them.
+    pub batch_item_failures: Vec<Failure>,
+}
+
+/// A message that is to come again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// Its id.
+    pub item_identifier: String,
+}
+
+/// What answers a batch; it is given until when it may take.
+pub type BatchHandler = for<'a> fn(&'a App, Batch, Instant) -> Pin<Box<dyn Future<Output = BatchAnswer> + Send + 'a>>;
+
+/// Runs a handler of batches as a Lambda function: all of such a function's `main`.
+///
+/// # Errors
+/// Whatever keeps the function from starting.
+pub async fn run(handler: BatchHandler) -> Result<(), lambda_runtime::Error> {
+    crate::logging::init();
+    let app = App::from_env().await?;
+    let app = &app;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Batch>| async move {
+        let until = Instant::now() + left(event.context.deadline);
+        Ok::<_, std::convert::Infallible>(handler(app, event.payload, until).await)
+    }))
+    .await
+}
+
+/// How long it is until a deadline in epoch milliseconds.
+fn left(deadline: u64) -> Duration {
+    let deadline = SystemTime::UNIX_EPOCH + Duration::from_millis(deadline);
+    deadline.duration_since(SystemTime::now()).unwrap_or_default()
+}

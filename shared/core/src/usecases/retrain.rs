@@ -1,0 +1,220 @@
+//! Training on occasion: a snapshot is complete, a request waits, or it is time to look.
+//!
+//! Occasions may come late, twice and in any order. A run always takes the latest complete snapshot, and only one that is
+//! later than what the model has learned from, so that each snapshot is trained at most once and none replaces a later one.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::hold::{Hold, is_waited_for};
+use super::requests::Request;
+use super::train::Trained;
+use crate::app::App;
+use crate::domain::Model;
+use crate::error::ApiError;
+use crate::store::snapshots_prefix;
+
+/// What may call for a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// A snapshot is complete.
+    Completed {
+        /// Whose it is, as its key says.
+        organization: String,
+        /// The optimization.
+        optimization: Uuid,
+        /// The snapshot.
+        snapshot: String,
+    },
+    /// A request to train waits.
+    Requested {
+        /// Whose model, as the request's key says.
+        organization: String,
+        /// The model.
+        model: Uuid,
+        /// The request's key.
+        key: String,
+    },
+    /// Time to look for models whose latest snapshot is later than what they have learned from.
+    Scheduled,
+}
+
+/// What came of an occasion.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// A posterior is in force that was not before.
+    Trained(Box<Trained>),
+    /// Nothing was to be done, for this reason.
+    Dropped(&'static str),
+    /// So many runs wait in the queue now that did not before.
+    Queued(usize),
+}
+
+const LEARNED: Outcome = Outcome::Dropped("the model has learned from this snapshot or a later one");
+const UNKNOWN: Outcome = Outcome::Dropped("there is no such model in this organization");
+const ARCHIVED: Outcome = Outcome::Dropped("the model is archived");
+
+/// What a hold is tried for.
+enum Attempt {
+    Held(Box<(Hold, Model)>),
+    Needless(Outcome),
+}
+
+impl App {
+    /// Does what an occasion calls for. An error means that it is to come again.
+    ///
+    /// # Errors
+    /// [`ApiError::Conflict`] where another run holds the model for longer than two leases, and whatever keeps a run from its
+    /// end, as [`App::train`]; the model keeps it as its last error.
+    pub async fn retrain(&self, occasion: &Occasion) -> Result<Outcome, ApiError> {
+        match occasion {
+            Occasion::Completed { organization, optimization, snapshot } => {
+                let Some(parent) = self.table.optimization(organization, *optimization).await? else {
+                    return Ok(Outcome::Dropped("there is no such optimization in this organization"));
+                };
+                let Some(model) = parent.model_id else {
+                    return Ok(Outcome::Dropped("the optimization has no active model"));
+                };
+                self.learn(organization, model, snapshot).await
+            }
+            Occasion::Requested { organization, model, key } => self.fulfil(organization, *model, key).await,
+            Occasion::Scheduled => self.look_around().await.map(Outcome::Queued),
+        }
+    }
+
+    /// Trains a model on its latest snapshot, if it has not learned from `snapshot` yet.
+    async fn learn(&self, organization: &str, id: Uuid, snapshot: &str) -> Result<Outcome, ApiError> {
+        let needless = |model: &Model| {
+            // That run will read the latest snapshot, which is this one or a later one.
+            let waited_for = is_waited_for(model, self.clock.now());
+            match model {
+                model if model.has_learned(snapshot) => Some(LEARNED),
+                _ if waited_for => Some(Outcome::Dropped("a request that waits will learn from it")),
+                _ => None,
+            }
+        };
+        let (hold, model) = match self.hold_patiently(organization, id, None, needless).await? {
+            Attempt::Held(held) => *held,
+            Attempt::Needless(outcome) => return Ok(outcome),
+        };
+        let latest = match self.latest_snapshot(&model).await {
+            Ok(latest) => latest,
+            Err(error) => {
+                self.give_back(organization, id, hold, &error).await;
+                return Err(error);
+            }
+        };
+        if model.has_learned(snapshot) || model.has_learned(&latest.id) {
+            self.release(organization, id, hold).await;
+            return Ok(LEARNED);
+        }
+        // Nobody says otherwise, so the biases of the last run stand.
+        let bias = model.posterior.as_ref().map(|p| p.bias.clone()).unwrap_or_default();
+        let trained = self.attempt(&model, hold, bias, latest).await;
+        self.unless_archived(organization, id, trained).await
+    }
+
+    /// Does what a request asks for, and deletes it.
+    async fn fulfil(&self, organization: &str, id: Uuid, key: &str) -> Result<Outcome, ApiError> {
+        let Some(request) = self.asked(key).await? else {
+            return Ok(Outcome::Dropped("the request is done"));
+        };
+        let outcome = match request {
+            Request::Learn { snapshot_id } => self.learn(organization, id, &snapshot_id).await?,
+            Request::Train { bias } => {
+                let name = key.rsplit('/').next().and_then(|name| name.strip_suffix(".json"));
+                match self.hold_patiently(organization, id, name, |_| None).await? {
+                    Attempt::Needless(outcome) => outcome,
+                    Attempt::Held(held) => {
+                        let (hold, model) = *held;
+                        let trained = match self.latest_snapshot(&model).await {
+                            Ok(latest) => self.attempt(&model, hold, bias, latest).await,
+                            Err(error) => {
+                                self.give_back(organization, id, hold, &error).await;
+                                Err(error)
+                            }
+                        };
+                        self.unless_archived(organization, id, trained).await?
+                    }
+                }
+            }
+        };
+        self.done(key).await;
+        Ok(outcome)
+    }
+
+    /// Takes hold of a model as soon as the run that holds it ends, within two leases; of one that waits for `request` at once.
+    async fn hold_patiently(
+        &self,
+        organization: &str,
+        id: Uuid,
+        request: Option<&str>,
+        needless: impl Fn(&Model) -> Option<Outcome>,
+    ) -> Result<Attempt, ApiError> {
+        let patience = self.lease.to_std().unwrap_or_default() * 2;
+        let started = Instant::now();
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let Some(model) = self.table.model(organization, id).await? else { return Ok(Attempt::Needless(UNKNOWN)) };
+            if model.archived_at.is_some() {
+                return Ok(Attempt::Needless(ARCHIVED));
+            }
+            if let Some(outcome) = needless(&model) {
+                return Ok(Attempt::Needless(outcome));
+            }
+            if let Some(request) = request
+                && let Some(held) = self.hold_for(organization, id, request).await?
+            {
+                return Ok(Attempt::Held(Box::new(held)));
+            }
+            match self.hold(organization, id).await {
+                Ok(held) => return Ok(Attempt::Held(Box::new(held))),
+                Err(ApiError::Conflict { .. }) if started.elapsed() < patience => {}
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+
+    /// The outcome of a run; one whose model was archived meanwhile is no error that would pass.
+    async fn unless_archived(
+        &self,
+        organization: &str,
+        id: Uuid,
+        trained: Result<Trained, ApiError>,
+    ) -> Result<Outcome, ApiError> {
+        match trained {
+            Ok(trained) => Ok(Outcome::Trained(Box::new(trained))),
+            Err(error) => match self.table.model(organization, id).await {
+                Ok(Some(model)) if model.archived_at.is_some() => Ok(ARCHIVED),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Writes a request for every model whose latest snapshot is later than what it has learned from; how many did not wait
+    /// already. Organizations are found by the folders of their snapshots, so that the table is never scanned.
+    async fn look_around(&self) -> Result<usize, ApiError> {
+        let mut queued = 0;
+        for organization in self.bucket.folders("snapshots/").await? {
+            let with_snapshots = self.bucket.folders(&format!("snapshots/{organization}/")).await?;
+            let with_snapshots: BTreeSet<Uuid> = with_snapshots.iter().filter_map(|id| id.parse().ok()).collect();
+            for model in self.table.models(&organization, false, None, None, usize::MAX).await?.items {
+                if !with_snapshots.contains(&model.optimization_id) {
+                    continue;
+                }
+                let prefix = snapshots_prefix(&organization, &model.optimization_id.to_string());
+                let Some(snapshot_id) = self.bucket.latest_snapshot_id(&prefix).await? else { continue };
+                if !model.has_learned(&snapshot_id) {
+                    // One name for one snapshot: what waits or has failed for good is not asked for again.
+                    let request = Request::Learn { snapshot_id: snapshot_id.clone() };
+                    queued += usize::from(self.ask(&model, &snapshot_id, &request).await?);
+                }
+            }
+        }
+        Ok(queued)
+    }
+}
