@@ -61,6 +61,8 @@ pub struct LocalArgs {
     #[arg(long)]
     pub ephemeral: bool,
     /// Put the models and the keys into the stores that the files of events/ name. Everybody knows these keys.
+    ///
+    /// Nothing is trained by itself then: an example that waits to be trained waits.
     #[arg(long)]
     pub with_examples: bool,
     /// The organization that the API key is made for.

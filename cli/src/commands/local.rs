@@ -39,7 +39,8 @@ pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
         bucket: args.bucket,
         lease: TimeDelta::seconds(args.training_lease),
         examples: args.with_examples,
-        events: true,
+        // An example that waits to be trained shall wait.
+        events: !args.with_examples,
         issuer: Issuer::from_env()?,
     })
     .await?;

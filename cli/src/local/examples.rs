@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use fulcrum_core::auth::{ApiKey, Scope, Secret};
 use fulcrum_core::domain::{Checked, Lease, Model, Optimization, OptimizationStatus, Served, Serving};
-use fulcrum_core::store::{OptimizationChange, StoreError, snapshots_prefix};
+use fulcrum_core::store::{OptimizationChange, StoreError, request_key, snapshots_prefix};
 use fulcrum_core::{ApiError, App, Body};
 use lambda_http::http::Request;
 use serde_json::{Value, json};
@@ -52,6 +52,8 @@ enum Snapshot {
 #[derive(Clone, Copy)]
 enum Then {
     Nothing,
+    /// A request to train it waits.
+    Request,
     /// It is trained on each of its snapshots.
     Train,
     Archive,
@@ -94,7 +96,7 @@ impl Snapshot {
                     });
                     format!("{cell}\n")
                 };
-                (0..1_200).map(cell).collect::<Vec<_>>().concat()
+                (0..2_000).map(cell).collect::<Vec<_>>().concat()
             }
         }
     }
@@ -120,7 +122,7 @@ fn large() -> Value {
     config
 }
 
-const EXAMPLES: [Example; 14] = [
+const EXAMPLES: [Example; 15] = [
     example(1, "trained twice", &[Snapshot::First, Snapshot::Second], Then::Train),
     example(2, "trained twice, to roll back", &[Snapshot::First, Snapshot::Second], Then::Train),
     example(3, "to train", &[Snapshot::First], Then::Nothing),
@@ -129,7 +131,7 @@ const EXAMPLES: [Example; 14] = [
     example(6, "without a snapshot", &[], Then::Nothing),
     example(7, "with a broken snapshot", &[Snapshot::Broken], Then::Nothing),
     example(8, "held by a run", &[Snapshot::First], Then::Hold),
-    example(9, "to retrain", &[Snapshot::First], Then::Nothing),
+    example(9, "to retrain", &[Snapshot::First], Then::Request),
     Example {
         number: 10,
         name: "of another organization",
@@ -141,6 +143,7 @@ const EXAMPLES: [Example; 14] = [
     example(12, "completed", &[], Then::Complete),
     example(13, "deleted, to be followed", &[], Then::Archive),
     example(14, "large", &[Snapshot::Large], Then::Train),
+    example(15, "to train later", &[Snapshot::First], Then::Nothing),
 ];
 
 const fn example(number: u128, name: &'static str, snapshots: &'static [Snapshot], then: Then) -> Example {
@@ -217,6 +220,11 @@ impl Example {
         }
         match self.then {
             Then::Nothing | Then::Train => Ok(()),
+            Then::Request => {
+                let key = request_key(organization, &id.to_string(), "example");
+                let request = json!({"ask": "train", "bias": {"headline": 0.1}}).to_string();
+                Ok(app.bucket.put(&key, Bytes::from(request).into()).await?)
+            }
             Then::Archive => Ok(app.delete_model(organization, id).await?),
             Then::Hold => {
                 let expires_at = DateTime::from_timestamp(32_472_144_000, 0).unwrap_or_default();

@@ -1,8 +1,8 @@
 //! The whole service on this machine: stores, functions and gateway in one process.
 
 mod env_file;
-pub mod examples;
 mod events;
+pub mod examples;
 pub mod gateway;
 mod keys;
 mod queue;

@@ -88,6 +88,8 @@ fn every_endpoint_has_an_event_that_succeeds_and_one_that_does_not() {
         assert!(outcomes.iter().any(|o| o.starts_with('2')), "{}: {outcomes:?}", route.function);
         assert!(outcomes.iter().any(|o| o.starts_with('4')), "{}: {outcomes:?}", route.function);
     }
+    let retrain: Vec<&str> = events.iter().filter(|e| e.function() == "retrain").map(|e| e.outcome.as_str()).collect();
+    assert!(retrain.contains(&"0 fail") && retrain.contains(&"1 fail"), "{retrain:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Each function's policy in the template is what its calls need: nothing is missing, nothing is to spare.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use fulcrum::local::gateway::invoke_event;
 use fulcrum_core::App;
@@ -48,6 +49,11 @@ async fn needs() -> BTreeMap<String, BTreeSet<Need>> {
 }
 
 async fn answer(app: &App, event: &Event) -> serde_json::Value {
+    if event.function() == "retrain" {
+        let batch = serde_json::from_str(&event.text).unwrap();
+        let until = Instant::now() + Duration::from_mins(15);
+        return serde_json::to_value(retrain::handle(app, batch, until).await).unwrap();
+    }
     let response = invoke_event(app, event.function(), &event.text).await.unwrap();
     json!({"statusCode": response.status().as_u16()})
 }
