@@ -5,6 +5,7 @@
 
 mod calibration;
 mod clock;
+mod cold;
 mod costs;
 mod draw;
 mod error;
@@ -93,6 +94,18 @@ enum Bench {
         #[arg(long, default_value_t = 40_000)]
         requests: usize,
     },
+    /// What a cold start of each built function costs, under AWS's emulator, beside a function that only says hello.
+    ColdStart {
+        /// The emulator: aws-lambda-rie, out of the PyPI package aws-sam-cli.
+        #[arg(long, env = "AWS_LAMBDA_RIE")]
+        emulator: PathBuf,
+        /// Where `cargo lambda build` puts functions.
+        #[arg(long, default_value = "target/lambda")]
+        functions: PathBuf,
+        /// Starts of each function.
+        #[arg(long, default_value_t = 20)]
+        starts: usize,
+    },
     /// Draws the pictures of the documentation from the results, and from a simulation of four weeks.
     Pictures {
         /// Where they go.
@@ -116,6 +129,9 @@ fn main() -> ExitCode {
         Bench::Fit { only } => costs::fits(seed, only.as_deref()),
         Bench::Decide => costs::decisions(seed),
         Bench::Serve { requests } => serve::run(requests),
+        Bench::ColdStart { emulator, functions, starts } => {
+            cold::run(&cold::Options { emulator, functions, events: PathBuf::from("events"), starts })
+        }
         Bench::Pictures { folder } => pictures::draw(&results, &folder),
     };
     match done {

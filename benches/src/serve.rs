@@ -32,6 +32,7 @@ pub fn run(requests: usize) -> Result<(), Error> {
 
 async fn measure(requests: usize) -> Result<(), Error> {
     let settings = Settings {
+        address: [127, 0, 0, 1].into(),
         port: 0,
         data: None,
         organization: "org_bench".to_owned(),
@@ -40,6 +41,7 @@ async fn measure(requests: usize) -> Result<(), Error> {
         bucket: "fulcrum".to_owned(),
         lease: TimeDelta::seconds(60),
         events: false,
+        examples: false,
         issuer: None,
     };
     let local = Local::start(settings).await.map_err(failed)?;

@@ -96,3 +96,31 @@ fn a_grant_covers_what_it_says() {
     let other = Grant { action: "dynamodb:PutItem".into(), ..grant("Table", None) };
     assert!(!other.covers(&need("Table", "ORG#a")));
 }
+
+/// The actions that docs/permissions.md lists for each function; a row without a function goes on with the one above.
+fn documented() -> BTreeMap<String, BTreeSet<String>> {
+    let page = std::fs::read_to_string(events::root().join("docs/permissions.md")).unwrap();
+    let mut actions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut functions = Vec::new();
+    for row in page.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        if !cells[1].is_empty() {
+            functions = cells[1].split(", ").map(str::to_owned).collect();
+        }
+        let listed = cells[2].split(", ").filter(|action| action.starts_with('`'));
+        let listed: Vec<String> = listed.map(|action| action.trim_matches('`').to_owned()).collect();
+        for function in &functions {
+            actions.entry(function.clone()).or_default().extend(listed.iter().cloned());
+        }
+    }
+    actions
+}
+
+#[test]
+fn the_documentation_lists_the_actions_of_every_policy() {
+    let (template, documented) = (Template::read(), documented());
+    for function in template.of_type("AWS::Serverless::Function") {
+        let granted: BTreeSet<String> = template.grants(function).into_iter().map(|grant| grant.action).collect();
+        assert_eq!(documented.get(function), Some(&granted), "docs/permissions.md, {function}");
+    }
+}
