@@ -272,3 +272,12 @@ fn the_demonstration_finds_the_best_variant() {
     assert!(ended.stdout.contains("In-sample metrics"), "{}", ended.stdout);
     assert!(!ended.stdout.contains('\u{1b}'), "colour without a terminal");
 }
+
+#[test]
+fn an_issuer_that_cannot_be_trusted_stops_local_at_its_start() {
+    for (name, value) in [("JWT_ISSUER", "http://issuer.example"), ("JWT_AUDIENCE", "fulcrum")] {
+        let ended = run(&["local", "--ephemeral", "--port", "0"], &[(name.to_owned(), value.to_owned())]);
+        assert_eq!(ended.status, Some(1), "{}", ended.stderr);
+        assert!(ended.stderr.contains("JWT_ISSUER"), "{}", ended.stderr);
+    }
+}

@@ -64,10 +64,10 @@ impl Metrics {
             ("Trainings", "Count", 1.0),
             ("Observations", "Count", count(seen.exposures)),
             ("SkippedRows", "Count", count(skipped)),
-            ("TrainingDuration", "Milliseconds", took.as_secs_f64() * 1e3),
+            ("TrainingDurationMs", "Milliseconds", took.as_secs_f64() * 1e3),
         ];
         if reading > Duration::ZERO {
-            values.push(("RowsRead", "Count/Second", rows / reading.as_secs_f64()));
+            values.push(("RowsPerSecond", "Count/Second", rows / reading.as_secs_f64()));
         }
         self.emit(&values, &[("snapshot_id", json!(posterior.snapshot_id))]);
     }
@@ -150,8 +150,8 @@ mod tests {
             let name = metric["Name"].as_str().unwrap();
             assert!(line[name].is_f64(), "{name} is declared and given");
         }
-        assert_eq!((line["Observations"].as_f64(), line["RowsRead"].as_f64()), (Some(900.0), Some(2000.0)));
-        assert_eq!((line["Stage"].as_str(), line["TrainingDuration"].as_f64()), (Some("prod"), Some(1500.0)));
+        assert_eq!((line["Observations"].as_f64(), line["RowsPerSecond"].as_f64()), (Some(900.0), Some(2000.0)));
+        assert_eq!((line["Stage"].as_str(), line["TrainingDurationMs"].as_f64()), (Some("prod"), Some(1500.0)));
     }
 
     #[test]

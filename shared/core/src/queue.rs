@@ -5,8 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::app::App;
+use crate::xray::Trace;
 
 /// A batch of messages, as the platform hands it over.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,8 +56,13 @@ pub async fn run(handler: BatchHandler) -> Result<(), lambda_runtime::Error> {
     let app = App::from_env().await?;
     let app = &app;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Batch>| async move {
-        let until = Instant::now() + left(event.context.deadline);
-        Ok::<_, std::convert::Infallible>(handler(app, event.payload, until).await)
+        let (started, messages) = (Instant::now(), event.payload.records.len());
+        let answer = handler(app, event.payload, started + left(event.context.deadline)).await;
+        if let Some(trace) = event.context.xray_trace_id.as_deref().and_then(Trace::parse) {
+            let failed = answer.batch_item_failures.len();
+            trace.send("batch", started.elapsed(), &[("messages", json!(messages)), ("failed", json!(failed))]);
+        }
+        Ok::<_, std::convert::Infallible>(answer)
     }))
     .await
 }

@@ -69,12 +69,12 @@ async fn another_issuers_token_is_refused() {
 async fn the_audience_counts_where_one_is_configured() {
     let signer = Signer::ec("ec");
     let stage = Stage::with(&[&signer], |settings| settings.audiences = vec!["fulcrum".into(), "api".into()]).await;
-    for aud in [json!("fulcrum"), json!("api"), json!(["other", "fulcrum"])] {
+    for aud in [json!("fulcrum"), json!("api"), json!(["elsewhere", "fulcrum"])] {
         assert!(stage.ask(&stage.token_with(&signer, &json!({"aud": aud}))).await.is_ok(), "{aud}");
     }
-    for aud in [json!(null), json!("other"), json!([]), json!(["other"]), json!("fulcrum api")] {
+    for aud in [json!(null), json!("elsewhere"), json!([]), json!(["elsewhere"]), json!("fulcrum api")] {
         let message = stage.refused(&stage.token_with(&signer, &json!({"aud": aud}))).await;
-        assert!(message.contains("aud") && !message.contains("other"), "{aud}: {message}");
+        assert!(message.contains("aud") && !message.contains("elsewhere"), "{aud}: {message}");
     }
 }
 

@@ -71,6 +71,21 @@ async fn a_thousand_first_requests_are_one_fetch() {
     assert_eq!(stage.issuer.fetches(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_requests_after_an_hour_are_one_fetch() {
+    let signer = Signer::ec("ec");
+    let stage = Stage::new(&[&signer]).await;
+    stage.ask(&stage.token(&signer)).await.unwrap();
+    stage.wait(3600);
+    let mut all = JoinSet::new();
+    for _ in 0..1000 {
+        let (app, token) = (stage.app.clone(), stage.token(&signer));
+        all.spawn(async move { ask(&app, &token, Scope::ModelsRead).await });
+    }
+    assert!(all.join_all().await.into_iter().all(|answer| answer.unwrap() == caller("org_a")));
+    assert_eq!(stage.issuer.fetches(), 2);
+}
+
 #[tokio::test]
 async fn known_keys_do_not_wait_for_a_fetch() {
     let (signer, stranger) = (Signer::ec("ec"), Signer::ec("stranger"));

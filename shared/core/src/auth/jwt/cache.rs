@@ -43,8 +43,10 @@ fn apart(one: DateTime<Utc>, other: DateTime<Utc>) -> TimeDelta {
 }
 
 impl Known {
-    fn is_fresh(&self, now: DateTime<Utc>) -> bool {
-        self.fetched_at.is_some_and(|at| apart(now, at) < FRESH)
+    /// Whether the use of a key is a reason to fetch now.
+    fn is_due(&self, id: &str, now: DateTime<Utc>) -> bool {
+        let fresh = self.fetched_at.is_some_and(|at| apart(now, at) < FRESH);
+        !(fresh && self.keys.knows(id)) && self.pause(now).is_none()
     }
 
     /// How long it is until the next try; none where that may be now.
@@ -69,20 +71,19 @@ impl KeyCache {
     /// [`ApiError::IssuerUnavailable`] where the key is not known and the last fetch failed.
     pub(super) async fn with(&self, id: &str, now: DateTime<Utc>) -> Result<Option<Arc<KeySet>>, ApiError> {
         let known = self.known();
-        if known.keys.knows(id) {
-            if known.is_fresh(now) || known.pause(now).is_some() {
+        let turn = if known.keys.knows(id) {
+            if !known.is_due(id, now) {
                 return Ok(Some(known.keys));
             }
             // One request looks for news; the others go on with what there is.
             let Ok(turn) = Arc::clone(&self.0.turn).try_lock_owned() else { return Ok(Some(known.keys)) };
-            self.fetch(turn, now).await?;
+            turn
         } else {
-            let turn = Arc::clone(&self.0.turn).lock_owned().await;
-            // Whoever had the turn before may have brought the key.
-            let known = self.known();
-            if !known.keys.knows(id) && known.pause(now).is_none() {
-                self.fetch(turn, now).await?;
-            }
+            Arc::clone(&self.0.turn).lock_owned().await
+        };
+        // Whoever had the turn before may have fetched.
+        if self.known().is_due(id, now) {
+            self.fetch(turn, now).await?;
         }
         let known = self.known();
         if known.keys.knows(id) {

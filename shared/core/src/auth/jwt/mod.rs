@@ -32,6 +32,12 @@ pub struct Issuer {
     keys: KeyCache,
 }
 
+impl std::fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Issuer").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
 impl Issuer {
     /// The issuer that the environment names, if it names one.
     ///
