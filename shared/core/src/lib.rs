@@ -14,9 +14,11 @@ pub mod notes;
 pub mod queue;
 pub mod store;
 pub mod usecases;
+pub mod warm;
 pub mod xray;
 
 pub use app::App;
 pub use error::ApiError;
 pub use http::{Call, run};
 pub use lambda_http::{Body, Request, Response};
+pub use warm::Warm;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::app::App;
+use crate::warm::Warm;
 use crate::xray::Trace;
 
 /// A batch of messages, as the platform hands it over.
@@ -54,6 +55,7 @@ pub type BatchHandler = for<'a> fn(&'a App, Batch, Instant) -> Pin<Box<dyn Futur
 pub async fn run(handler: BatchHandler) -> Result<(), lambda_runtime::Error> {
     crate::logging::init();
     let app = App::from_env().await?;
+    Warm::Runs.open(&app).await;
     let app = &app;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Batch>| async move {
         let (started, messages) = (Instant::now(), event.payload.records.len());

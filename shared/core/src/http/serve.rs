@@ -16,6 +16,7 @@ use crate::auth::{Caller, Scope};
 use crate::calls::Calls;
 use crate::error::ApiError;
 use crate::notes::{Notes, cold_start, note};
+use crate::warm::Warm;
 use crate::xray::Trace;
 
 /// What a handler knows of the request besides its content: who calls, and under which id.
@@ -171,16 +172,17 @@ fn trace(request: &Request) -> Option<Trace> {
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(pub(super) String);
 
-/// Runs an endpoint as a Lambda function: all of a function's `main`.
+/// Runs an endpoint as a Lambda function, with the connections opened that it will need: all of a function's `main`.
 ///
 /// # Errors
 /// Whatever keeps the function from starting.
-pub async fn run<H>(handler: H) -> Result<(), lambda_http::Error>
+pub async fn run<H>(handler: H, warm: Warm) -> Result<(), lambda_http::Error>
 where
     H: for<'a> Handler<'a>,
 {
     crate::logging::init();
     let app = App::from_env().await?;
+    warm.open(&app).await;
     let (app, handler) = (&app, &handler);
     lambda_http::run(service_fn(move |request: Request| async move {
         Ok::<_, std::convert::Infallible>(answer(app, handler, request).await)
