@@ -8,8 +8,9 @@ use fulcrum::local::{Stores, Wanted, examples};
 use fulcrum_core::App;
 use fulcrum_core::app::Endpoints;
 
-pub const TABLE: &str = "table";
-pub const BUCKET: &str = "bucket";
+pub const TABLE: &str = "fulcrum";
+/// The bucket that the events of S3 name.
+pub const BUCKET: &str = "fulcrum";
 
 /// Stores inside the test, and an app over them.
 pub struct Stage {
