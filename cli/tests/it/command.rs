@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use fulcrum::local::examples;
 use serde_json::Value;
 
 use crate::data;
@@ -280,4 +281,26 @@ fn an_issuer_that_cannot_be_trusted_stops_local_at_its_start() {
         assert_eq!(ended.status, Some(1), "{}", ended.stderr);
         assert!(ended.stderr.contains("JWT_ISSUER"), "{}", ended.stderr);
     }
+}
+
+#[test]
+fn examples_are_put_into_own_stores_alone() {
+    // Other systems have only one address of their own by default.
+    let address = if cfg!(target_os = "linux") { "127.0.0.2" } else { "127.0.0.1" };
+    let local = LocalProcess::start(&["--ephemeral", "--with-examples", "--address", address]);
+    for name in ["FULCRUM_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_S3"] {
+        assert!(local.variable(name).starts_with(&format!("http://{address}:")), "{name}");
+    }
+    let environment = [
+        ("FULCRUM_URL".to_owned(), local.variable("FULCRUM_URL").to_owned()),
+        ("FULCRUM_API_KEY".to_owned(), examples::KEY.to_owned()),
+    ];
+    let model = examples::model_id(1).to_string();
+    let shown = json(&run(&["models", "show", &model, "--json"], &environment));
+    assert_eq!((&shown["status"], &shown["posterior_version"]), (&"trained".into(), &2.into()));
+
+    let elsewhere = ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), local.variable("AWS_ENDPOINT_URL_DYNAMODB").to_owned());
+    let ended = run(&["local", "--port", "0", "--ephemeral", "--with-examples"], &[elsewhere]);
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("--with-examples"), "{ended:?}");
 }
