@@ -92,7 +92,7 @@ impl Snapshot {
                     let cell = json!({
                         "variant": {"headline": i % 10, "image": i % 7 % 5},
                         "context": {"country": i % 16, "hour": i / 16 % 16, "source": i / 256},
-                        "n": 20, "reward_sum": i % 5,
+                        "n": 20, "reward_sum": i % 17 % 3,
                     });
                     format!("{cell}\n")
                 };
