@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::grid::{self, Axes, Point, Resolution};
-use super::laplace::{Gaussian, GaussianPrior, laplace};
+use super::laplace::{EXACT, Gaussian, GaussianPrior, ROUGH, laplace};
 use super::logistic::{Smoothed, log_likelihood, sigmoid};
 use super::rows::Rows;
 use super::scales::{Layout, Scales};
@@ -120,7 +120,7 @@ impl Model<'_> {
         let origin = self.origin();
         let resolution = Resolution { main: 6, pair: 8, rounds: 5 };
         let (found, _) = grid::search(prior, self.layout, resolution, None, |scales, near: Option<&Gaussian>| {
-            let mode = laplace(self.rows, &self.prior(scales), near.map_or(&origin, |g| &g.mean))?;
+            let mode = laplace(self.rows, &self.prior(scales), near.map_or(&origin, |g| &g.mean), EXACT)?;
             let log_evidence = mode.log_evidence;
             Ok((mode, log_evidence))
         })?;
@@ -144,15 +144,15 @@ impl Model<'_> {
     fn shared(&self, prior: &Prior, kind: Kind) -> Result<Mixture, FitError> {
         let locate = Resolution { main: 4, pair: 5, rounds: 3 };
         let guess = Scales { main: 0.6 * prior.main_scale, pair: 0.6 * prior.pair_scale };
-        let mode = laplace(self.rows, &self.prior(guess), &self.origin())?;
+        let mode = laplace(self.rows, &self.prior(guess), &self.origin(), ROUGH)?;
         let (found, axes) = self.lay(prior, locate, None, &self.expand(&mode))?;
-        let mode = laplace(self.rows, &self.prior(grid::mean_scales(&found)), &mode.mean)?;
+        let mode = laplace(self.rows, &self.prior(grid::mean_scales(&found)), &mode.mean, ROUGH)?;
         let (mut points, _) = self.lay(prior, Resolution { rounds: 2, ..locate }, Some(&axes), &self.expand(&mode))?;
         points.sort_by(|a, b| a.scales.pair.total_cmp(&b.scales.pair).then(a.scales.main.total_cmp(&b.scales.main)));
         let mut sites = Vec::new();
         for group in thirds(&points) {
             let scales = grid::mean_scales(&points[group.clone()]);
-            let near = laplace(self.rows, &self.prior(scales), &mode.mean)?;
+            let near = laplace(self.rows, &self.prior(scales), &mode.mean, ROUGH)?;
             let expansion = match kind {
                 Kind::Laplace => self.expand(&near),
                 Kind::Variational => {

@@ -10,8 +10,8 @@ use super::{check_bool, check_cells, check_contextual, column_means};
 use crate::fit::DRAWS;
 use crate::inference::directions::leading;
 use crate::inference::grid;
-use crate::inference::importance::{self, Effort, Sample};
-use crate::inference::laplace::laplace;
+use crate::inference::importance::Sample;
+use crate::inference::laplace::{EXACT, laplace};
 use crate::inference::logistic::Smoothed;
 use crate::inference::mixture::{Kind, Mixture, Model};
 use crate::inference::nuts::{self, Chains};
@@ -30,7 +30,7 @@ const GOOD_K: f64 = 0.5;
 const MOST_K: f64 = 0.7;
 /// Importance weights and chains are accepted from so many effective draws.
 const LEAST_EFFECTIVE: f64 = 1_000.0;
-/// Work of importance sampling, in operations as [`importance_effort`] counts them, up to 200 columns and beyond: about 1 s and
+/// Work of importance sampling, in operations as [`most_draws`] counts them, up to 200 columns and beyond: about 1 s and
 /// 3 s.
 const IMPORTANCE_WORK: (f64, f64) = (2e9, 1e10);
 /// Values in the pool of draws, likewise: 16 MB and 128 MB.
@@ -95,37 +95,38 @@ pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Resu
 /// A mixture, the directions that its draws are sorted by, and weighted draws from it: of the variational mixture where
 /// 10,000 draws show that it will do, else of the one with the lesser k̂.
 fn choose(model: &Model<'_>, prior: &Prior, seed: &Seed) -> Result<(Mixture, Vec<Vec<f64>>, Sample), FitError> {
-    let probe = Effort { first: DRAWS, total: DRAWS };
-    let draw = |mixture: Mixture, effort| {
+    let draw = |kind| {
+        let mixture = model.mixture(prior, kind)?;
         let directions = leading(model.rows, &*mixture.gaussian(mixture.peak())?, 3);
-        let sample = importance::sample(model.rows, &mixture, &directions, effort, seed)?;
+        let sample = Sample::new(model.rows, &mixture, &directions, DRAWS, seed)?;
         Ok((mixture, directions, sample))
     };
-    let near = draw(model.mixture(prior, Kind::Variational)?, probe)?;
+    let near = draw(Kind::Variational)?;
     let k = near.2.weights.k;
-    let chosen = if k < if model.is_large() { MOST_K } else { GOOD_K } {
+    let (mixture, directions, mut sample) = if k < if model.is_large() { MOST_K } else { GOOD_K } {
         near
     } else {
-        let wide = draw(model.mixture(prior, Kind::Laplace)?, probe)?;
+        let wide = draw(Kind::Laplace)?;
         if wide.2.weights.k < k { wide } else { near }
     };
-    let effective = chosen.2.weights.effective;
-    let effort = importance_effort(model.rows, effective < LEAST_EFFECTIVE);
-    let enough = model.is_large() && effective >= ENOUGH;
-    if effort.total > DRAWS && !enough { draw(chosen.0, effort) } else { Ok(chosen) }
+    let effective = sample.weights.effective;
+    let more = most_draws(model.rows, effective < LEAST_EFFECTIVE) - DRAWS;
+    if more > 0 && !(model.is_large() && effective >= ENOUGH) {
+        sample.extend(model.rows, &mixture, &directions, more)?;
+    }
+    Ok((mixture, directions, sample))
 }
 
 /// As many draws as a bounded amount of work and memory allows, between 10,000 and 80,000; where those so far are too
 /// few to be accepted, as many as memory allows.
 #[expect(clippy::cast_precision_loss, reason = "a cost")]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a range of counts")]
-fn importance_effort(rows: &Rows, short: bool) -> Effort {
+fn most_draws(rows: &Rows, short: bool) -> usize {
     let columns = rows.columns as f64;
     let per_draw = columns * columns + 20.0 * columns + rows.ones() as f64 + 12.0 * rows.len() as f64;
     let (work, pool) = if rows.columns <= 200 { (IMPORTANCE_WORK.0, POOL.0) } else { (IMPORTANCE_WORK.1, POOL.1) };
     let affordable = if short { f64::INFINITY } else { work / per_draw };
-    let total = affordable.min(pool / columns).clamp(DRAWS as f64, 8.0 * DRAWS as f64) as usize;
-    Effort { first: DRAWS, total }
+    affordable.min(pool / columns).clamp(DRAWS as f64, 8.0 * DRAWS as f64) as usize
 }
 
 /// How many gradients the no-U-turn sampler may take.
@@ -184,7 +185,8 @@ fn posterior(
     outcome: &Outcome<'_>,
 ) -> Result<Posterior, FitError> {
     let points = &mixture.points;
-    let mode = laplace(model.rows, &model.prior(grid::mean_scales(points)), &model.origin())?;
+    let mean = column_means(&draws, model.rows.columns);
+    let mode = laplace(model.rows, &model.prior(grid::mean_scales(points)), &mean, EXACT)?;
     let scales =
         points.iter().map(|p| ScalePoint { main: p.scales.main, pair: p.scales.pair, weight: p.weight }).collect();
     let diagnostics = match outcome {
@@ -211,7 +213,7 @@ fn posterior(
         predictor: Predictor::Columns,
         link: Link::Logit,
         columns: model.rows.columns,
-        mean: column_means(&draws, model.rows.columns),
+        mean,
         draws,
         precision_cholesky: mode.factor.row_major(),
         arms: Vec::new(),
