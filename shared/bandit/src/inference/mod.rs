@@ -18,4 +18,5 @@ pub(crate) mod scales;
 pub(crate) mod sites;
 pub(crate) mod streams;
 pub(crate) mod thin;
+pub(crate) mod traversal;
 pub(crate) mod variational;
