@@ -97,11 +97,13 @@ impl Sample {
         count: usize,
     ) -> Result<(), FitError> {
         let (mut norms, mut values) = (Vec::new(), Vec::new());
-        for (g, share) in share_out(shares, count).into_iter().enumerate().filter(|(_, share)| *share > 0) {
+        let counts = share_out(shares, count);
+        let mut proposals = mixture.proposals();
+        for (g, share) in mixture.order().into_iter().map(|g| (g, counts[g])).filter(|(_, share)| *share > 0) {
             self.taken[g] += share;
             let prior = mixture.prior(g);
-            let gaussian = mixture.gaussian(g)?;
-            let constant = mixture.points[g].log_prior + prior.half_log_det() - 0.5 * gaussian.factor.log_det();
+            let proposal = proposals.at(g)?;
+            let constant = mixture.points[g].log_prior + prior.half_log_det() - 0.5 * proposal.log_det();
             for first in (0..share).step_by(BLOCK) {
                 let block = BLOCK.min(share - first);
                 let mut betas = Mat::<f64>::zeros(rows.columns, block);
@@ -111,9 +113,9 @@ impl Sample {
                     column.fill_with(|| self.rng.sample(StandardNormal));
                     norms.push(column.iter().map(|v| v * v).sum::<f64>());
                 }
-                gaussian.factor.unwhiten(betas.as_mut());
+                proposal.unwhiten(betas.as_mut());
                 for s in 0..block {
-                    for (b, m) in betas.col_as_slice_mut(s).iter_mut().zip(&gaussian.mean) {
+                    for (b, m) in betas.col_as_slice_mut(s).iter_mut().zip(proposal.mean()) {
                         *b += m;
                     }
                 }
