@@ -62,6 +62,7 @@ fn cost() {
     let small = || space(&[3, 2], &[2, 2]);
     let middle = || space(&[5, 4], &[4, 3]);
     let large = || space(&[12, 10, 10, 7], &[10, 8, 7]);
+    let tall = || space(&[2], &[10, 10, 10, 10, 10]);
     let full = || space(&[5, 20, 25], &[4, 20]);
     let only = std::env::args().next_back().unwrap_or_default();
     for (name, space, observations, base) in [
@@ -77,6 +78,8 @@ fn cost() {
         ("large_20k", large(), 20_000, -3.0),
         ("large_100k", large(), 100_000, -3.0),
         ("large_1m", large(), 1_000_000, -3.0),
+        ("tall_200k", tall(), 200_000, -3.0),
+        ("tall_4m", tall(), 4_000_000, -3.0),
         ("full_1k", full(), 1_000, -2.0),
         ("full_20k", full(), 20_000, -3.0),
         ("full_1m", full(), 1_000_000, -3.0),

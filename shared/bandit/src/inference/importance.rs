@@ -11,6 +11,7 @@ use super::mixture::Mixture;
 use super::pareto::{Smoothed, smooth};
 use super::rows::Rows;
 use super::streams::{Stream, stream};
+use super::work;
 use crate::{FitError, Seed};
 
 /// Draws that are handled at a time.
@@ -39,7 +40,7 @@ impl Sample {
     /// `count` draws; `directions` c give the keys cᵀβ.
     ///
     /// # Errors
-    /// [`FitError::NotPositiveDefinite`].
+    /// [`FitError::NotPositiveDefinite`], [`FitError::Work`].
     pub(crate) fn new(
         rows: &Rows,
         mixture: &Mixture,
@@ -64,7 +65,7 @@ impl Sample {
     /// `count` draws more, shared out half by the grid's weights and half by what the draws so far say of the points.
     ///
     /// # Errors
-    /// [`FitError::NotPositiveDefinite`].
+    /// [`FitError::NotPositiveDefinite`], [`FitError::Work`].
     pub(crate) fn extend(
         &mut self,
         rows: &Rows,
@@ -106,6 +107,8 @@ impl Sample {
             let constant = mixture.points[g].log_prior + prior.half_log_det() - 0.5 * proposal.log_det();
             for first in (0..share).step_by(BLOCK) {
                 let block = BLOCK.min(share - first);
+                #[expect(clippy::cast_precision_loss, reason = "at most 256 draws")]
+                mixture.work.charge("a block of weighted draws", block as f64 * work::drawing(rows))?;
                 let mut betas = Mat::<f64>::zeros(rows.columns, block);
                 norms.clear();
                 for s in 0..block {

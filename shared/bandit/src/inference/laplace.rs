@@ -3,6 +3,7 @@
 use super::factor::Factor;
 use super::logistic::{log_likelihood, sigmoid};
 use super::rows::Rows;
+use super::work::{self, Work};
 use crate::FitError;
 
 /// A Gaussian prior with diagonal precision: β ~ N(m0, diag(1/d)).
@@ -50,8 +51,14 @@ pub(crate) const ROUGH: f64 = 1e-3;
 /// W = diag(n p (1−p)), and the Laplace evidence ln p(y|μ) + ln p(μ) + P/2 ln 2π − ½ ln|Λ| (MacKay 1992).
 ///
 /// # Errors
-/// [`FitError::NoConvergence`] after 100 steps, [`FitError::NotPositiveDefinite`].
-pub(crate) fn laplace(rows: &Rows, prior: &GaussianPrior, start: &[f64], tolerance: f64) -> Result<Gaussian, FitError> {
+/// [`FitError::NoConvergence`] after 100 steps, [`FitError::Work`], [`FitError::NotPositiveDefinite`].
+pub(crate) fn laplace(
+    rows: &Rows,
+    prior: &GaussianPrior,
+    start: &[f64],
+    tolerance: f64,
+    work: &Work,
+) -> Result<Gaussian, FitError> {
     let mut beta = start.to_vec();
     let (mut eta, mut next_eta) = (Vec::new(), Vec::new());
     rows.predict(&beta, &mut eta);
@@ -61,6 +68,7 @@ pub(crate) fn laplace(rows: &Rows, prior: &GaussianPrior, start: &[f64], toleran
     rows.add_transposed(&rows.sum, &mut observed);
     let mut gradient_norm = f64::INFINITY;
     for _ in 0..NEWTON_STEPS {
+        work.charge("a step of Newton's method", work::newton_step(rows))?;
         let p: Vec<f64> = eta.iter().map(|&e| sigmoid(e)).collect();
         let np: Vec<f64> = p.iter().zip(&rows.n).map(|(p, n)| n * p).collect();
         fitted.fill(0.0);

@@ -13,6 +13,7 @@ use super::scales::{Layout, Scales};
 use super::sites::Sites;
 use super::swept::{Parted, Swept};
 use super::variational::{Moments, variational};
+use super::work::{self, Work};
 use crate::{FitError, Prior};
 
 /// Points that carry less than this are not drawn from.
@@ -41,6 +42,7 @@ pub(crate) struct Mixture {
     fits: Fits,
     layout: Layout,
     intercept: f64,
+    pub work: Work,
 }
 
 /// What the places of points refer to.
@@ -73,6 +75,7 @@ pub(crate) struct Model<'a> {
     /// Mean of the intercept's prior, logit m.
     pub intercept: f64,
     pub smoothed: Smoothed,
+    pub work: Work,
 }
 
 impl Model<'_> {
@@ -114,7 +117,7 @@ impl Model<'_> {
             Kind::Laplace => Ok(mode),
             Kind::Variational => {
                 let tolerance = if self.is_large() { TOLERANCES.1 } else { TOLERANCES.0 };
-                variational(self.rows, &self.prior(scales), mode, &self.smoothed, tolerance)
+                variational(self.rows, &self.prior(scales), mode, &self.smoothed, tolerance, &self.work)
             }
         }
     }
@@ -124,7 +127,7 @@ impl Model<'_> {
         let origin = self.origin();
         let resolution = Resolution { main: 6, pair: 8, rounds: 5 };
         let (found, _) = grid::search(prior, self.layout, resolution, None, |scales, near: Option<&Gaussian>| {
-            let mode = laplace(self.rows, &self.prior(scales), near.map_or(&origin, |g| &g.mean), EXACT)?;
+            let mode = laplace(self.rows, &self.prior(scales), near.map_or(&origin, |g| &g.mean), EXACT, &self.work)?;
             let log_evidence = mode.log_evidence;
             Ok((mode, log_evidence))
         })?;
@@ -148,29 +151,31 @@ impl Model<'_> {
     fn shared(&self, prior: &Prior, kind: Kind) -> Result<Mixture, FitError> {
         let locate = Resolution { main: 4, pair: 5, rounds: 3 };
         let guess = Scales { main: 0.6 * prior.main_scale, pair: 0.6 * prior.pair_scale };
-        let mode = laplace(self.rows, &self.prior(guess), &self.origin(), ROUGH)?;
+        let mode = laplace(self.rows, &self.prior(guess), &self.origin(), ROUGH, &self.work)?;
         let (found, axes) = self.lay(prior, locate, None, &self.expand(&mode))?;
-        let mode = laplace(self.rows, &self.prior(grid::mean_scales(&found)), &mode.mean, ROUGH)?;
+        let mode = laplace(self.rows, &self.prior(grid::mean_scales(&found)), &mode.mean, ROUGH, &self.work)?;
         let (mut points, _) = self.lay(prior, Resolution { rounds: 2, ..locate }, Some(&axes), &self.expand(&mode))?;
         points.sort_by(|a, b| a.scales.pair.total_cmp(&b.scales.pair).then(a.scales.main.total_cmp(&b.scales.main)));
         let mut sites: Vec<Sites> = Vec::new();
         for group in thirds(&points) {
             let prior = self.prior(grid::mean_scales(&points[group.clone()]));
             // The expansion of the group before is nearer than any mode.
-            let before = sites.last().map(|sites| sites.under(&prior)).transpose()?;
+            let before = sites.last().map(|sites| sites.under(&prior, &self.work)).transpose()?;
             let expansion = match (kind, before) {
                 (Kind::Laplace, before) => {
-                    self.expand(&laplace(self.rows, &prior, &before.as_ref().unwrap_or(&mode).mean, ROUGH)?)
+                    self.expand(&laplace(self.rows, &prior, &before.as_ref().unwrap_or(&mode).mean, ROUGH, &self.work)?)
                 }
                 (Kind::Variational, before) => {
                     let start = match before {
                         Some(before) => before,
-                        None => laplace(self.rows, &prior, &mode.mean, ROUGH)?,
+                        None => laplace(self.rows, &prior, &mode.mean, ROUGH, &self.work)?,
                     };
-                    let fit = variational(self.rows, &prior, start, &self.smoothed, TOLERANCES.1)?;
+                    let fit = variational(self.rows, &prior, start, &self.smoothed, TOLERANCES.1, &self.work)?;
+                    self.work.charge("a variational step", work::averaging(self.rows))?;
                     let moments = Moments::of(self.rows, &prior, &fit, &self.smoothed);
                     let bound = fit.log_evidence;
-                    Sites::new(self.rows, fit.mean, 0.0, &moments.residual, &moments.weights).levelled(&prior, bound)?
+                    Sites::new(self.rows, fit.mean, 0.0, &moments.residual, &moments.weights)
+                        .levelled(&prior, bound, &self.work)?
                 }
             };
             let mut evidence = self.evidence(&expansion);
@@ -190,13 +195,14 @@ impl Model<'_> {
         move |scales| {
             let prior = self.prior(scales);
             if self.layout.pairs() == 0 {
-                return Ok(sites.under(&prior)?.log_evidence);
+                return Ok(sites.under(&prior, &self.work)?.log_evidence);
             }
             let key = scales.pair.to_bits();
             if !known.iter().any(|(at, _)| *at == key) {
-                known.push((key, Swept::new(sites, &prior, self.layout.main + 1)?.0));
+                known.push((key, Swept::new(sites, &prior, self.layout.main + 1, &self.work)?.0));
             }
-            let swept = known.iter().find(|(at, _)| *at == key).map(|(_, swept)| swept.under(sites, &prior));
+            let swept =
+                known.iter().find(|(at, _)| *at == key).map(|(_, swept)| swept.under(sites, &prior, &self.work));
             swept.map_or(Ok(f64::NEG_INFINITY), |parted| Ok(parted?.log_evidence))
         }
     }
@@ -231,7 +237,7 @@ impl Model<'_> {
         }
         grid::normalise(&mut points)?;
         points.sort_by(|a, b| a.scales.main.total_cmp(&b.scales.main).then(a.scales.pair.total_cmp(&b.scales.pair)));
-        Ok(Mixture { points, fits, layout: self.layout, intercept: self.intercept })
+        Ok(Mixture { points, fits, layout: self.layout, intercept: self.intercept, work: self.work.clone() })
     }
 }
 
@@ -252,7 +258,7 @@ impl Mixture {
         })?;
         match &self.fits {
             Fits::Each(fits) => Ok(Cow::Borrowed(&fits[place])),
-            Fits::Shared(sites) => Ok(Cow::Owned(sites[place].under(&self.prior(g))?)),
+            Fits::Shared(sites) => Ok(Cow::Owned(sites[place].under(&self.prior(g), &self.work)?)),
         }
     }
 
@@ -308,11 +314,11 @@ impl Proposals<'_> {
         let (.., swept, factor) = self.swept.insert(match known {
             Some(known) => known,
             None => {
-                let (swept, factor) = Swept::new(sites, &prior, self.mixture.layout.main + 1)?;
+                let (swept, factor) = Swept::new(sites, &prior, self.mixture.layout.main + 1, &self.mixture.work)?;
                 (place, key, swept, factor)
             }
         });
-        Ok(Proposal::Parted(swept.under(sites, &prior)?, swept, factor))
+        Ok(Proposal::Parted(swept.under(sites, &prior, &self.mixture.work)?, swept, factor))
     }
 }
 

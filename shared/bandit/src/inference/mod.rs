@@ -21,3 +21,4 @@ pub(crate) mod swept;
 pub(crate) mod thin;
 pub(crate) mod traversal;
 pub(crate) mod variational;
+pub(crate) mod work;

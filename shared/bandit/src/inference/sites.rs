@@ -5,6 +5,7 @@ use faer::Mat;
 use super::factor::Factor;
 use super::laplace::{Gaussian, GaussianPrior};
 use super::rows::Rows;
+use super::work::{self, Work};
 use crate::FitError;
 
 /// ln p(y|β) ≈ ℓ0 + gᵀδ − ½ δᵀGδ with δ = β − μ0, g = Φᵀr, G = ΦᵀWΦ.
@@ -33,9 +34,9 @@ impl Sites {
     /// then on one scale.
     ///
     /// # Errors
-    /// [`FitError::NotPositiveDefinite`].
-    pub(crate) fn levelled(self, prior: &GaussianPrior, log_evidence: f64) -> Result<Self, FitError> {
-        let level = self.level + log_evidence - self.under(prior)?.log_evidence;
+    /// [`FitError::NotPositiveDefinite`], [`FitError::Work`].
+    pub(crate) fn levelled(self, prior: &GaussianPrior, log_evidence: f64, work: &Work) -> Result<Self, FitError> {
+        let level = self.level + log_evidence - self.under(prior, work)?.log_evidence;
         Ok(Self { level, ..self })
     }
 
@@ -43,8 +44,9 @@ impl Sites {
     /// ln p(y|μ) + ln p(μ) + P/2 ln 2π − ½ ln|Λ| with the quadratic likelihood, for which that is exact.
     ///
     /// # Errors
-    /// [`FitError::NotPositiveDefinite`].
-    pub(crate) fn under(&self, prior: &GaussianPrior) -> Result<Gaussian, FitError> {
+    /// [`FitError::NotPositiveDefinite`], [`FitError::Work`].
+    pub(crate) fn under(&self, prior: &GaussianPrior, work: &Work) -> Result<Gaussian, FitError> {
+        work.charge("factoring a precision", work::factoring(prior.d.len()))?;
         let mut precision = self.gram.clone();
         for (j, d) in prior.d.iter().enumerate() {
             precision[(j, j)] += d;

@@ -7,6 +7,7 @@ use faer::{Accum, Mat, MatMut, Par};
 use super::factor::Factor;
 use super::laplace::GaussianPrior;
 use super::sites::Sites;
+use super::work::{self, Work};
 use crate::FitError;
 
 /// For the precision Λ = G + D in parts m (intercept and main effects) and p (pairs): what does not depend on `τ_main`.
@@ -33,9 +34,15 @@ impl Swept {
     /// Of the expansion, for the `τ_pair` of `prior`, with `mains` columns in part m; and the factor of A.
     ///
     /// # Errors
-    /// [`FitError::NotPositiveDefinite`].
-    pub(crate) fn new(sites: &Sites, prior: &GaussianPrior, mains: usize) -> Result<(Self, Factor), FitError> {
+    /// [`FitError::NotPositiveDefinite`], [`FitError::Work`].
+    pub(crate) fn new(
+        sites: &Sites,
+        prior: &GaussianPrior,
+        mains: usize,
+        work: &Work,
+    ) -> Result<(Self, Factor), FitError> {
         let pairs = prior.d.len() - mains;
+        work.charge("factoring a precision", work::factoring(pairs) + work::solving(pairs, 2 * mains))?;
         let cross = sites.gram.submatrix(mains, 0, pairs, mains);
         let mut precision = sites.gram.submatrix(mains, mains, pairs, pairs).to_owned();
         for j in 0..pairs {
@@ -55,9 +62,10 @@ impl Swept {
     /// With the `τ_main` of `prior`, whose `τ_pair` must be that of [`Swept::new`].
     ///
     /// # Errors
-    /// [`FitError::NotPositiveDefinite`].
-    pub(crate) fn under(&self, sites: &Sites, prior: &GaussianPrior) -> Result<Parted, FitError> {
+    /// [`FitError::NotPositiveDefinite`], [`FitError::Work`].
+    pub(crate) fn under(&self, sites: &Sites, prior: &GaussianPrior, work: &Work) -> Result<Parted, FitError> {
         let mains = self.schur.nrows();
+        work.charge("factoring a precision", work::factoring(mains))?;
         let mut precision = self.schur.clone();
         for (j, d) in prior.d[..mains].iter().enumerate() {
             precision[(j, j)] += d;

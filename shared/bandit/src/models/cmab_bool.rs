@@ -20,6 +20,7 @@ use crate::inference::rows::Rows;
 use crate::inference::scales::Layout;
 use crate::inference::streams::{Stream, stream};
 use crate::inference::thin;
+use crate::inference::work::{self, Work};
 use crate::{
     CellTable, Columns, Diagnostics, FitError, Link, Posterior, Predictor, Prior, ScalePoint, Seed, Space, Step,
 };
@@ -30,15 +31,14 @@ const GOOD_K: f64 = 0.5;
 const MOST_K: f64 = 0.7;
 /// Importance weights and chains are accepted from so many effective draws.
 const LEAST_EFFECTIVE: f64 = 1_000.0;
-/// Work of importance sampling, in operations as [`most_draws`] counts them, up to 200 columns and beyond: about 1 s and
-/// 3 s.
-const IMPORTANCE_WORK: (f64, f64) = (2e9, 1e10);
-/// Values in the pool of draws, likewise: 16 MB and 128 MB.
+/// Size of the pool of weighted draws, in operations as [`most_draws`] counts them, up to 200 columns and beyond.
+const POOL_WORK: (f64, f64) = (2e9, 1e10);
+/// Values in the pool, likewise: 16 MB and 128 MB.
 const POOL: (f64, f64) = (4e6, 3.2e7);
 /// A large model takes no more draws once so many are effective.
 const ENOUGH: f64 = 6_000.0;
-/// Work of the no-U-turn sampler, likewise, up to 200 columns and beyond: about 3 s and 10 s.
-const NUTS_WORK: (f64, f64) = (8e9, 2.5e10);
+/// The first draws take at most this share of all that is left of a fit's work, but are at least so many.
+const FIRST: (f64, usize) = (0.8, 4_000);
 
 /// Fits the model.
 ///
@@ -58,17 +58,37 @@ const NUTS_WORK: (f64, f64) = (8e9, 2.5e10);
 /// # Errors
 /// [`FitError::NoObservations`], [`FitError::OutsideSpace`], [`FitError::NotBool`], [`FitError::TooManyColumns`],
 /// [`FitError::Prior`]; [`FitError::NoConvergence`] and [`FitError::NotPositiveDefinite`] from the grid;
-/// [`FitError::Sampling`] where neither way of drawing reaches its criteria within its work.
-#[expect(clippy::cast_precision_loss, reason = "a count of observations is far below 2^52")]
+/// [`FitError::Sampling`] where neither way of drawing reaches its criteria; [`FitError::Work`] where the next step would
+/// cost more than a fit may. Every loop is bounded, and every step is counted before it is taken.
 pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Result<Posterior, FitError> {
+    fit_within(space, cells, prior, seed, &Limits { most_k: MOST_K, work: None })
+}
+
+/// What tests set otherwise.
+struct Limits {
+    /// Importance weights are accepted below this k̂.
+    most_k: f64,
+    /// A bound of the fit's work other than its own.
+    work: Option<f64>,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a count of observations is far below 2^52")]
+fn fit_within(
+    space: &Space,
+    cells: &CellTable,
+    prior: &Prior,
+    seed: &Seed,
+    limits: &Limits,
+) -> Result<Posterior, FitError> {
     check_cells(space, cells)?;
     check_bool(cells)?;
     check_contextual(space, prior)?;
     let columns = Columns::of(space);
     let rows = Rows::new(space, &columns, cells)?;
     let m = (cells.reward_sum() + 0.5) / (cells.trials() as f64 + 1.0);
-    let model =
-        Model { rows: &rows, layout: Layout::of(&columns), intercept: (m / (1.0 - m)).ln(), smoothed: Smoothed::new() };
+    let work = limits.work.map_or_else(|| Work::of(&rows), |bound| Work::bounded(&rows, bound));
+    let (layout, intercept) = (Layout::of(&columns), (m / (1.0 - m)).ln());
+    let model = Model { rows: &rows, layout, intercept, smoothed: Smoothed::new(), work };
     let (mut mixture, directions, sample) = choose(&model, prior, seed)?;
     let (k, effective) = (sample.weights.k, sample.weights.effective);
     if effective >= LEAST_EFFECTIVE {
@@ -76,15 +96,11 @@ pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Resu
             point.weight = weight;
         }
     }
-    if k < MOST_K && effective >= LEAST_EFFECTIVE {
+    if k < limits.most_k && effective >= LEAST_EFFECTIVE {
         let draws = equal(&rows, &sample, seed);
         return posterior(&model, &mixture, draws, &Outcome::Importance(&sample));
     }
-    let chains = nuts::sample(&rows, &mixture, gradients(&rows), seed)?.ok_or(FitError::Sampling {
-        pareto_k: k,
-        r_hat: f64::NAN,
-        effective_draws: effective,
-    })?;
+    let chains = nuts::sample(&rows, &mixture, seed)?;
     if !chains.converged() {
         return Err(FitError::Sampling { pareto_k: k, r_hat: chains.r_hat, effective_draws: chains.effective });
     }
@@ -97,8 +113,8 @@ pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Resu
 fn choose(model: &Model<'_>, prior: &Prior, seed: &Seed) -> Result<(Mixture, Vec<Vec<f64>>, Sample), FitError> {
     let draw = |kind| {
         let mixture = model.mixture(prior, kind)?;
-        let directions = leading(model.rows, &*mixture.gaussian(mixture.peak())?, 3);
-        let sample = Sample::new(model.rows, &mixture, &directions, DRAWS, seed)?;
+        let directions = leading(model.rows, &*mixture.gaussian(mixture.peak())?, 3, &model.work)?;
+        let sample = Sample::new(model.rows, &mixture, &directions, first_draws(model), seed)?;
         Ok((mixture, directions, sample))
     };
     let near = draw(Kind::Variational)?;
@@ -110,32 +126,31 @@ fn choose(model: &Model<'_>, prior: &Prior, seed: &Seed) -> Result<(Mixture, Vec
         if wide.2.weights.k < k { wide } else { near }
     };
     let effective = sample.weights.effective;
-    let more = most_draws(model.rows, effective < LEAST_EFFECTIVE) - DRAWS;
+    let more = most_draws(model, effective < LEAST_EFFECTIVE).saturating_sub(sample.weights.weights.len());
     if more > 0 && !(model.is_large() && effective >= ENOUGH) {
         sample.extend(model.rows, &mixture, &directions, more)?;
     }
     Ok((mixture, directions, sample))
 }
 
-/// As many draws as a bounded amount of work and memory allows, between 10,000 and 80,000; where those so far are too
-/// few to be accepted, as many as memory allows.
-#[expect(clippy::cast_precision_loss, reason = "a cost")]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a range of counts")]
-fn most_draws(rows: &Rows, short: bool) -> usize {
-    let columns = rows.columns as f64;
-    let per_draw = columns * columns + 20.0 * columns + rows.ones() as f64 + 12.0 * rows.len() as f64;
-    let (work, pool) = if rows.columns <= 200 { (IMPORTANCE_WORK.0, POOL.0) } else { (IMPORTANCE_WORK.1, POOL.1) };
-    let affordable = if short { f64::INFINITY } else { work / per_draw };
-    affordable.min(pool / columns).clamp(DRAWS as f64, 8.0 * DRAWS as f64) as usize
+/// 10,000, fewer where the cells are so many that this would be most of a fit's work.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 10,000 are taken")]
+fn first_draws(model: &Model<'_>) -> usize {
+    ((FIRST.0 * model.work.left() / work::drawing(model.rows)) as usize).clamp(FIRST.1, DRAWS)
 }
 
-/// How many gradients the no-U-turn sampler may take.
+/// As many draws as a bounded amount of work and memory allows, between 10,000 and 80,000; where those so far are too
+/// few to be accepted, as many as memory allows. Never more than four fifths of the work that is left.
 #[expect(clippy::cast_precision_loss, reason = "a cost")]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive count")]
-fn gradients(rows: &Rows) -> u64 {
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a range of counts")]
+fn most_draws(model: &Model<'_>, short: bool) -> usize {
+    let rows = model.rows;
     let columns = rows.columns as f64;
-    let work = if rows.columns <= 200 { NUTS_WORK.0 } else { NUTS_WORK.1 };
-    (work / (2.0 * columns * columns + 2.5 * rows.ones() as f64 + 20.0 * rows.len() as f64)) as u64
+    let per_draw = columns * columns + 20.0 * columns + rows.ones() as f64 + 12.0 * rows.len() as f64;
+    let (work, pool) = if rows.columns <= 200 { (POOL_WORK.0, POOL.0) } else { (POOL_WORK.1, POOL.1) };
+    let wanted = if short { f64::INFINITY } else { work / per_draw };
+    let wanted = wanted.min(pool / columns).clamp(DRAWS as f64, 8.0 * DRAWS as f64);
+    wanted.min(0.8 * model.work.left() / work::drawing(rows)) as usize
 }
 
 /// 10,000 equally weighted draws: 10,000·2^h by systematic resampling while four fifths of the effective draws last,
@@ -186,7 +201,7 @@ fn posterior(
 ) -> Result<Posterior, FitError> {
     let points = &mixture.points;
     let mean = column_means(&draws, model.rows.columns);
-    let mode = laplace(model.rows, &model.prior(grid::mean_scales(points)), &mean, EXACT)?;
+    let mode = laplace(model.rows, &model.prior(grid::mean_scales(points)), &mean, EXACT, &model.work)?;
     let scales =
         points.iter().map(|p| ScalePoint { main: p.scales.main, pair: p.scales.pair, weight: p.weight }).collect();
     let diagnostics = match outcome {
