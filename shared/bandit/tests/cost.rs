@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::HashMap;
 
-use bandit::{Cell, CellTable, Columns, ModelType, Prior, RewardType, Seed, Space, fit};
+use bandit::{Cell, CellTable, Columns, ModelType, Prior, RewardType, Seed, Space, Training, TrainingOptions, fit};
 use common::{locations, settings, sigmoid, space, summary};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
@@ -115,6 +115,9 @@ fn cost() {
                         "{:?}, k {:.2?}, effective {:.0?}, R-hat {:.4?}, scales {:.3} {:.3}, first cell {:.2} ({:.2}…{:.2}, sd {:.2})",
                         d.step, d.pareto_k, d.effective_draws, d.r_hat, tau.0, tau.1, s.mean, s.low, s.high, s.sd
                     );
+                    let start = processor_seconds();
+                    Training::from_posterior(&space, &table, posterior, &TrainingOptions::default()).unwrap();
+                    println!("{name}: {:.2} s for the policy and the report", processor_seconds() - start);
                 }
                 Err(error) => println!("{error}"),
             }

@@ -311,13 +311,13 @@ impl Proposals<'_> {
         let (sites, prior) = (&sites[place], self.mixture.prior(g));
         let key = self.mixture.points[g].scales.pair.to_bits();
         let known = self.swept.take().filter(|(of, at, ..)| (*of, *at) == (place, key));
-        let (.., swept, factor) = self.swept.insert(match known {
-            Some(known) => known,
-            None => {
-                let (swept, factor) = Swept::new(sites, &prior, self.mixture.layout.main + 1, &self.mixture.work)?;
-                (place, key, swept, factor)
-            }
-        });
+        let shared = if let Some(known) = known {
+            known
+        } else {
+            let (swept, factor) = Swept::new(sites, &prior, self.mixture.layout.main + 1, &self.mixture.work)?;
+            (place, key, swept, factor)
+        };
+        let (.., swept, factor) = self.swept.insert(shared);
         Ok(Proposal::Parted(swept.under(sites, &prior, &self.mixture.work)?, swept, factor))
     }
 }
