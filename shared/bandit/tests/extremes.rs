@@ -6,7 +6,7 @@
 mod common;
 
 use bandit::{
-    Cell, CellTable, Columns, FitError, MAX_COLUMNS, ModelType, Posterior, Prior, RewardType, Seed, Space, fit,
+    Cell, CellTable, Columns, FitError, MAX_COLUMNS, ModelType, Posterior, Prior, RewardType, Seed, Space, Step, fit,
 };
 use common::{locations, settings, sigmoid, space, summary};
 
@@ -55,6 +55,35 @@ fn a_hundred_and_four_columns() {
             let settings = settings(ModelType::Cmab, reward, Prior::default());
             checked(&fit(&space, &table, &settings, &Seed::derive(&["104"])).unwrap(), &space, &table);
         }
+    }
+}
+
+/// Separation at a hundred columns, with everything at its default: one level always converts and the others never. The
+/// scale of the main effects is then known to be large and not how large, weights fail, and the sampler takes over.
+#[test]
+fn a_level_that_always_converts_among_a_hundred_columns() {
+    let space = space(&[5, 4], &[4, 3]);
+    let plain = table(&space, 20);
+    let cells = plain.cells().iter().map(|cell| {
+        let sum = if space.decode_variant(cell.variant)[0] == 0 { 20.0 } else { 0.0 };
+        Cell { sum, sum_sq: sum, ..*cell }
+    });
+    let table = CellTable::new(cells.collect::<Vec<_>>()).unwrap();
+    let settings = settings(ModelType::Cmab, RewardType::Bool, Prior::default());
+    let posterior = fit(&space, &table, &settings, &Seed::derive(&["x"])).unwrap();
+    checked(&posterior, &space, &table);
+    let d = &posterior.diagnostics;
+    assert_eq!(d.step, Step::Nuts, "{d:?}");
+    assert!(d.r_hat.unwrap() < 1.01 && d.effective_draws.unwrap() >= 1_000.0, "{d:?}");
+    for cell in table.cells().iter().step_by(7) {
+        let p = summary(
+            &locations(&posterior, &space, &[(cell.variant, cell.context)])[0]
+                .iter()
+                .map(|&e| sigmoid(e))
+                .collect::<Vec<_>>(),
+        );
+        let always = cell.sum > 0.0;
+        assert!(if always { p.mean > 0.97 } else { p.mean < 0.03 }, "({}, {}): {}", cell.variant, cell.context, p.mean);
     }
 }
 

@@ -171,8 +171,8 @@ pub(crate) fn sample(rows: &Rows, mixture: &Mixture, seed: &Seed) -> Result<Chai
     }
     let (step, gradient) = ("the no-U-turn sampler", work::gradient(rows));
     let longest = LONGEST * gradient;
-    // Trajectories of three gradients for two rounds.
-    let shortest = 3 * (2 * ROUND as u64 + TUNE * runs.len() as u64);
+    // Trajectories of three gradients for one round.
+    let shortest = 3 * (ROUND as u64 + TUNE * runs.len() as u64);
     mixture.work.require(step, shortest as f64 * gradient)?;
     let failed = |_| FitError::NoConvergence { what: "the no-U-turn sampler", residual: f64::NAN };
     let mut samplers = Vec::with_capacity(runs.len());
@@ -195,6 +195,7 @@ pub(crate) fn sample(rows: &Rows, mixture: &Mixture, seed: &Seed) -> Result<Chai
     let mut round = 0;
     loop {
         round += 1;
+        let before = mixture.work.left();
         for (run, (sampler, target)) in runs.iter_mut().zip(&mut samplers) {
             for _ in 0..run.length {
                 mixture.work.require(step, longest)?;
@@ -206,7 +207,9 @@ pub(crate) fn sample(rows: &Rows, mixture: &Mixture, seed: &Seed) -> Result<Chai
             }
         }
         let chains = judge(&runs, rows.columns);
-        if round == ROUNDS || (round > 1 && chains.converged()) {
+        // A second round makes the draws finer; where there is no work left for one, the first will do.
+        let another = mixture.work.left() > 1.2 * (before - mixture.work.left());
+        if round == ROUNDS || (chains.converged() && (round > 1 || !another)) {
             return Ok(chains);
         }
     }
