@@ -63,6 +63,21 @@ pub enum FitError {
         /// How far it was from its criterion.
         residual: f64,
     },
+    /// The next step of a fit would cost more than a fit may: 4·10⁹ operations (less than 5 s of processor
+    /// time) up to 200 columns and 10,000 cells, and 1.6·10¹⁰ (about 20 s) beyond.
+    #[error(
+        "a fit of {columns} columns has spent {spent:.1e} of {bound:.1e} operations, too many for {step} to follow"
+    )]
+    Work {
+        /// The step that was not taken.
+        step: &'static str,
+        /// Columns.
+        columns: usize,
+        /// Operations so far, at most `bound`.
+        spent: f64,
+        /// Operations that the fit may take.
+        bound: f64,
+    },
     /// Neither importance weights nor the no-U-turn sampler reached their criteria within the work that a fit may take.
     #[error("sampling fell short: Pareto k {pareto_k:.2}, R-hat {r_hat:.3}, {effective_draws:.0} effective draws")]
     Sampling {

@@ -1,11 +1,11 @@
-//! What fits cost, by hand: `cargo test --release -p bandit --test cost -- --ignored --nocapture [name]`.
+//! What fits cost, in seconds of processor time, by hand:
+//! `cargo test --release -p bandit --test cost -- --ignored --nocapture --exact cost [first letters of a case]`.
 
 mod common;
 
 use std::collections::HashMap;
-use std::time::Instant;
 
-use bandit::{Cell, CellTable, Columns, ModelType, Prior, RewardType, Seed, Space, fit};
+use bandit::{Cell, CellTable, Columns, ModelType, Prior, RewardType, Seed, Space, Training, TrainingOptions, fit};
 use common::{locations, settings, sigmoid, space, summary};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
@@ -49,13 +49,21 @@ fn simulate(space: &Space, observations: u64, base: f64) -> CellTable {
     .unwrap()
 }
 
+/// Processor time of this thread so far (Linux: the first number of its scheduler statistics, in nanoseconds).
+#[expect(clippy::disallowed_methods, clippy::cast_precision_loss, reason = "it measures")]
+fn processor_seconds() -> f64 {
+    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    statistics.split_whitespace().next().unwrap().parse::<u64>().unwrap() as f64 * 1e-9
+}
+
 #[test]
 #[ignore = "a measurement, not a test"]
-#[expect(clippy::disallowed_methods, reason = "it measures")]
 fn cost() {
     let small = || space(&[3, 2], &[2, 2]);
     let middle = || space(&[5, 4], &[4, 3]);
     let large = || space(&[12, 10, 10, 7], &[10, 8, 7]);
+    let tall = || space(&[2], &[10, 10, 10, 10, 10]);
+    let full = || space(&[5, 20, 25], &[4, 20]);
     let only = std::env::args().next_back().unwrap_or_default();
     for (name, space, observations, base) in [
         ("small", small(), 400, -4.0),
@@ -70,6 +78,12 @@ fn cost() {
         ("large_20k", large(), 20_000, -3.0),
         ("large_100k", large(), 100_000, -3.0),
         ("large_1m", large(), 1_000_000, -3.0),
+        ("tall_200k", tall(), 200_000, -3.0),
+        ("tall_4m", tall(), 4_000_000, -3.0),
+        ("full_1k", full(), 1_000, -2.0),
+        ("full_20k", full(), 20_000, -3.0),
+        ("full_1m", full(), 1_000_000, -3.0),
+        ("full_4m", full(), 4_000_000, -3.0),
     ] {
         if only.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
             && only != "nocapture"
@@ -80,9 +94,9 @@ fn cost() {
         let table = simulate(&space, observations, base);
         for (fixed, reward) in [(true, RewardType::Bool), (false, RewardType::Bool), (false, RewardType::Numeric)] {
             let settings = settings(ModelType::Cmab, reward, Prior { fixed, ..Prior::default() });
-            let start = Instant::now();
+            let start = processor_seconds();
             let result = fit(&space, &table, &settings, &Seed::derive(&["cost"]));
-            let seconds = start.elapsed().as_secs_f64();
+            let seconds = processor_seconds() - start;
             print!(
                 "{name}: {} columns, {} cells, {} conversions, {reward:?}, fixed {fixed}: {seconds:.2} s, ",
                 space.columns(),
@@ -101,6 +115,9 @@ fn cost() {
                         "{:?}, k {:.2?}, effective {:.0?}, R-hat {:.4?}, scales {:.3} {:.3}, first cell {:.2} ({:.2}…{:.2}, sd {:.2})",
                         d.step, d.pareto_k, d.effective_draws, d.r_hat, tau.0, tau.1, s.mean, s.low, s.high, s.sd
                     );
+                    let start = processor_seconds();
+                    Training::from_posterior(&space, &table, posterior, &TrainingOptions::default()).unwrap();
+                    println!("{name}: {:.2} s for the policy and the report", processor_seconds() - start);
                 }
                 Err(error) => println!("{error}"),
             }

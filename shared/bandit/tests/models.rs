@@ -3,7 +3,7 @@
 mod common;
 
 use bandit::{
-    Cell, CellTable, Columns, FitError, Link, ModelType, Posterior, Prior, RewardType, Seed, Settings, Space, fit,
+    Cell, CellTable, Columns, FitError, Link, ModelType, Posterior, Prior, RewardType, Seed, Settings, Space, Step, fit,
 };
 use common::{factor, settings, sigmoid, space, summary};
 use proptest::prelude::*;
@@ -318,6 +318,25 @@ fn hard_cases_of_bool_rewards_fit() {
         }
         run(&space, cells, &settings(ModelType::Mab, RewardType::Bool, FIXED));
     }
+}
+
+/// With scales that let rates be anything, and a few conversions, no mixture of normals comes near: the fit goes on to the
+/// no-U-turn sampler by itself.
+#[test]
+fn the_no_u_turn_sampler_takes_over() {
+    let space = space(&[3, 2], &[2, 2]);
+    let cells: Vec<Cell> = (0..6)
+        .flat_map(|v| [0, 1, 3, 4].map(|c| (v, c)))
+        .map(|(v, c)| bool_cell(v, c, 5, if (v, c) == (1, 3) || (v, c) == (4, 0) { 1.0 } else { 0.0 }))
+        .collect();
+    let wide = Prior { main_scale: 6.0, pair_scale: 6.0, fixed: true };
+    let posterior = run(&space, cells, &settings(ModelType::Cmab, RewardType::Bool, wide));
+    let d = &posterior.diagnostics;
+    assert_eq!(d.step, Step::Nuts, "{d:?}");
+    assert!(d.pareto_k.unwrap() >= 0.7 || d.effective_draws.unwrap() < 1_000.0, "{d:?}");
+    assert!(d.r_hat.unwrap() < 1.01 && d.effective_draws.unwrap() >= 1_000.0, "{d:?}");
+    let etas = common::locations(&posterior, &space, &[(1, 3), (1, 4)]);
+    assert!(summary(&etas[0]).mean > summary(&etas[1]).mean + 1.0);
 }
 
 /// Exchanging conversions and non-conversions changes the sign of every coefficient and nothing else.

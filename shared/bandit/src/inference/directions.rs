@@ -2,13 +2,18 @@
 
 use super::laplace::Gaussian;
 use super::rows::Rows;
+use super::work::{self, Work};
+use crate::FitError;
 
 /// Linear functionals c of β for which cᵀβ are the leading principal components of η = Φβ under N(μ, Λ⁻¹).
 ///
 /// They solve `ΦᵀΦ` Λ⁻¹ c = λ c; ten steps of orthogonal iteration in the inner product of Λ⁻¹ are enough, since any
 /// directions near the leading ones sort draws as well. The start is fixed: nothing here is random.
-#[expect(clippy::cast_precision_loss, reason = "a column number")]
-pub(crate) fn leading(rows: &Rows, gaussian: &Gaussian, count: usize) -> Vec<Vec<f64>> {
+///
+/// # Errors
+/// [`FitError::Work`].
+#[expect(clippy::cast_precision_loss, reason = "a column number, or a cost")]
+pub(crate) fn leading(rows: &Rows, gaussian: &Gaussian, count: usize, work: &Work) -> Result<Vec<Vec<f64>>, FitError> {
     let columns = rows.columns;
     let mut directions: Vec<Vec<f64>> = (0..count.min(columns))
         .map(|k| {
@@ -22,6 +27,8 @@ pub(crate) fn leading(rows: &Rows, gaussian: &Gaussian, count: usize) -> Vec<Vec
         .collect();
     let mut eta = Vec::new();
     for _ in 0..10 {
+        let once = 4.0 * work::solving_once(columns) + 4.0 * rows.ones() as f64;
+        work.charge("the directions that draws are sorted by", once * count as f64)?;
         let mut kept: Vec<(Vec<f64>, Vec<f64>)> = Vec::with_capacity(directions.len());
         for direction in &directions {
             let mut solved = direction.clone();
@@ -49,5 +56,5 @@ pub(crate) fn leading(rows: &Rows, gaussian: &Gaussian, count: usize) -> Vec<Vec
         }
         directions = kept.into_iter().map(|(direction, _)| direction).collect();
     }
-    directions
+    Ok(directions)
 }

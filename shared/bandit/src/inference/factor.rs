@@ -4,6 +4,7 @@
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::{factor, inverse};
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
+use faer::prelude::ReborrowMut;
 use faer::{ColMut, Mat, MatMut, Par, Spec};
 
 use crate::FitError;
@@ -50,6 +51,12 @@ impl Factor {
     pub(crate) fn solve(&self, x: &mut [f64]) {
         solve_lower_triangular_in_place(self.lower.as_ref(), ColMut::from_slice_mut(x).as_mat_mut(), Par::Seq);
         solve_upper_triangular_in_place(self.lower.transpose(), ColMut::from_slice_mut(x).as_mat_mut(), Par::Seq);
+    }
+
+    /// Λ⁻¹X in place.
+    pub(crate) fn solve_all(&self, mut x: MatMut<'_, f64>) {
+        solve_lower_triangular_in_place(self.lower.as_ref(), x.rb_mut(), Par::Seq);
+        solve_upper_triangular_in_place(self.lower.transpose(), x, Par::Seq);
     }
 
     /// L⁻ᵀX in place: columns of standard normals become columns of N(0, Λ⁻¹).

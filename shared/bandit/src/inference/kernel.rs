@@ -7,11 +7,10 @@
 use faer::MatRef;
 
 use super::rows::Rows;
+use super::traversal::{Shared, WINDOW};
 
 /// Draws side by side.
 const LANES: usize = 16;
-/// Cells whose η are kept before their logarithms are taken: a long plain loop is what the compiler vectorises.
-const CELLS: usize = 64;
 
 /// e^x for x ≤ 0, to about two units in the last place; 0 below −708.
 #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
@@ -19,23 +18,23 @@ const CELLS: usize = 64;
 fn exp_negative(x: f64) -> f64 {
     // e^x = 2^k e^r with |r| ≤ ½ ln 2, in two parts so that the reduction is exact; then the Taylor series of e^r.
     let x = x.max(-708.0);
-    let shifted = x * std::f64::consts::LOG2_E + SHIFT;
+    let shifted = x.mul_add(std::f64::consts::LOG2_E, SHIFT);
     let k = shifted - SHIFT;
-    let r = (x - k * 0.693_147_180_369_123_8) - k * 1.908_214_929_270_587_7e-10;
-    let mut sum = 1.0 / 6_227_020_800.0;
-    sum = sum * r + 1.0 / 479_001_600.0;
-    sum = sum * r + 1.0 / 39_916_800.0;
-    sum = sum * r + 1.0 / 3_628_800.0;
-    sum = sum * r + 1.0 / 362_880.0;
-    sum = sum * r + 1.0 / 40_320.0;
-    sum = sum * r + 1.0 / 5_040.0;
-    sum = sum * r + 1.0 / 720.0;
-    sum = sum * r + 1.0 / 120.0;
-    sum = sum * r + 1.0 / 24.0;
-    sum = sum * r + 1.0 / 6.0;
-    sum = sum * r + 0.5;
-    sum = sum * r + 1.0;
-    sum = sum * r + 1.0;
+    let r = (-k).mul_add(1.908_214_929_270_587_7e-10, (-k).mul_add(0.693_147_180_369_123_8, x));
+    let mut sum: f64 = 1.0 / 6_227_020_800.0;
+    sum = sum.mul_add(r, 1.0 / 479_001_600.0);
+    sum = sum.mul_add(r, 1.0 / 39_916_800.0);
+    sum = sum.mul_add(r, 1.0 / 3_628_800.0);
+    sum = sum.mul_add(r, 1.0 / 362_880.0);
+    sum = sum.mul_add(r, 1.0 / 40_320.0);
+    sum = sum.mul_add(r, 1.0 / 5_040.0);
+    sum = sum.mul_add(r, 1.0 / 720.0);
+    sum = sum.mul_add(r, 1.0 / 120.0);
+    sum = sum.mul_add(r, 1.0 / 24.0);
+    sum = sum.mul_add(r, 1.0 / 6.0);
+    sum = sum.mul_add(r, 0.5);
+    sum = sum.mul_add(r, 1.0);
+    sum = sum.mul_add(r, 1.0);
     // The low bits of `shifted` are k: they move to the exponent.
     sum * f64::from_bits(shifted.to_bits().wrapping_add(1023) << 52)
 }
@@ -49,22 +48,22 @@ const SHIFT: f64 = 6_755_399_441_055_744.0;
 fn ln_one_plus(e: f64) -> f64 {
     let s = e / (2.0 + e);
     let q = s * s;
-    let mut sum = 1.0 / 31.0;
-    sum = sum * q + 1.0 / 29.0;
-    sum = sum * q + 1.0 / 27.0;
-    sum = sum * q + 1.0 / 25.0;
-    sum = sum * q + 1.0 / 23.0;
-    sum = sum * q + 1.0 / 21.0;
-    sum = sum * q + 1.0 / 19.0;
-    sum = sum * q + 1.0 / 17.0;
-    sum = sum * q + 1.0 / 15.0;
-    sum = sum * q + 1.0 / 13.0;
-    sum = sum * q + 1.0 / 11.0;
-    sum = sum * q + 1.0 / 9.0;
-    sum = sum * q + 1.0 / 7.0;
-    sum = sum * q + 1.0 / 5.0;
-    sum = sum * q + 1.0 / 3.0;
-    sum = sum * q + 1.0;
+    let mut sum: f64 = 1.0 / 31.0;
+    sum = sum.mul_add(q, 1.0 / 29.0);
+    sum = sum.mul_add(q, 1.0 / 27.0);
+    sum = sum.mul_add(q, 1.0 / 25.0);
+    sum = sum.mul_add(q, 1.0 / 23.0);
+    sum = sum.mul_add(q, 1.0 / 21.0);
+    sum = sum.mul_add(q, 1.0 / 19.0);
+    sum = sum.mul_add(q, 1.0 / 17.0);
+    sum = sum.mul_add(q, 1.0 / 15.0);
+    sum = sum.mul_add(q, 1.0 / 13.0);
+    sum = sum.mul_add(q, 1.0 / 11.0);
+    sum = sum.mul_add(q, 1.0 / 9.0);
+    sum = sum.mul_add(q, 1.0 / 7.0);
+    sum = sum.mul_add(q, 1.0 / 5.0);
+    sum = sum.mul_add(q, 1.0 / 3.0);
+    sum = sum.mul_add(q, 1.0);
     2.0 * s * sum
 }
 
@@ -72,7 +71,10 @@ fn ln_one_plus(e: f64) -> f64 {
 pub(crate) fn log_likelihoods(rows: &Rows, betas: MatRef<'_, f64>, out: &mut Vec<f64>) {
     let arch = pulp::Arch::new();
     let mut block = vec![[0.0_f64; LANES]; rows.columns];
-    let (mut eta, mut softplus) = (vec![0.0; CELLS * LANES], vec![0.0; CELLS * LANES]);
+    let (mut eta, mut work) = (vec![0.0; WINDOW * LANES], vec![0.0; WINDOW * LANES]);
+    let mut shared = Shared::new(&rows.traversal);
+    let mut observed = vec![0.0; rows.columns];
+    rows.add_transposed(&rows.sum, &mut observed);
     let draws = betas.ncols();
     for first in (0..draws).step_by(LANES) {
         let lanes = LANES.min(draws - first);
@@ -81,7 +83,9 @@ pub(crate) fn log_likelihoods(rows: &Rows, betas: MatRef<'_, f64>, out: &mut Vec
                 cell[lane] = b;
             }
         }
-        let sums = arch.dispatch(Sixteen { rows, block: &block, eta: &mut eta, softplus: &mut softplus });
+        let sixteen =
+            Sixteen { rows, observed: &observed, block: &block, shared: &mut shared, eta: &mut eta, work: &mut work };
+        let sums = arch.dispatch(sixteen);
         out.extend_from_slice(&sums[..lanes]);
     }
 }
@@ -89,10 +93,13 @@ pub(crate) fn log_likelihoods(rows: &Rows, betas: MatRef<'_, f64>, out: &mut Vec
 /// The log-likelihoods of sixteen draws, P × 16.
 struct Sixteen<'a> {
     rows: &'a Rows,
+    /// Φᵀs: Σ s η is its product with β.
+    observed: &'a [f64],
     block: &'a [[f64; LANES]],
-    /// Cells × 16, written over.
+    shared: &'a mut Shared<LANES>,
+    /// Rows of a window × 16, written over.
     eta: &'a mut [f64],
-    softplus: &'a mut [f64],
+    work: &'a mut [f64],
 }
 
 impl pulp::NullaryFnOnce for Sixteen<'_> {
@@ -101,28 +108,44 @@ impl pulp::NullaryFnOnce for Sixteen<'_> {
     #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
     #[inline(always)]
     fn call(self) -> [f64; LANES] {
-        let Self { rows, block, eta, softplus } = self;
+        let Self { rows, observed, block, shared, eta, work } = self;
         let mut sums = [0.0; LANES];
-        for first in (0..rows.len()).step_by(CELLS) {
-            let cells = CELLS.min(rows.len() - first);
-            let (eta, softplus) = (&mut eta[..cells * LANES], &mut softplus[..cells * LANES]);
-            for (i, out) in (first..first + cells).zip(eta.chunks_exact_mut(LANES)) {
-                let mut sum = [0.0; LANES];
-                for &c in rows.active(i) {
-                    for (x, b) in sum.iter_mut().zip(&block[c as usize]) {
-                        *x += b;
+        for (&o, b) in observed.iter().zip(block) {
+            for (total, b) in sums.iter_mut().zip(b) {
+                *total = o.mul_add(*b, *total);
+            }
+        }
+        shared.clear();
+        for window in rows.traversal.windows() {
+            let n = &rows.traversal.n[window.rows.clone()];
+            let (eta, work) = (&mut eta[..n.len() * LANES], &mut work[..n.len() * LANES]);
+            shared.predict(&rows.traversal, window, block, eta);
+            for (out, &e) in work.iter_mut().zip(&*eta) {
+                *out = exp_negative(-e.abs());
+            }
+            let lanes = |of: &[f64], row: u32| -> [f64; LANES] {
+                let mut values = [0.0; LANES];
+                values.copy_from_slice(&of[row as usize * LANES..][..LANES]);
+                values
+            };
+            for run in &window.runs {
+                let (mut product, mut positive) = ([1.0; LANES], [0.0; LANES]);
+                for &row in &window.order[run.clone()] {
+                    let (eta, e) = (lanes(eta, row), lanes(work, row));
+                    for lane in 0..LANES {
+                        product[lane] = e[lane].mul_add(product[lane], product[lane]);
+                        positive[lane] += eta[lane].max(0.0);
                     }
                 }
-                out.copy_from_slice(&sum);
+                let n = n[window.order[run.start] as usize];
+                for lane in 0..LANES {
+                    sums[lane] -= n * (positive[lane] + product[lane].ln());
+                }
             }
-            for (out, &e) in softplus.iter_mut().zip(&*eta) {
-                *out = e.max(0.0) + ln_one_plus(exp_negative(-e.abs()));
-            }
-            let both = eta.chunks_exact(LANES).zip(softplus.chunks_exact(LANES));
-            for (i, (eta, softplus)) in (first..first + cells).zip(both) {
-                let (s, n) = (rows.sum[i], rows.n[i]);
-                for ((total, e), l) in sums.iter_mut().zip(eta).zip(softplus) {
-                    *total += s * e - n * l;
+            for &row in &window.order[window.single..] {
+                let (eta, e, n) = (lanes(eta, row), lanes(work, row), n[row as usize]);
+                for lane in 0..LANES {
+                    sums[lane] -= n * (eta[lane].max(0.0) + ln_one_plus(e[lane]));
                 }
             }
         }
@@ -132,7 +155,12 @@ impl pulp::NullaryFnOnce for Sixteen<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "small counts")]
+
     use super::*;
+    use crate::inference::logistic::log_likelihood;
+    use crate::{Cell, CellTable, Columns, Dtype, Factor, Space};
+    use faer::Mat;
 
     #[test]
     fn agrees_with_the_library_functions() {
@@ -145,6 +173,35 @@ mod tests {
             } else {
                 assert!((0.0..1e-300).contains(&e), "exp({x}) = {e}");
             }
+        }
+    }
+
+    /// Rows with few and with many trials, alone and together, against the plain sum.
+    #[test]
+    fn sums_over_rows_are_those_of_the_plain_formula() {
+        let factors = |name: &str, levels: usize| {
+            vec![Factor::new(name, Dtype::Str, (0..levels).map(|l| l.to_string()).collect()).unwrap()]
+        };
+        let space = Space::new(factors("a", 30), factors("b", 20)).unwrap();
+        let columns = Columns::of(&space);
+        let cells = (0..30).flat_map(|variant| (0..21_u64).map(move |context| (variant, context)));
+        let table = CellTable::new(cells.map(|(variant, context)| {
+            let n = [1, 1, 2, 3, 1, 70, 1_000_000_000][(variant * 5 + context as usize) % 7] + (variant as u64 % 9) / 8;
+            let sum = (n / 5) as f64;
+            Cell { variant, context, n, sum, sum_sq: sum }
+        }))
+        .unwrap();
+        let rows = Rows::new(&space, &columns, &table).unwrap();
+        let windows = rows.traversal.windows();
+        assert!(windows.len() == 3 && windows.iter().all(|w| w.runs.len() > 2 && w.single < w.order.len()));
+        let betas = Mat::from_fn(columns.len(), 19, |j, s| 4.0 * ((j * 7 + s * 13) as f64).sin());
+        let mut found = Vec::new();
+        log_likelihoods(&rows, betas.as_ref(), &mut found);
+        for (s, found) in found.iter().enumerate() {
+            let mut eta = Vec::new();
+            rows.predict(betas.col_as_slice(s), &mut eta);
+            let plain = log_likelihood(&rows, &eta);
+            assert!((found / plain - 1.0).abs() < 1e-13, "draw {s}: {found} for {plain}");
         }
     }
 }

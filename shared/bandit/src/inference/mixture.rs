@@ -2,13 +2,18 @@
 
 use std::borrow::Cow;
 
+use faer::MatMut;
+
+use super::factor::Factor;
 use super::grid::{self, Axes, Point, Resolution};
-use super::laplace::{Gaussian, GaussianPrior, laplace};
+use super::laplace::{EXACT, Gaussian, GaussianPrior, ROUGH, laplace};
 use super::logistic::{Smoothed, log_likelihood, sigmoid};
 use super::rows::Rows;
 use super::scales::{Layout, Scales};
 use super::sites::Sites;
+use super::swept::{Parted, Swept};
 use super::variational::{Moments, variational};
+use super::work::{self, Work};
 use crate::{FitError, Prior};
 
 /// Points that carry less than this are not drawn from.
@@ -37,6 +42,7 @@ pub(crate) struct Mixture {
     fits: Fits,
     layout: Layout,
     intercept: f64,
+    pub work: Work,
 }
 
 /// What the places of points refer to.
@@ -69,6 +75,7 @@ pub(crate) struct Model<'a> {
     /// Mean of the intercept's prior, logit m.
     pub intercept: f64,
     pub smoothed: Smoothed,
+    pub work: Work,
 }
 
 impl Model<'_> {
@@ -110,7 +117,7 @@ impl Model<'_> {
             Kind::Laplace => Ok(mode),
             Kind::Variational => {
                 let tolerance = if self.is_large() { TOLERANCES.1 } else { TOLERANCES.0 };
-                variational(self.rows, &self.prior(scales), mode, &self.smoothed, tolerance)
+                variational(self.rows, &self.prior(scales), mode, &self.smoothed, tolerance, &self.work)
             }
         }
     }
@@ -120,7 +127,7 @@ impl Model<'_> {
         let origin = self.origin();
         let resolution = Resolution { main: 6, pair: 8, rounds: 5 };
         let (found, _) = grid::search(prior, self.layout, resolution, None, |scales, near: Option<&Gaussian>| {
-            let mode = laplace(self.rows, &self.prior(scales), near.map_or(&origin, |g| &g.mean))?;
+            let mode = laplace(self.rows, &self.prior(scales), near.map_or(&origin, |g| &g.mean), EXACT, &self.work)?;
             let log_evidence = mode.log_evidence;
             Ok((mode, log_evidence))
         })?;
@@ -144,32 +151,60 @@ impl Model<'_> {
     fn shared(&self, prior: &Prior, kind: Kind) -> Result<Mixture, FitError> {
         let locate = Resolution { main: 4, pair: 5, rounds: 3 };
         let guess = Scales { main: 0.6 * prior.main_scale, pair: 0.6 * prior.pair_scale };
-        let mode = laplace(self.rows, &self.prior(guess), &self.origin())?;
+        let mode = laplace(self.rows, &self.prior(guess), &self.origin(), ROUGH, &self.work)?;
         let (found, axes) = self.lay(prior, locate, None, &self.expand(&mode))?;
-        let mode = laplace(self.rows, &self.prior(grid::mean_scales(&found)), &mode.mean)?;
+        let mode = laplace(self.rows, &self.prior(grid::mean_scales(&found)), &mode.mean, ROUGH, &self.work)?;
         let (mut points, _) = self.lay(prior, Resolution { rounds: 2, ..locate }, Some(&axes), &self.expand(&mode))?;
         points.sort_by(|a, b| a.scales.pair.total_cmp(&b.scales.pair).then(a.scales.main.total_cmp(&b.scales.main)));
-        let mut sites = Vec::new();
+        let mut sites: Vec<Sites> = Vec::new();
         for group in thirds(&points) {
-            let scales = grid::mean_scales(&points[group.clone()]);
-            let near = laplace(self.rows, &self.prior(scales), &mode.mean)?;
-            let expansion = match kind {
-                Kind::Laplace => self.expand(&near),
-                Kind::Variational => {
-                    let fit = self.refine(scales, near, kind)?;
-                    let moments = Moments::of(self.rows, &self.prior(scales), &fit, &self.smoothed);
+            let prior = self.prior(grid::mean_scales(&points[group.clone()]));
+            // The expansion of the group before is nearer than any mode.
+            let before = sites.last().map(|sites| sites.under(&prior, &self.work)).transpose()?;
+            let expansion = match (kind, before) {
+                (Kind::Laplace, before) => {
+                    self.expand(&laplace(self.rows, &prior, &before.as_ref().unwrap_or(&mode).mean, ROUGH, &self.work)?)
+                }
+                (Kind::Variational, before) => {
+                    let start = match before {
+                        Some(before) => before,
+                        None => laplace(self.rows, &prior, &mode.mean, ROUGH, &self.work)?,
+                    };
+                    let fit = variational(self.rows, &prior, start, &self.smoothed, TOLERANCES.1, &self.work)?;
+                    self.work.charge("a variational step", work::averaging(self.rows))?;
+                    let moments = Moments::of(self.rows, &prior, &fit, &self.smoothed);
                     let bound = fit.log_evidence;
                     Sites::new(self.rows, fit.mean, 0.0, &moments.residual, &moments.weights)
-                        .levelled(&self.prior(scales), bound)?
+                        .levelled(&prior, bound, &self.work)?
                 }
             };
+            let mut evidence = self.evidence(&expansion);
             for point in points[group].iter_mut().filter(|p| p.weight > NEGLIGIBLE) {
-                point.log_evidence = expansion.under(&self.prior(point.scales))?.log_evidence;
+                point.log_evidence = evidence(point.scales)?;
                 point.fit = Some(sites.len());
             }
+            drop(evidence);
             sites.push(expansion);
         }
         self.finish(points, Fits::Shared(sites))
+    }
+
+    /// The evidence of an expansion as a function of the scales, which remembers what depends on `τ_pair` alone.
+    fn evidence<'a>(&'a self, sites: &'a Sites) -> impl FnMut(Scales) -> Result<f64, FitError> + 'a {
+        let mut known: Vec<(u64, Swept)> = Vec::new();
+        move |scales| {
+            let prior = self.prior(scales);
+            if self.layout.pairs() == 0 {
+                return Ok(sites.under(&prior, &self.work)?.log_evidence);
+            }
+            let key = scales.pair.to_bits();
+            if !known.iter().any(|(at, _)| *at == key) {
+                known.push((key, Swept::new(sites, &prior, self.layout.main + 1, &self.work)?.0));
+            }
+            let swept =
+                known.iter().find(|(at, _)| *at == key).map(|(_, swept)| swept.under(sites, &prior, &self.work));
+            swept.map_or(Ok(f64::NEG_INFINITY), |parted| Ok(parted?.log_evidence))
+        }
     }
 
     /// The likelihood about its posterior mode.
@@ -190,9 +225,8 @@ impl Model<'_> {
         start: Option<&Axes>,
         sites: &Sites,
     ) -> Result<(Vec<Place>, Axes), FitError> {
-        grid::search(prior, self.layout, resolution, start, |scales, _| {
-            Ok((None, sites.under(&self.prior(scales))?.log_evidence))
-        })
+        let mut evidence = self.evidence(sites);
+        grid::search(prior, self.layout, resolution, start, |scales, _| Ok((None, evidence(scales)?)))
     }
 
     fn finish(&self, mut points: Vec<Place>, fits: Fits) -> Result<Mixture, FitError> {
@@ -203,7 +237,7 @@ impl Model<'_> {
         }
         grid::normalise(&mut points)?;
         points.sort_by(|a, b| a.scales.main.total_cmp(&b.scales.main).then(a.scales.pair.total_cmp(&b.scales.pair)));
-        Ok(Mixture { points, fits, layout: self.layout, intercept: self.intercept })
+        Ok(Mixture { points, fits, layout: self.layout, intercept: self.intercept, work: self.work.clone() })
     }
 }
 
@@ -224,12 +258,92 @@ impl Mixture {
         })?;
         match &self.fits {
             Fits::Each(fits) => Ok(Cow::Borrowed(&fits[place])),
-            Fits::Shared(sites) => Ok(Cow::Owned(sites[place].under(&self.prior(g))?)),
+            Fits::Shared(sites) => Ok(Cow::Owned(sites[place].under(&self.prior(g), &self.work)?)),
         }
+    }
+
+    /// The points, in an order in which [`Proposals`] need not begin anew for each.
+    pub(crate) fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.points.len()).collect();
+        if let Fits::Shared(_) = &self.fits {
+            order.sort_by(|&a, &b| self.points[a].scales.pair.total_cmp(&self.points[b].scales.pair).then(a.cmp(&b)));
+        }
+        order
+    }
+
+    /// What draws are made from.
+    pub(crate) fn proposals(&self) -> Proposals<'_> {
+        Proposals { mixture: self, swept: None }
     }
 
     /// The point with the greatest weight.
     pub(crate) fn peak(&self) -> usize {
         (0..self.points.len()).fold(0, |b, g| if self.points[g].weight > self.points[b].weight { g } else { b })
+    }
+}
+
+/// The Gaussians of a mixture one after another, with what neighbours share.
+pub(crate) struct Proposals<'a> {
+    mixture: &'a Mixture,
+    swept: Option<(usize, u64, Swept, Factor)>,
+}
+
+/// The Gaussian of one point, to draw from.
+pub(crate) enum Proposal<'a> {
+    /// As a whole.
+    Whole(Cow<'a, Gaussian>),
+    /// In parts, with what neighbours share and the factor of the pairs' part.
+    Parted(Parted, &'a Swept, &'a Factor),
+}
+
+impl Proposals<'_> {
+    /// That of point g, which must carry weight.
+    ///
+    /// # Errors
+    /// As [`Mixture::gaussian`].
+    pub(crate) fn at(&mut self, g: usize) -> Result<Proposal<'_>, FitError> {
+        let (Fits::Shared(sites), Some(place)) = (&self.mixture.fits, self.mixture.points[g].fit) else {
+            return Ok(Proposal::Whole(self.mixture.gaussian(g)?));
+        };
+        if self.mixture.layout.pairs() == 0 {
+            return Ok(Proposal::Whole(self.mixture.gaussian(g)?));
+        }
+        let (sites, prior) = (&sites[place], self.mixture.prior(g));
+        let key = self.mixture.points[g].scales.pair.to_bits();
+        let known = self.swept.take().filter(|(of, at, ..)| (*of, *at) == (place, key));
+        let shared = if let Some(known) = known {
+            known
+        } else {
+            let (swept, factor) = Swept::new(sites, &prior, self.mixture.layout.main + 1, &self.mixture.work)?;
+            (place, key, swept, factor)
+        };
+        let (.., swept, factor) = self.swept.insert(shared);
+        Ok(Proposal::Parted(swept.under(sites, &prior, &self.mixture.work)?, swept, factor))
+    }
+}
+
+impl Proposal<'_> {
+    /// μ.
+    pub(crate) fn mean(&self) -> &[f64] {
+        match self {
+            Self::Whole(gaussian) => &gaussian.mean,
+            Self::Parted(parted, ..) => &parted.mean,
+        }
+    }
+
+    /// ln|Λ|.
+    pub(crate) fn log_det(&self) -> f64 {
+        match self {
+            Self::Whole(gaussian) => gaussian.factor.log_det(),
+            Self::Parted(parted, ..) => parted.log_det,
+        }
+    }
+
+    /// Columns of standard normals become columns of N(0, Λ⁻¹).
+    pub(crate) fn unwhiten(&self, x: MatMut<'_, f64>) {
+        match self {
+            Self::Whole(gaussian) => gaussian.factor.unwhiten(x),
+            Self::Parted(parted, swept, pairs) => swept.unwhiten(pairs, parted, x),
+        }
     }
 }

@@ -17,5 +17,8 @@ pub(crate) mod rows;
 pub(crate) mod scales;
 pub(crate) mod sites;
 pub(crate) mod streams;
+pub(crate) mod swept;
 pub(crate) mod thin;
+pub(crate) mod traversal;
 pub(crate) mod variational;
+pub(crate) mod work;

@@ -14,6 +14,7 @@ use super::logistic::{sigmoid, softplus};
 use super::mixture::Mixture;
 use super::rows::Rows;
 use super::streams::{Stream, indexed};
+use super::work;
 use crate::{FitError, Seed};
 
 /// Runs of the whole grid that are compared with each other.
@@ -24,6 +25,9 @@ const ROUND: usize = 10_000;
 const ROUNDS: usize = 4;
 /// Draws to find the step size, which are thrown away.
 const TUNE: u64 = 150;
+/// Doublings of a trajectory, at most, and gradients that takes.
+const DEPTH: u64 = 7;
+const LONGEST: f64 = 128.0;
 /// Points of the grid that are run, at most.
 const POINTS: usize = 16;
 
@@ -117,7 +121,7 @@ impl CpuLogpFunc for Whitened<'_> {
 /// for the step size that lasts all through warm-up, it is never updated after its start, where it is set from the
 /// gradient: about 1 in each coordinate where every |z| is 1.
 fn settings(draws: u64) -> DiagNutsSettings {
-    let mut settings = DiagNutsSettings { num_tune: TUNE, num_draws: draws, maxdepth: 7, ..Default::default() };
+    let mut settings = DiagNutsSettings { num_tune: TUNE, num_draws: draws, maxdepth: DEPTH, ..Default::default() };
     settings.adapt_options.early_window = 0.0;
     settings.adapt_options.step_size_window = 1.0;
     settings.trajectory_kind = KineticEnergyKind::Euclidean;
@@ -136,20 +140,17 @@ struct Run {
 }
 
 /// Runs four chains at every point of the grid that carries weight, each with its share of the draws, in rounds until
-/// R̂ < 1.01 and 1,000 draws are effective, or until `gradients` of the log-posterior have been taken.
+/// R̂ < 1.01 and 1,000 draws are effective, for four rounds at most.
 ///
 /// A replicate is one chain from every point: R̂ compares the four replicates, each of
 /// them a sample of the whole posterior. The effective number is Var(β)/Var(mean), where the mean's variance adds up
 /// `n_r` `σ_r²` `t_r` over the runs, t their autocorrelation times.
 ///
 /// # Errors
-/// [`FitError::NoConvergence`] where nuts-rs gives up, [`FitError::NotPositiveDefinite`].
-pub(crate) fn sample(
-    rows: &Rows,
-    mixture: &Mixture,
-    mut gradients: u64,
-    seed: &Seed,
-) -> Result<Option<Chains>, FitError> {
+/// [`FitError::NoConvergence`] where nuts-rs gives up, [`FitError::NotPositiveDefinite`]; [`FitError::Work`] before a
+/// trajectory that might pass the fit's bound, and at once where even short trajectories would.
+#[expect(clippy::cast_precision_loss, reason = "counts of gradients")]
+pub(crate) fn sample(rows: &Rows, mixture: &Mixture, seed: &Seed) -> Result<Chains, FitError> {
     let weight = |g: usize| mixture.points[g].weight;
     let mut points: Vec<usize> = (0..mixture.points.len()).collect();
     points.sort_by(|&a, &b| weight(b).total_cmp(&weight(a)).then(a.cmp(&b)));
@@ -168,10 +169,11 @@ pub(crate) fn sample(
             divergences: 0,
         }));
     }
-    // Where even short trajectories would take more than is allowed, nothing is begun.
-    if gradients < 3 * (2 * ROUND as u64 + TUNE * runs.len() as u64) {
-        return Ok(None);
-    }
+    let (step, gradient) = ("the no-U-turn sampler", work::gradient(rows));
+    let longest = LONGEST * gradient;
+    // Trajectories of three gradients for one round.
+    let shortest = 3 * (ROUND as u64 + TUNE * runs.len() as u64);
+    mixture.work.require(step, shortest as f64 * gradient)?;
     let failed = |_| FitError::NoConvergence { what: "the no-U-turn sampler", residual: f64::NAN };
     let mut samplers = Vec::with_capacity(runs.len());
     for (index, run) in runs.iter().enumerate() {
@@ -184,33 +186,33 @@ pub(crate) fn sample(
         let start: Vec<f64> = (0..rows.columns).map(|_| if rng.random::<bool>() { 1.0 } else { -1.0 }).collect();
         sampler.set_position(&start).map_err(failed)?;
         for _ in 0..TUNE {
+            mixture.work.require(step, longest)?;
             let (_, progress) = sampler.draw().map_err(failed)?;
-            gradients = gradients.saturating_sub(progress.num_gradients);
-            if gradients == 0 {
-                return Ok(None);
-            }
+            mixture.work.charge(step, (progress.num_gradients as f64 * gradient).min(longest))?;
         }
         samplers.push((sampler, target()));
     }
-    for round in 1..=ROUNDS {
+    let mut round = 0;
+    loop {
+        round += 1;
+        let before = mixture.work.left();
         for (run, (sampler, target)) in runs.iter_mut().zip(&mut samplers) {
             for _ in 0..run.length {
+                mixture.work.require(step, longest)?;
                 let (z, progress) = sampler.draw().map_err(failed)?;
+                mixture.work.charge(step, (progress.num_gradients as f64 * gradient).min(longest))?;
                 run.divergences += u64::from(progress.diverging);
-                gradients = gradients.saturating_sub(progress.num_gradients);
-                if gradients == 0 {
-                    return Ok(None);
-                }
                 #[expect(clippy::cast_possible_truncation, reason = "draws are kept in single precision")]
                 run.draws.extend(target.beta(&z).into_iter().map(|b| b as f32));
             }
         }
         let chains = judge(&runs, rows.columns);
-        if round == ROUNDS || (round > 1 && chains.converged()) {
-            return Ok(Some(chains));
+        // A second round makes the draws finer; where there is no work left for one, the first will do.
+        let another = mixture.work.left() > 1.2 * (before - mixture.work.left());
+        if round == ROUNDS || (chains.converged() && (round > 1 || !another)) {
+            return Ok(chains);
         }
     }
-    Ok(None)
 }
 
 /// R̂ and the effective number of draws over the runs so far.

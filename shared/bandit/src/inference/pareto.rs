@@ -10,6 +10,13 @@ pub(crate) struct Smoothed {
     pub effective: f64,
 }
 
+impl Smoothed {
+    /// Of no draws.
+    pub(crate) fn none() -> Self {
+        Self { weights: Vec::new(), k: f64::INFINITY, effective: 0.0 }
+    }
+}
+
 /// Smooths weights that are given by their logarithms.
 ///
 /// The M = min(S/5, 3√S) largest weights are replaced by the expected order statistics of a generalised Pareto

@@ -2,7 +2,8 @@
 
 use faer::Mat;
 
-use crate::{CellTable, Columns, FitError, Space};
+use super::traversal::Traversal;
+use crate::{Cell, CellTable, Columns, FitError, Space};
 
 /// The cells of a contextual model. Row i has the indicator vector `φ_i` with ones at `active(i)`.
 pub(crate) struct Rows {
@@ -16,6 +17,8 @@ pub(crate) struct Rows {
     pub sum_sq: Vec<f64>,
     /// P: the number of columns.
     pub columns: usize,
+    /// How [`super::kernel`] walks over them.
+    pub traversal: Traversal,
 }
 
 impl Rows {
@@ -27,23 +30,24 @@ impl Rows {
     #[expect(clippy::cast_possible_truncation, reason = "columns are at most 2,000")]
     pub(crate) fn new(space: &Space, columns: &Columns, table: &CellTable) -> Result<Self, FitError> {
         let cells = table.cells();
+        let outside = |c: &&Cell| c.variant >= space.variants() || c.context >= space.contexts();
+        if let Some(&Cell { variant, context, .. }) = cells.iter().find(outside) {
+            return Err(FitError::OutsideSpace { variant, context });
+        }
         let mut rows = Self {
             starts: vec![0],
             active: Vec::new(),
-            n: Vec::with_capacity(cells.len()),
             sum: Vec::with_capacity(cells.len()),
             sum_sq: Vec::with_capacity(cells.len()),
             columns: columns.len(),
+            traversal: Traversal::new(space, columns, cells),
+            n: cells.iter().map(|cell| cell.n as f64).collect(),
         };
         for cell in cells {
-            if cell.variant >= space.variants() || cell.context >= space.contexts() {
-                return Err(FitError::OutsideSpace { variant: cell.variant, context: cell.context });
-            }
             let variant = space.decode_variant(cell.variant);
             let context = space.decode_context(cell.context);
             rows.active.extend(columns.active(&variant, &context).into_iter().map(|c| c as u32));
             rows.starts.push(rows.active.len());
-            rows.n.push(cell.n as f64);
             rows.sum.push(cell.sum);
             rows.sum_sq.push(cell.sum_sq);
         }

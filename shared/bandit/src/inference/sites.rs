@@ -5,6 +5,7 @@ use faer::Mat;
 use super::factor::Factor;
 use super::laplace::{Gaussian, GaussianPrior};
 use super::rows::Rows;
+use super::work::{self, Work};
 use crate::FitError;
 
 /// ln p(y|β) ≈ ℓ0 + gᵀδ − ½ δᵀGδ with δ = β − μ0, g = Φᵀr, G = ΦᵀWΦ.
@@ -15,7 +16,8 @@ use crate::FitError;
 pub(crate) struct Sites {
     centre: Vec<f64>,
     slope: Vec<f64>,
-    gram: Mat<f64>,
+    /// G, of which the lower triangle counts.
+    pub(super) gram: Mat<f64>,
     level: f64,
 }
 
@@ -32,9 +34,9 @@ impl Sites {
     /// then on one scale.
     ///
     /// # Errors
-    /// [`FitError::NotPositiveDefinite`].
-    pub(crate) fn levelled(self, prior: &GaussianPrior, log_evidence: f64) -> Result<Self, FitError> {
-        let level = self.level + log_evidence - self.under(prior)?.log_evidence;
+    /// [`FitError::NotPositiveDefinite`], [`FitError::Work`].
+    pub(crate) fn levelled(self, prior: &GaussianPrior, log_evidence: f64, work: &Work) -> Result<Self, FitError> {
+        let level = self.level + log_evidence - self.under(prior, work)?.log_evidence;
         Ok(Self { level, ..self })
     }
 
@@ -42,25 +44,36 @@ impl Sites {
     /// ln p(y|μ) + ln p(μ) + P/2 ln 2π − ½ ln|Λ| with the quadratic likelihood, for which that is exact.
     ///
     /// # Errors
-    /// [`FitError::NotPositiveDefinite`].
-    pub(crate) fn under(&self, prior: &GaussianPrior) -> Result<Gaussian, FitError> {
+    /// [`FitError::NotPositiveDefinite`], [`FitError::Work`].
+    pub(crate) fn under(&self, prior: &GaussianPrior, work: &Work) -> Result<Gaussian, FitError> {
+        work.charge("factoring a precision", work::factoring(prior.d.len()))?;
         let mut precision = self.gram.clone();
         for (j, d) in prior.d.iter().enumerate() {
             precision[(j, j)] += d;
         }
         let factor = Factor::new(precision)?;
-        let force: Vec<f64> =
-            (0..self.centre.len()).map(|j| self.slope[j] - prior.d[j] * prior.centred(j, self.centre[j])).collect();
+        let force = self.force(prior);
         let mut delta = force.clone();
         factor.solve(&mut delta);
-        let mean: Vec<f64> = self.centre.iter().zip(&delta).map(|(c, d)| c + d).collect();
-        let dot = |a: &[f64]| a.iter().zip(&delta).map(|(a, d)| a * d).sum::<f64>();
-        let prior_part: f64 = prior.d.iter().zip(&delta).map(|(d, x)| d * x * x).sum();
+        let (mean, log_evidence) = self.shifted(prior, &force, &delta, factor.log_det());
+        Ok(Gaussian { mean, factor, log_evidence })
+    }
+
+    /// g − D(μ0 − m0).
+    pub(super) fn force(&self, prior: &GaussianPrior) -> Vec<f64> {
+        (0..self.centre.len()).map(|j| self.slope[j] - prior.d[j] * prior.centred(j, self.centre[j])).collect()
+    }
+
+    /// μ0 + δ and the evidence, for δ = Λ⁻¹ × force and ln|Λ|.
+    pub(super) fn shifted(&self, prior: &GaussianPrior, force: &[f64], delta: &[f64], log_det: f64) -> (Vec<f64>, f64) {
+        let mean: Vec<f64> = self.centre.iter().zip(delta).map(|(c, d)| c + d).collect();
+        let dot = |a: &[f64]| a.iter().zip(delta).map(|(a, d)| a * d).sum::<f64>();
+        let prior_part: f64 = prior.d.iter().zip(delta).map(|(d, x)| d * x * x).sum();
         // δᵀGδ = δᵀΛδ − δᵀDδ, and Λδ is the force.
-        let curved = dot(&force) - prior_part;
+        let curved = dot(force) - prior_part;
         let log_evidence = self.level + dot(&self.slope) - 0.5 * curved - prior.half_square(&mean)
             + prior.half_log_det()
-            - 0.5 * factor.log_det();
-        Ok(Gaussian { mean, factor, log_evidence })
+            - 0.5 * log_det;
+        (mean, log_evidence)
     }
 }

@@ -4,9 +4,12 @@ use super::factor::Factor;
 use super::laplace::{Gaussian, GaussianPrior};
 use super::logistic::Smoothed;
 use super::rows::Rows;
+use super::work::{self, Work};
 use crate::FitError;
 
 const STEPS: usize = 40;
+/// What errors call it.
+const STEP: &str = "a variational step";
 
 /// The N(μ, Λ⁻¹) that minimises KL(q ‖ posterior), from a start such as the Laplace approximation.
 ///
@@ -18,19 +21,22 @@ const STEPS: usize = 40;
 /// E ln p(y|β) + E ln p(β) − E ln q(β) ≤ ln p(y).
 ///
 /// # Errors
-/// [`FitError::NotPositiveDefinite`]. It need not converge: every iterate is a valid proposal, whose weights tell.
+/// [`FitError::NotPositiveDefinite`], [`FitError::Work`]. It need not converge: every iterate is a valid proposal, whose weights tell.
 pub(crate) fn variational(
     rows: &Rows,
     prior: &GaussianPrior,
     start: Gaussian,
     smoothed: &Smoothed,
     tolerance: f64,
+    work: &Work,
 ) -> Result<Gaussian, FitError> {
     let mut best = start;
     // Diagonal of the W that Λ was made with; unknown for the start.
     let mut best_weights: Option<Vec<f64>> = None;
+    work.charge(STEP, work::averaging(rows))?;
     let mut moments = Moments::of(rows, prior, &best, smoothed);
     for _ in 0..STEPS {
+        work.charge(STEP, work::newton_step(rows) + work::averaging(rows))?;
         let mut step: Vec<f64> =
             best.mean.iter().zip(&prior.d).enumerate().map(|(j, (&b, d))| -d * prior.centred(j, b)).collect();
         rows.add_transposed(&moments.residual, &mut step);
@@ -55,6 +61,7 @@ pub(crate) fn variational(
                 break ((next, weights), next_moments);
             }
             fraction *= 0.5;
+            work.charge(STEP, work::newton_step(rows) + work::averaging(rows))?;
         };
         let gain = next_moments.bound - moments.bound;
         if gain >= 0.0 {

@@ -10,8 +10,8 @@ use super::{check_bool, check_cells, check_contextual, column_means};
 use crate::fit::DRAWS;
 use crate::inference::directions::leading;
 use crate::inference::grid;
-use crate::inference::importance::{self, Effort, Sample};
-use crate::inference::laplace::laplace;
+use crate::inference::importance::Sample;
+use crate::inference::laplace::{EXACT, laplace};
 use crate::inference::logistic::Smoothed;
 use crate::inference::mixture::{Kind, Mixture, Model};
 use crate::inference::nuts::{self, Chains};
@@ -20,6 +20,7 @@ use crate::inference::rows::Rows;
 use crate::inference::scales::Layout;
 use crate::inference::streams::{Stream, stream};
 use crate::inference::thin;
+use crate::inference::work::{self, Work};
 use crate::{
     CellTable, Columns, Diagnostics, FitError, Link, Posterior, Predictor, Prior, ScalePoint, Seed, Space, Step,
 };
@@ -30,15 +31,14 @@ const GOOD_K: f64 = 0.5;
 const MOST_K: f64 = 0.7;
 /// Importance weights and chains are accepted from so many effective draws.
 const LEAST_EFFECTIVE: f64 = 1_000.0;
-/// Work of importance sampling, in operations as [`importance_effort`] counts them, up to 200 columns and beyond: about 1 s and
-/// 3 s.
-const IMPORTANCE_WORK: (f64, f64) = (2e9, 1e10);
-/// Values in the pool of draws, likewise: 16 MB and 128 MB.
+/// Size of the pool of weighted draws, in operations as [`most_draws`] counts them, up to 200 columns and beyond.
+const POOL_WORK: (f64, f64) = (2e9, 1e10);
+/// Values in the pool, likewise: 16 MB and 128 MB.
 const POOL: (f64, f64) = (4e6, 3.2e7);
 /// A large model takes no more draws once so many are effective.
 const ENOUGH: f64 = 6_000.0;
-/// Work of the no-U-turn sampler, likewise, up to 200 columns and beyond: about 3 s and 10 s.
-const NUTS_WORK: (f64, f64) = (8e9, 2.5e10);
+/// The first draws take at most this share of all that is left of a fit's work, but are at least so many.
+const FIRST: (f64, usize) = (0.8, 4_000);
 
 /// Fits the model.
 ///
@@ -58,17 +58,37 @@ const NUTS_WORK: (f64, f64) = (8e9, 2.5e10);
 /// # Errors
 /// [`FitError::NoObservations`], [`FitError::OutsideSpace`], [`FitError::NotBool`], [`FitError::TooManyColumns`],
 /// [`FitError::Prior`]; [`FitError::NoConvergence`] and [`FitError::NotPositiveDefinite`] from the grid;
-/// [`FitError::Sampling`] where neither way of drawing reaches its criteria within its work.
-#[expect(clippy::cast_precision_loss, reason = "a count of observations is far below 2^52")]
+/// [`FitError::Sampling`] where neither way of drawing reaches its criteria; [`FitError::Work`] where the next step would
+/// cost more than a fit may. Every loop is bounded, and every step is counted before it is taken.
 pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Result<Posterior, FitError> {
+    fit_within(space, cells, prior, seed, &Limits { most_k: MOST_K, work: None })
+}
+
+/// What tests set otherwise.
+struct Limits {
+    /// Importance weights are accepted below this k̂.
+    most_k: f64,
+    /// A bound of the fit's work other than its own.
+    work: Option<f64>,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a count of observations is far below 2^52")]
+fn fit_within(
+    space: &Space,
+    cells: &CellTable,
+    prior: &Prior,
+    seed: &Seed,
+    limits: &Limits,
+) -> Result<Posterior, FitError> {
     check_cells(space, cells)?;
     check_bool(cells)?;
     check_contextual(space, prior)?;
     let columns = Columns::of(space);
     let rows = Rows::new(space, &columns, cells)?;
     let m = (cells.reward_sum() + 0.5) / (cells.trials() as f64 + 1.0);
-    let model =
-        Model { rows: &rows, layout: Layout::of(&columns), intercept: (m / (1.0 - m)).ln(), smoothed: Smoothed::new() };
+    let work = limits.work.map_or_else(|| Work::of(&rows), |bound| Work::bounded(&rows, bound));
+    let (layout, intercept) = (Layout::of(&columns), (m / (1.0 - m)).ln());
+    let model = Model { rows: &rows, layout, intercept, smoothed: Smoothed::new(), work };
     let (mut mixture, directions, sample) = choose(&model, prior, seed)?;
     let (k, effective) = (sample.weights.k, sample.weights.effective);
     if effective >= LEAST_EFFECTIVE {
@@ -76,15 +96,11 @@ pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Resu
             point.weight = weight;
         }
     }
-    if k < MOST_K && effective >= LEAST_EFFECTIVE {
+    if k < limits.most_k && effective >= LEAST_EFFECTIVE {
         let draws = equal(&rows, &sample, seed);
         return posterior(&model, &mixture, draws, &Outcome::Importance(&sample));
     }
-    let chains = nuts::sample(&rows, &mixture, gradients(&rows), seed)?.ok_or(FitError::Sampling {
-        pareto_k: k,
-        r_hat: f64::NAN,
-        effective_draws: effective,
-    })?;
+    let chains = nuts::sample(&rows, &mixture, seed)?;
     if !chains.converged() {
         return Err(FitError::Sampling { pareto_k: k, r_hat: chains.r_hat, effective_draws: chains.effective });
     }
@@ -95,46 +111,46 @@ pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Resu
 /// A mixture, the directions that its draws are sorted by, and weighted draws from it: of the variational mixture where
 /// 10,000 draws show that it will do, else of the one with the lesser k̂.
 fn choose(model: &Model<'_>, prior: &Prior, seed: &Seed) -> Result<(Mixture, Vec<Vec<f64>>, Sample), FitError> {
-    let probe = Effort { first: DRAWS, total: DRAWS };
-    let draw = |mixture: Mixture, effort| {
-        let directions = leading(model.rows, &*mixture.gaussian(mixture.peak())?, 3);
-        let sample = importance::sample(model.rows, &mixture, &directions, effort, seed)?;
+    let draw = |kind| {
+        let mixture = model.mixture(prior, kind)?;
+        let directions = leading(model.rows, &*mixture.gaussian(mixture.peak())?, 3, &model.work)?;
+        let sample = Sample::new(model.rows, &mixture, &directions, first_draws(model), seed)?;
         Ok((mixture, directions, sample))
     };
-    let near = draw(model.mixture(prior, Kind::Variational)?, probe)?;
+    let near = draw(Kind::Variational)?;
     let k = near.2.weights.k;
-    let chosen = if k < if model.is_large() { MOST_K } else { GOOD_K } {
+    let (mixture, directions, mut sample) = if k < if model.is_large() { MOST_K } else { GOOD_K } {
         near
     } else {
-        let wide = draw(model.mixture(prior, Kind::Laplace)?, probe)?;
+        let wide = draw(Kind::Laplace)?;
         if wide.2.weights.k < k { wide } else { near }
     };
-    let effective = chosen.2.weights.effective;
-    let effort = importance_effort(model.rows, effective < LEAST_EFFECTIVE);
-    let enough = model.is_large() && effective >= ENOUGH;
-    if effort.total > DRAWS && !enough { draw(chosen.0, effort) } else { Ok(chosen) }
+    let effective = sample.weights.effective;
+    let more = most_draws(model, effective < LEAST_EFFECTIVE).saturating_sub(sample.weights.weights.len());
+    if more > 0 && !(model.is_large() && effective >= ENOUGH) {
+        sample.extend(model.rows, &mixture, &directions, more)?;
+    }
+    Ok((mixture, directions, sample))
+}
+
+/// 10,000, fewer where the cells are so many that this would be most of a fit's work.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 10,000 are taken")]
+fn first_draws(model: &Model<'_>) -> usize {
+    ((FIRST.0 * model.work.left() / work::drawing(model.rows)) as usize).clamp(FIRST.1, DRAWS)
 }
 
 /// As many draws as a bounded amount of work and memory allows, between 10,000 and 80,000; where those so far are too
-/// few to be accepted, as many as memory allows.
+/// few to be accepted, as many as memory allows. Never more than four fifths of the work that is left.
 #[expect(clippy::cast_precision_loss, reason = "a cost")]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a range of counts")]
-fn importance_effort(rows: &Rows, short: bool) -> Effort {
+fn most_draws(model: &Model<'_>, short: bool) -> usize {
+    let rows = model.rows;
     let columns = rows.columns as f64;
     let per_draw = columns * columns + 20.0 * columns + rows.ones() as f64 + 12.0 * rows.len() as f64;
-    let (work, pool) = if rows.columns <= 200 { (IMPORTANCE_WORK.0, POOL.0) } else { (IMPORTANCE_WORK.1, POOL.1) };
-    let affordable = if short { f64::INFINITY } else { work / per_draw };
-    let total = affordable.min(pool / columns).clamp(DRAWS as f64, 8.0 * DRAWS as f64) as usize;
-    Effort { first: DRAWS, total }
-}
-
-/// How many gradients the no-U-turn sampler may take.
-#[expect(clippy::cast_precision_loss, reason = "a cost")]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive count")]
-fn gradients(rows: &Rows) -> u64 {
-    let columns = rows.columns as f64;
-    let work = if rows.columns <= 200 { NUTS_WORK.0 } else { NUTS_WORK.1 };
-    (work / (2.0 * columns * columns + 2.5 * rows.ones() as f64 + 20.0 * rows.len() as f64)) as u64
+    let (work, pool) = if rows.columns <= 200 { (POOL_WORK.0, POOL.0) } else { (POOL_WORK.1, POOL.1) };
+    let wanted = if short { f64::INFINITY } else { work / per_draw };
+    let wanted = wanted.min(pool / columns).clamp(DRAWS as f64, 8.0 * DRAWS as f64);
+    wanted.min(0.8 * model.work.left() / work::drawing(rows)) as usize
 }
 
 /// 10,000 equally weighted draws: 10,000·2^h by systematic resampling while four fifths of the effective draws last,
@@ -184,7 +200,8 @@ fn posterior(
     outcome: &Outcome<'_>,
 ) -> Result<Posterior, FitError> {
     let points = &mixture.points;
-    let mode = laplace(model.rows, &model.prior(grid::mean_scales(points)), &model.origin())?;
+    let mean = column_means(&draws, model.rows.columns);
+    let mode = laplace(model.rows, &model.prior(grid::mean_scales(points)), &mean, EXACT, &model.work)?;
     let scales =
         points.iter().map(|p| ScalePoint { main: p.scales.main, pair: p.scales.pair, weight: p.weight }).collect();
     let diagnostics = match outcome {
@@ -211,7 +228,7 @@ fn posterior(
         predictor: Predictor::Columns,
         link: Link::Logit,
         columns: model.rows.columns,
-        mean: column_means(&draws, model.rows.columns),
+        mean,
         draws,
         precision_cholesky: mode.factor.row_major(),
         arms: Vec::new(),
