@@ -1,6 +1,7 @@
 //! Training by events, through the real function: once per snapshot, never backwards, and nothing that asks is lost.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -356,6 +357,7 @@ async fn an_event_waits_for_the_run_that_holds_its_model() {
 #[tokio::test]
 async fn a_local_service_trains_what_is_put_into_its_bucket() {
     let settings = Settings {
+        address: Ipv4Addr::LOCALHOST.into(),
         port: 0,
         data: None,
         organization: ORGANIZATION.to_owned(),
@@ -364,6 +366,7 @@ async fn a_local_service_trains_what_is_put_into_its_bucket() {
         bucket: "bucket".to_owned(),
         lease: TimeDelta::seconds(60),
         events: true,
+        examples: false,
         issuer: None,
     };
     let local = Local::start(settings).await.unwrap();

@@ -76,7 +76,7 @@ async fn a_folder_serves_one_server_at_a_time() {
 async fn errors_name_the_place() {
     let (folder, storage) = folder();
     let server = start_dynamodb(&storage, 0).await.unwrap();
-    let port = server.url().rsplit_once(':').unwrap().1.parse().unwrap();
+    let port: u16 = server.url().rsplit_once(':').unwrap().1.parse().unwrap();
     let taken = start_s3(&Storage::Ephemeral, port, &credentials(), None).await.unwrap_err();
     assert!(taken.to_string().contains(&format!("127.0.0.1:{port}")), "{taken}");
     let file = folder.path().join("file");
