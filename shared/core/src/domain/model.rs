@@ -154,6 +154,12 @@ impl Model {
         (left > TimeDelta::zero()).then_some((lease, left))
     }
 
+    /// Whether this owner has the hold, and the model can still be trained.
+    #[must_use]
+    pub fn is_held_by(&self, owner: &str) -> bool {
+        self.archived_at.is_none() && self.lease.as_ref().is_some_and(|lease| lease.owner == owner)
+    }
+
     /// Whether the last good run learned from this snapshot or from a later one. A rollback does not change that.
     #[must_use]
     pub fn has_learned(&self, snapshot: &str) -> bool {

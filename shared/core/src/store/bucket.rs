@@ -1,14 +1,16 @@
 //! The bucket: snapshots in, posteriors out.
 
 use std::ops::Range;
+use std::time::Duration;
 
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
 use super::Answer;
-use super::error::{StoreError, sort};
+use super::error::{PAUSES, StoreError, sort};
 
 /// The one bucket.
 #[derive(Clone, Debug)]
@@ -247,19 +249,32 @@ impl Bucket {
         })
     }
 
-    /// Writes an object that must not exist yet. `false`: it does, and is as it was.
+    /// Writes an object that must not exist yet. `false`: it does, and is as it was. A write that meets another one to the
+    /// same key is tried again.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn put_new(&self, key: &str, bytes: Bytes) -> Answer<'_, bool> {
-        let put = self.client.put_object().bucket(&self.name).key(key).if_none_match("*").body(ByteStream::from(bytes));
+        let key = key.to_owned();
         Box::pin(async move {
-            match put.send().await {
-                Ok(_) => Ok(true),
-                Err(e) if is_precondition(&e) => Ok(false),
-                Err(e) => Err(sort("PutObject", &e)),
+            for pause in PAUSES {
+                match self.put_if_absent(&key, bytes.clone()).await {
+                    Err(StoreError::Contended { .. }) => tokio::time::sleep(pause).await,
+                    done => return done,
+                }
             }
+            self.put_if_absent(&key, bytes).await
         })
+    }
+
+    async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<bool, StoreError> {
+        let room = unhurried(bytes.len() as u64);
+        let put = self.client.put_object().bucket(&self.name).key(key).if_none_match("*").body(ByteStream::from(bytes));
+        match put.customize().config_override(room).send().await {
+            Ok(_) => Ok(true),
+            Err(e) if is_precondition(&e) => Ok(false),
+            Err(e) => Err(sort("PutObject", &e)),
+        }
     }
 
     /// Writes an object, whatever was there.
@@ -267,9 +282,23 @@ impl Bucket {
     /// # Errors
     /// [`StoreError`].
     pub fn put(&self, key: &str, body: ByteStream) -> Answer<'_, ()> {
+        let room = unhurried(body.size_hint().1.unwrap_or(u64::MAX));
         let put = self.client.put_object().bucket(&self.name).key(key).body(body);
-        Box::pin(async move { put.send().await.map(drop).map_err(|e| sort("PutObject", &e)) })
+        Box::pin(async move {
+            let sent = put.customize().config_override(room).send().await;
+            sent.map(drop).map_err(|e| sort("PutObject", &e))
+        })
     }
+}
+
+/// An upload may take as long as its bytes take over a slow line, 100 kB/s, and a minute besides.
+fn unhurried(bytes: u64) -> aws_sdk_s3::config::Builder {
+    let time_outs = TimeoutConfig::builder()
+        .disable_read_timeout()
+        .disable_operation_timeout()
+        .operation_attempt_timeout(Duration::from_secs(60 + bytes / 100_000))
+        .build();
+    aws_sdk_s3::config::Config::builder().timeout_config(time_outs)
 }
 
 async fn collect(key: &str, body: ByteStream) -> Result<Bytes, StoreError> {

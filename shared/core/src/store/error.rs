@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::error::ApiError;
 
@@ -25,6 +26,14 @@ pub enum StoreError {
         /// For the log.
         cause: String,
     },
+    /// Another write to the same item was under way at that moment, also after retries; nothing was written.
+    #[error("{operation}: {cause}")]
+    Contended {
+        /// The call.
+        operation: &'static str,
+        /// For the log.
+        cause: String,
+    },
     /// Anything else.
     #[error("{operation}: {cause}")]
     Fault {
@@ -38,7 +47,7 @@ pub enum StoreError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable { .. } => {
+            StoreError::Unavailable { .. } | StoreError::Contended { .. } => {
                 Self::Unavailable { cause: error.to_string(), retry_after: Duration::from_secs(2) }
             }
             // A caller that expects a failed condition handles it before this.
@@ -60,16 +69,27 @@ const THROTTLES: &[&str] = &[
     "RequestTimeout",
 ];
 
+/// Codes of a write that met another one to the same item or object.
+const CONTENTIONS: &[&str] = &["TransactionConflictException", "ConditionalRequestConflict", "OperationAborted"];
+
+/// How long to wait before a write that met another one is tried again, each time.
+pub(super) const PAUSES: [Duration; 4] =
+    [Duration::from_millis(20), Duration::from_millis(40), Duration::from_millis(80), Duration::from_millis(160)];
+
+/// Whether a status says that the store is throttling or not well. An answer to HEAD has no body, and so no code.
+fn is_passing(status: u16) -> bool {
+    status == 429 || status >= 500
+}
+
 /// Sorts an SDK error by what can be done about it.
-pub(super) fn sort<E, R>(operation: &'static str, error: &SdkError<E, R>) -> StoreError
+pub(super) fn sort<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> StoreError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
 {
     let code = error.code().unwrap_or_default();
     let cause = match error {
         SdkError::ServiceError(e) => {
-            format!("{code}: {}", e.err().message().unwrap_or("no message"))
+            format!("{} {code}: {}", e.raw().status().as_u16(), e.err().message().unwrap_or("no message"))
         }
         other => aws_sdk_dynamodb::error::DisplayErrorContext(other).to_string(),
     };
@@ -77,7 +97,10 @@ where
         SdkError::ServiceError(_) if code == "ConditionalCheckFailedException" => {
             StoreError::Condition { operation, item: 0 }
         }
-        SdkError::ServiceError(_) if THROTTLES.contains(&code) => StoreError::Unavailable { operation, cause },
+        SdkError::ServiceError(_) if CONTENTIONS.contains(&code) => StoreError::Contended { operation, cause },
+        SdkError::ServiceError(e) if THROTTLES.contains(&code) || is_passing(e.raw().status().as_u16()) => {
+            StoreError::Unavailable { operation, cause }
+        }
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
             StoreError::Unavailable { operation, cause }
         }

@@ -5,12 +5,14 @@ mod error;
 mod keys;
 mod models;
 mod optimizations;
+#[cfg(test)]
+mod scripted;
 mod serving;
 mod table;
 
 pub use bucket::{Bucket, REQUESTS, SnapshotListing, posterior_key, request_key, snapshots_prefix};
 pub use error::StoreError;
-pub use models::{Page, Taken};
+pub use models::{Page, Taken, is_place_of_model};
 pub use optimizations::OptimizationChange;
 pub use table::{INDEX_BY_UPDATE, Table};
 

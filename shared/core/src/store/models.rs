@@ -36,6 +36,23 @@ pub(super) fn list_order(kind: &str, updated_at: DateTime<Utc>, id: Uuid) -> Str
     format!("{kind}#{:015}#{id}", updated_at.timestamp_millis())
 }
 
+/// Whether a text is the place of a model in a list, as [`list_order`] writes it: what a cursor may hold.
+#[must_use]
+pub fn is_place_of_model(text: &str) -> bool {
+    let place = text.strip_prefix("MODEL#").and_then(|rest| rest.split_once('#'));
+    place.is_some_and(|(millis, id)| {
+        let of_digits = millis.len() == 15 && millis.bytes().all(|byte| byte.is_ascii_digit());
+        of_digits && Uuid::try_parse(id).is_ok_and(|parsed| parsed.to_string() == id)
+    })
+}
+
+/// Bytes that a model takes in an answer, which travels from a function to the gateway as text inside JSON: every quote and
+/// every backslash of it is written twice as long.
+fn bytes_in_answer(model: &Model) -> usize {
+    let json = serde_json::to_string(model).unwrap_or_default();
+    json.len() + json.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count()
+}
+
 /// One page of a list.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
@@ -64,7 +81,7 @@ impl Table {
     }
 
     /// The models of an organization, newest `updated_at` first, from where `cursor` says; `limit` many at the most,
-    /// and no more than fit `max_bytes` of JSON.
+    /// and no more than fit `max_bytes` of an answer.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -100,7 +117,7 @@ impl Table {
                 if cursor == Some(order.as_str()) {
                     continue;
                 }
-                bytes += serde_json::to_string(&model).map_or(0, |json| json.len());
+                bytes += bytes_in_answer(&model);
                 let full = limit.is_some_and(|limit| page.items.len() >= limit);
                 if full || (bytes > max_bytes && !page.items.is_empty()) {
                     page.next = Some(last);
@@ -204,7 +221,11 @@ impl Table {
             .return_values(ReturnValue::AllNew);
         match self.update(update).await {
             Ok(model) => Ok(Taken::Held(Box::new(decode(model)?))),
-            Err(StoreError::Condition { .. }) => Ok(Taken::Refused(self.model(organization, id).await?.map(Box::new))),
+            Err(StoreError::Condition { .. }) => Ok(match self.model(organization, id).await?.map(Box::new) {
+                // An earlier attempt of the same call got there, and its answer was lost.
+                Some(model) if model.is_held_by(&lease.owner) => Taken::Held(model),
+                refused => Taken::Refused(refused),
+            }),
             Err(other) => Err(other),
         }
     }
@@ -235,7 +256,10 @@ impl Table {
             .return_values(ReturnValue::AllNew);
         match self.update(update).await {
             Ok(model) => Ok(Some(decode(model)?)),
-            Err(StoreError::Condition { .. }) => Ok(None),
+            // It is ours where an earlier attempt of the same call got there, and its answer was lost.
+            Err(StoreError::Condition { .. }) => {
+                Ok(self.model(organization, id).await?.filter(|model| model.is_held_by(&lease.owner)))
+            }
             Err(other) => Err(other),
         }
     }

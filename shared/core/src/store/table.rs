@@ -23,11 +23,12 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, LocalSecondaryIndex, Projection,
     ProjectionType, ScalarAttributeType, TransactWriteItem,
 };
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Answer;
-use super::error::{StoreError, sort};
+use super::error::{PAUSES, StoreError, sort};
 
 /// An item as the SDK has it.
 pub type Item = HashMap<String, AttributeValue>;
@@ -100,19 +101,34 @@ impl Table {
         })
     }
 
-    /// Writes several items, all or none.
+    /// Writes several items, all or none. A write that meets another one to the same item is tried again.
     pub(super) fn transact(&self, writes: Vec<TransactWriteItem>) -> Answer<'_, ()> {
         Box::pin(async move {
-            let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
-            sent.map(drop).map_err(|e| sort_transaction(&e))
+            let transaction = self.client.transact_write_items().set_transact_items(Some(writes));
+            for pause in PAUSES {
+                let sent = transaction.clone().send().await.map(drop).map_err(|e| sort_transaction(&e));
+                if !matches!(sent, Err(StoreError::Contended { .. })) {
+                    return sent;
+                }
+                tokio::time::sleep(pause).await;
+            }
+            transaction.send().await.map(drop).map_err(|e| sort_transaction(&e))
         })
     }
 
-    /// Changes one item; the answer is what the builder asks for.
+    /// Changes one item; the answer is what the builder asks for. A write that meets a transaction is tried again.
     pub(super) fn update(&self, update: UpdateItemFluentBuilder) -> Answer<'_, Item> {
         Box::pin(async move {
-            let sent = update.table_name(&self.name).send().await;
-            Ok(sent.map_err(|e| sort("UpdateItem", &e))?.attributes.unwrap_or_default())
+            let update = update.table_name(&self.name);
+            for pause in PAUSES {
+                let sent = update.clone().send().await.map_err(|e| sort("UpdateItem", &e));
+                if !matches!(sent, Err(StoreError::Contended { .. })) {
+                    return Ok(sent?.attributes.unwrap_or_default());
+                }
+                tokio::time::sleep(pause).await;
+            }
+            let sent = update.send().await.map_err(|e| sort("UpdateItem", &e));
+            Ok(sent?.attributes.unwrap_or_default())
         })
     }
 
@@ -220,7 +236,7 @@ impl Table {
     }
 }
 
-fn sort_transaction<R: std::fmt::Debug>(error: &SdkError<TransactWriteItemsError, R>) -> StoreError {
+fn sort_transaction(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> StoreError {
     const OPERATION: &str = "TransactWriteItems";
     if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
         let codes: Vec<&str> = cancelled.cancellation_reasons().iter().map(|r| r.code().unwrap_or("None")).collect();
@@ -228,10 +244,9 @@ fn sort_transaction<R: std::fmt::Debug>(error: &SdkError<TransactWriteItemsError
             return StoreError::Condition { operation: OPERATION, item };
         }
         let cause = format!("cancelled: {}", codes.join(", "));
-        return if codes
-            .iter()
-            .any(|c| matches!(*c, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"))
-        {
+        return if codes.contains(&"TransactionConflict") {
+            StoreError::Contended { operation: OPERATION, cause }
+        } else if codes.iter().any(|c| matches!(*c, "ThrottlingError" | "ProvisionedThroughputExceeded")) {
             StoreError::Unavailable { operation: OPERATION, cause }
         } else {
             StoreError::Fault { operation: OPERATION, cause }
