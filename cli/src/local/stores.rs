@@ -2,17 +2,13 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use embedded::{EmbeddedError, ObjectCreated, Server, Storage, start_dynamodb, start_s3};
-use fulcrum_core::app::{Endpoints, sdk_config};
+use fulcrum_core::app::{Endpoints, Patience, http_client, sdk_config};
 use fulcrum_core::auth::Secret;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -129,7 +125,7 @@ async fn access(endpoints: &Endpoints, before: Option<&LocalEnv>) -> Result<(Sdk
         };
         return Ok((own_config(credentials.clone()), credentials));
     };
-    let config = sdk_config().await;
+    let config = sdk_config(Patience::FUNCTION).await;
     let fail = |cause: String| CliError::Credentials { url: url.clone(), cause };
     let provider = config.credentials_provider().ok_or_else(|| fail("there is no source of any".into()))?;
     let credentials = provider.provide_credentials().await.map_err(|e| fail(e.to_string()))?;
@@ -146,18 +142,12 @@ fn pair(id: &str, secret: &str) -> Credentials {
 
 /// As the deployed functions' configuration, but with nothing taken from the environment that could lead elsewhere.
 fn own_config(credentials: Credentials) -> SdkConfig {
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(2))
-        .read_timeout(Duration::from_secs(10))
-        .operation_attempt_timeout(Duration::from_secs(20))
-        .build();
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(REGION))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(http)
-        .timeout_config(timeouts)
+        .http_client(http_client())
+        .timeout_config(Patience::FUNCTION.time_outs())
         .retry_config(RetryConfig::standard())
         .build()
 }
