@@ -96,11 +96,15 @@ pub enum ApiError {
         /// The object, the place in it and the value.
         message: String,
     },
-    /// Too many requests.
-    #[error("too many requests")]
-    RateLimited {
-        /// When to come back.
-        retry_after: Duration,
+    /// The model cannot be fitted to what was read: the iteration or the sampler did not get there.
+    #[error(
+        "the model could not be fitted to this snapshot: {reason}; nothing changed, and the posterior in force stays. \
+         Training again gives the same. Fewer levels, fewer factors or smaller prior scales make the fit easier; \
+         docs/statistics.md, \"When a fit fails\", says more"
+    )]
+    NotFitted {
+        /// What did not converge, with its figures.
+        reason: String,
     },
     /// A fault of ours.
     #[error("something went wrong on our side; the log has the cause under this request id")]
@@ -113,6 +117,12 @@ pub enum ApiError {
     Unavailable {
         /// For the log.
         cause: String,
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// The function's time is nearly over.
+    #[error("this request was not answered within its time; try again")]
+    OutOfTime {
         /// When to come back.
         retry_after: Duration,
     },
@@ -162,7 +172,23 @@ impl ApiError {
             Self::Internal { cause } | Self::Unavailable { cause, .. } | Self::IssuerUnavailable { cause, .. } => {
                 Some(cause)
             }
+            Self::NotFitted { reason } => Some(reason),
+            Self::OutOfTime { .. } => Some("the function's time was nearly over"),
             _ => None,
+        }
+    }
+
+    /// The message as it is kept, and read under another request's id: it names the request whose log has the cause.
+    #[must_use]
+    pub fn kept(&self, request_id: Option<&str>) -> String {
+        match (self, request_id) {
+            (Self::Internal { .. }, Some(id)) => {
+                format!("something went wrong on our side; the log has the cause under the request id {id}")
+            }
+            (Self::Internal { .. }, None) => {
+                "something went wrong on our side; the log has the cause at the time of this error".to_owned()
+            }
+            _ => self.to_string(),
         }
     }
 }

@@ -18,6 +18,12 @@ pub fn note(name: &'static str, value: impl Into<String>) {
     let _ = CURRENT.try_with(|notes| notes.lock().insert(name, value.into()));
 }
 
+/// What was noted of the current request under a name.
+#[must_use]
+pub fn noted(name: &str) -> Option<String> {
+    CURRENT.try_with(|notes| notes.get(name)).ok().flatten()
+}
+
 impl Notes {
     /// Runs `future`, taking the notes of its task.
     pub async fn take<F: Future>(&self, future: F) -> F::Output {

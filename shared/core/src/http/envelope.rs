@@ -53,9 +53,8 @@ pub fn status(error: &ApiError) -> (StatusCode, &'static str) {
         ApiError::PayloadTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
         ApiError::NoObservations { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_observations"),
         ApiError::InvalidSnapshot { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_snapshot"),
-        ApiError::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
-        ApiError::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-        ApiError::Unavailable { .. } | ApiError::IssuerUnavailable { .. } => {
+        ApiError::Internal { .. } | ApiError::NotFitted { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        ApiError::Unavailable { .. } | ApiError::IssuerUnavailable { .. } | ApiError::OutOfTime { .. } => {
             (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
         }
     }
@@ -93,11 +92,12 @@ pub fn failure(error: &ApiError, request_id: &str) -> Response<Body> {
     match error {
         ApiError::Unauthorized { .. } => add(header::WWW_AUTHENTICATE, "Bearer"),
         ApiError::MethodNotAllowed { allow, .. } => add(header::ALLOW, allow),
-        ApiError::RateLimited { retry_after }
-        | ApiError::Unavailable { retry_after, .. }
+        ApiError::Unavailable { retry_after, .. }
+        | ApiError::OutOfTime { retry_after }
         | ApiError::IssuerUnavailable { retry_after, .. }
         | ApiError::Conflict { retry_after: Some(retry_after), .. } => {
-            add(header::RETRY_AFTER, &retry_after.as_secs().max(1).to_string());
+            // Rounded up: whoever comes back then does not come too early.
+            add(header::RETRY_AFTER, &retry_after.as_millis().div_ceil(1000).max(1).to_string());
         }
         _ => {}
     }
@@ -109,4 +109,24 @@ fn json(status: StatusCode, text: String) -> Response<Body> {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn retry_after(retry_after: Duration) -> String {
+        let error = ApiError::Unavailable { cause: String::new(), retry_after };
+        let response = failure(&error, "req_1");
+        response.headers()[header::RETRY_AFTER].to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_client_is_not_told_to_come_back_too_early() {
+        for (millis, seconds) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (40_000, "40"), (40_500, "41")] {
+            assert_eq!(retry_after(Duration::from_millis(millis)), seconds, "{millis} ms");
+        }
+    }
 }

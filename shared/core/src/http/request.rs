@@ -5,6 +5,7 @@ use std::str::FromStr;
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
 use super::serve::RequestId;
@@ -104,6 +105,14 @@ impl Query<'_> {
     }
 }
 
+/// For a field that may be left out: `null` is the same.
+///
+/// # Errors
+/// As the deserializer.
+pub fn null_is_absent<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<T, D::Error> {
+    Option::deserialize(d).map(Option::unwrap_or_default)
+}
+
 fn bytes(request: &Request) -> Result<&[u8], ApiError> {
     let bytes = match request.body() {
         Body::Text(text) => text.as_bytes(),
@@ -127,9 +136,11 @@ pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, ApiError> {
     let value = serde_path_to_error::deserialize(&mut json).map_err(|e| {
         let field = e.path().to_string();
         let inner = e.into_inner();
-        if inner.is_data() && field != "." {
+        // A number that no double holds, such as 1e999, is no fault of the JSON but of the value.
+        let is_value = inner.is_data() || inner.to_string().starts_with("number out of range");
+        if is_value && field != "." {
             ApiError::invalid_at(vec![Detail::new(field, inner.to_string())])
-        } else if inner.is_data() {
+        } else if is_value {
             ApiError::invalid(format!("the body: {inner}"))
         } else {
             ApiError::invalid(format!("the body is not JSON: {inner}"))

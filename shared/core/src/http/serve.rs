@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt as _, Response, service_fn};
 use serde::Serialize;
@@ -95,9 +96,23 @@ pub async fn answer<'a, H: Handler<'a>>(app: &'a App, handler: &H, mut request: 
     let id = request_id(&request);
     // A fresh id must be the same one in the answer, in the log and in the handler.
     request.extensions_mut().insert(RequestId(id.clone()));
-    let about = About { route: route(&request), trace: trace(&request), request_id: id, cold_start: cold_start() };
+    let found = find(request.method().as_str(), path(&request));
+    let about = About { route: route(&found), trace: trace(&request), request_id: id, cold_start: cold_start() };
     let (calls, notes) = (Calls::within(), Notes::default());
-    let response = match notes.take(calls.count(handler.call(app, request))).await {
+    let handled = notes.take(calls.count(async {
+        note("request_id", &about.request_id);
+        // The gateway knows no path that is written out and has other methods than one with a parameter in its place.
+        if let Match::OtherMethod { allow } = found {
+            return Err(other_method(&request, allow));
+        }
+        let left = time_left(&request, app.clock.now());
+        let handled = handler.call(app, request);
+        match left {
+            Some(left) => tokio::time::timeout(left, handled).await.unwrap_or(Err(OUT_OF_TIME)),
+            None => handled.await,
+        }
+    }));
+    let response = match handled.await {
         Ok(response) => response,
         Err(error) => about.refuse(&error),
     };
@@ -156,9 +171,25 @@ impl About {
     }
 }
 
+/// What an answer needs of a function's time.
+const TO_ANSWER: TimeDelta = TimeDelta::seconds(1);
+const OUT_OF_TIME: ApiError = ApiError::OutOfTime { retry_after: Duration::from_secs(2) };
+
+/// How long a handler may take, so that the function answers before the platform ends it; `None` where nobody ends it.
+fn time_left(request: &Request, now: DateTime<Utc>) -> Option<Duration> {
+    let deadline = request.lambda_context_ref().map(|context| context.deadline).filter(|&millis| millis > 0)?;
+    let end = DateTime::from_timestamp_millis(i64::try_from(deadline).ok()?)?;
+    Some((end - now - TO_ANSWER).to_std().unwrap_or(Duration::ZERO))
+}
+
+/// The answer for a path that is known, with a method that it does not have.
+fn other_method(request: &Request, allow: String) -> ApiError {
+    ApiError::MethodNotAllowed { path: path(request).to_owned(), method: request.method().to_string(), allow }
+}
+
 /// The endpoint, as the table of routes writes it: the path itself may hold anything.
-fn route(request: &Request) -> String {
-    match find(request.method().as_str(), path(request)) {
+fn route(found: &Match) -> String {
+    match found {
         Match::Found { route, .. } => format!("{} {}", route.method, route.path),
         Match::OtherMethod { .. } | Match::Unknown => "$default".to_owned(),
     }
@@ -188,4 +219,61 @@ where
         Ok::<_, std::convert::Infallible>(answer(app, handler, request).await)
     }))
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use aws_config::{BehaviorVersion, SdkConfig};
+    use lambda_http::Context;
+
+    use super::*;
+    use crate::app::Endpoints;
+    use crate::clock::ManualClock;
+
+    const NOW: &str = "2026-01-15T10:30:00Z";
+
+    fn app() -> App {
+        let config = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
+        let clock = Arc::new(ManualClock::new(NOW.parse().unwrap()));
+        App { clock, ..App::new(&config, &Endpoints::default(), "table", "bucket") }
+    }
+
+    async fn never(_: &App, _: Request) -> Result<Response<Body>, ApiError> {
+        std::future::pending().await
+    }
+
+    async fn at_once(_: &App, request: Request) -> Result<Response<Body>, ApiError> {
+        respond_open(request_id(&request), &json!({}))
+    }
+
+    fn request(method: &str, path: &str, left: TimeDelta) -> Request {
+        let mut context = Context::default();
+        let deadline = NOW.parse::<DateTime<Utc>>().unwrap() + left;
+        context.deadline = deadline.timestamp_millis().unsigned_abs();
+        let request = lambda_http::http::Request::builder().method(method).uri(path).body(Body::Empty).unwrap();
+        request.with_lambda_context(context)
+    }
+
+    #[tokio::test]
+    async fn a_function_answers_before_its_time_is_over() {
+        let app = app();
+        let left = TO_ANSWER + TimeDelta::milliseconds(1);
+        let late = answer(&app, &never, request("GET", "/api/v2/models", left)).await;
+        assert_eq!((late.status().as_u16(), late.headers()["retry-after"].to_str().unwrap()), (503, "2"));
+        let body: serde_json::Value = serde_json::from_slice(late.body()).unwrap();
+        assert_eq!(body["error"]["code"], "unavailable", "{body}");
+        let in_time = answer(&app, &at_once, request("GET", "/api/v2/models", left)).await;
+        assert_eq!(in_time.status().as_u16(), 200);
+    }
+
+    #[tokio::test]
+    async fn a_path_that_is_written_out_has_its_own_methods_alone() {
+        for method in ["GET", "PATCH"] {
+            let request = request(method, "/api/v2/optimizations/best-variant", TimeDelta::seconds(20));
+            let refused = answer(&app(), &at_once, request).await;
+            assert_eq!((refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()), (405, "POST"));
+        }
+    }
 }
