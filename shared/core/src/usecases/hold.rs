@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::domain::{LastError, Lease, Model};
 use crate::error::ApiError;
 use crate::http::status;
+use crate::notes::noted;
 use crate::store::{StoreError, Taken};
 
 /// How long the hold of a request that waits in the queue lasts. A queue that is slower loses the hold, not the request.
@@ -27,6 +28,11 @@ impl Hold {
     fn new(app: &App, organization: &str, id: Uuid, owner: String) -> Self {
         let renewal = tokio::spawn(app.renew_forever(organization.to_owned(), id, owner.clone()));
         Self { owner, renewal }
+    }
+
+    /// Ends the renewal: from here on the run's own writes are not to meet it. The hold goes on until it lapses.
+    pub(super) fn stop_renewing(&self) {
+        self.renewal.abort();
     }
 }
 
@@ -72,7 +78,7 @@ impl App {
     pub(super) async fn leave_to(&self, model: &Model, hold: &mut Hold, request: &str) -> Result<bool, ApiError> {
         let lease = Lease { owner: waiting(request), expires_at: self.clock.now() + PATIENCE };
         let passed = self.table.hand_over(&model.organization_id, model.id, &hold.owner, &lease).await?;
-        hold.renewal.abort();
+        hold.stop_renewing();
         hold.owner = lease.owner;
         Ok(passed.is_some())
     }
@@ -83,7 +89,7 @@ impl App {
 
     /// Renews a hold three times in each span of the lease, until the task is aborted or the hold is lost.
     fn renew_forever(&self, organization: String, id: Uuid, owner: String) -> impl Future<Output = ()> + 'static {
-        let app = self.clone();
+        let (app, request_id) = (self.clone(), noted("request_id"));
         async move {
             let pause = app.lease.to_std().unwrap_or(Duration::from_mins(1)) / 3;
             loop {
@@ -93,7 +99,9 @@ impl App {
                     Ok(()) => {}
                     // Publishing has the same condition and will say so.
                     Err(StoreError::Condition { .. }) => return,
-                    Err(error) => tracing::warn!(model_id = %id, %error, "the hold was not renewed; trying again"),
+                    Err(error) => {
+                        tracing::warn!(request_id, model_id = %id, %error, "the hold was not renewed; trying again");
+                    }
                 }
             }
         }
@@ -102,17 +110,21 @@ impl App {
     /// Gives a hold back after a failed run and keeps the error with the model. What cannot be written is logged: the
     /// hold lapses anyway, and the client gets the run's own error.
     pub(super) async fn give_back(&self, organization: &str, id: Uuid, hold: Hold, error: &ApiError) {
-        let (_, code) = status(error);
-        let last = LastError { code: code.to_owned(), message: error.to_string(), at: self.clock.now() };
+        let ((_, code), request_id) = (status(error), noted("request_id"));
+        self.metrics.failed(code);
+        hold.stop_renewing();
+        let message = error.kept(request_id.as_deref());
+        let last = LastError { code: code.to_owned(), message, at: self.clock.now() };
         if let Err(error) = self.table.fail(organization, id, &hold.owner, &last).await {
-            tracing::warn!(model_id = %id, %error, "the end of a failed run was not recorded");
+            tracing::warn!(request_id, model_id = %id, %error, "the end of a failed run was not recorded");
         }
     }
 
     /// Gives a hold back after a run that found nothing to do. What cannot be written is logged: the hold lapses anyway.
     pub(super) async fn release(&self, organization: &str, id: Uuid, hold: Hold) {
+        hold.stop_renewing();
         if let Err(error) = self.table.release(organization, id, &hold.owner).await {
-            tracing::warn!(model_id = %id, %error, "a hold was not given back; it lapses");
+            tracing::warn!(request_id = noted("request_id"), model_id = %id, %error, "a hold was not given back; it lapses");
         }
     }
 }

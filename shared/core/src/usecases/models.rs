@@ -1,5 +1,7 @@
 //! Making, seeing and deleting models.
 
+use std::time::Duration;
+
 use bandit::ModelType;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -53,13 +55,8 @@ impl App {
         match self.table.create_model(&model, &served).await {
             Ok(()) => Ok(model),
             Err(StoreError::Condition { item: 0, .. }) => {
-                Err(match self.table.optimization(organization, parent).await? {
-                    None => ApiError::NotFound { what: "optimization", id: parent.to_string() },
-                    Some(optimization) => ApiError::conflict(format!(
-                        "optimization {parent} has the active model {}; delete that one first",
-                        optimization.model_id.map_or_else(|| "it just lost".to_owned(), |id| id.to_string())
-                    )),
-                })
+                let model = self.table.optimization(organization, parent).await?.map(|found| found.model_id);
+                Err(taken(parent, model))
             }
             Err(other) => Err(other.into()),
         }
@@ -75,10 +72,28 @@ impl App {
             return Ok(());
         }
         match self.table.archive(&model, self.clock.now()).await {
+            Ok(()) => Ok(()),
             // Somebody else archived it in between: it is as it was asked to be.
-            Ok(()) | Err(StoreError::Condition { .. }) => Ok(()),
+            Err(refused @ StoreError::Condition { .. }) => match self.model(organization, id).await?.archived_at {
+                Some(_) => Ok(()),
+                None => Err(ApiError::internal(format!("model {id} is not archived, and cannot be: {refused}"))),
+            },
             Err(other) => Err(other.into()),
         }
+    }
+}
+
+/// Why an optimization takes no new model: it is missing (`None`), or it had one at that moment and perhaps has it still.
+fn taken(optimization: Uuid, model: Option<Option<Uuid>>) -> ApiError {
+    match model {
+        None => ApiError::NotFound { what: "optimization", id: optimization.to_string() },
+        Some(Some(model)) => ApiError::conflict(format!(
+            "optimization {optimization} has the active model {model}; delete that one first"
+        )),
+        Some(None) => ApiError::Conflict {
+            message: format!("the model of optimization {optimization} was deleted at this moment; try again"),
+            retry_after: Some(Duration::from_secs(1)),
+        },
     }
 }
 
@@ -106,4 +121,21 @@ pub(super) fn new_model(
         last_error: None,
         revision: 0,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_that_was_just_deleted_stands_in_nobodys_way() {
+        let (optimization, model) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert!(matches!(taken(optimization, None), ApiError::NotFound { .. }));
+        assert!(
+            taken(optimization, Some(Some(model))).to_string().ends_with(&format!("{model}; delete that one first"))
+        );
+        let race = taken(optimization, Some(None));
+        assert!(race.to_string().ends_with("try again"), "{race}");
+        assert!(matches!(race, ApiError::Conflict { retry_after: Some(_), .. }), "{race:?}");
+    }
 }

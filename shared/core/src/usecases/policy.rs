@@ -9,9 +9,6 @@ use crate::app::App;
 use crate::domain::level_json;
 use crate::error::ApiError;
 
-/// The gateway carries 6 MB; the rest is for the envelope.
-const MOST_BYTES: usize = 5_500_000;
-
 /// All that a client needs to serve as the service does. docs/serving.md describes how.
 #[derive(Clone, Debug, Serialize)]
 pub struct PolicyDocument {
@@ -64,9 +61,9 @@ impl App {
         let at_hand = self.at_hand(optimization).await?;
         let ready = at_hand.serving(optimization)?;
         let policy = &ready.policy;
-        // At most: a row's number, brackets and names take 60, two numbers of an entry 11.
-        let bytes = policy.rows() * 60 + policy.entries() * 11;
-        if bytes > MOST_BYTES {
+        // At most: a row's number, brackets, names and the quotes that travel twice as long take 70, two numbers of an entry 11.
+        let bytes = policy.rows() * 70 + policy.entries() * 11;
+        if bytes > self.answer_bytes {
             return Err(ApiError::conflict(format!(
                 "the policy of optimization {optimization} has {} probabilities, too many for one answer; call serve instead",
                 policy.entries()

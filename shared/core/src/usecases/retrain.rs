@@ -14,7 +14,7 @@ use super::train::Trained;
 use crate::app::App;
 use crate::domain::Model;
 use crate::error::ApiError;
-use crate::store::snapshots_prefix;
+use crate::store::{SnapshotListing, snapshots_prefix};
 
 /// What may call for a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,14 +99,9 @@ impl App {
             Attempt::Held(held) => *held,
             Attempt::Needless(outcome) => return Ok(outcome),
         };
-        let latest = match self.latest_snapshot(&model).await {
-            Ok(latest) => latest,
-            Err(error) => {
-                self.give_back(organization, id, hold, &error).await;
-                return Err(error);
-            }
-        };
-        if model.has_learned(snapshot) || model.has_learned(&latest.id) {
+        let latest = self.latest_snapshot(&model).await;
+        let learned = |latest: &SnapshotListing| model.has_learned(&latest.id);
+        if model.has_learned(snapshot) || latest.as_ref().is_ok_and(learned) {
             self.release(organization, id, hold).await;
             return Ok(LEARNED);
         }
@@ -129,13 +124,8 @@ impl App {
                     Attempt::Needless(outcome) => outcome,
                     Attempt::Held(held) => {
                         let (hold, model) = *held;
-                        let trained = match self.latest_snapshot(&model).await {
-                            Ok(latest) => self.attempt(&model, hold, bias, latest).await,
-                            Err(error) => {
-                                self.give_back(organization, id, hold, &error).await;
-                                Err(error)
-                            }
-                        };
+                        let latest = self.latest_snapshot(&model).await;
+                        let trained = self.attempt(&model, hold, bias, latest).await;
                         self.unless_archived(organization, id, trained).await?
                     }
                 }

@@ -1,12 +1,14 @@
 //! What a model believes, as its last good training wrote it down.
 
 use bandit::stored::{Header, StoredError};
+use bandit::{Policy, propensity};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::train::checked;
 use crate::app::App;
-use crate::domain::{Checked, Model, PosteriorRecord, rfc3339};
+use crate::domain::{Model, PosteriorRecord, rfc3339};
 use crate::error::ApiError;
 
 /// Bytes of a posterior's object that are read at first: the header of all but the largest models.
@@ -28,7 +30,7 @@ impl App {
         state.insert("trained_at".into(), json!(posterior.map(|p| rfc3339(p.trained_at))));
         let report = match posterior {
             Some(posterior) => self.report(posterior).await?,
-            None => untrained(&model)?,
+            None => untrained(&model, self.holdout_share(&model).await?)?,
         };
         state.extend(report);
         Ok(state)
@@ -53,14 +55,16 @@ impl App {
     }
 }
 
-/// The state before the first training: nothing is believed, every allowed variant is served alike.
-fn untrained(model: &Model) -> Result<Map<String, Value>, ApiError> {
-    let space = Checked::new(model.model_type, model.config.clone())?.space;
-    let allowed = space.allowed().count();
+/// The state before the first training: nothing is believed, every allowed variant is served alike, and the baseline to the
+/// holdout besides.
+fn untrained(model: &Model, holdout_share: f64) -> Result<Map<String, Value>, ApiError> {
+    let space = checked(model)?.space;
+    let policy = Policy::uniform(&space);
+    let row = policy.as_ref().and_then(|policy| policy.row(0));
+    let row = row.ok_or_else(|| ApiError::internal(format!("model {} allows no variant", model.id)))?;
     let variants: Vec<Value> = (0..space.variants())
         .map(|index| {
-            #[expect(clippy::cast_precision_loss, reason = "at most 1,000 variants")]
-            let weight = if space.is_allowed(index) { 1.0 / allowed as f64 } else { 0.0 };
+            let weight = propensity(row, index, holdout_share);
             json!({
                 "index": index, "variant": crate::domain::variant_json(&space, index), "n": 0, "reward_sum": 0.0,
                 "rate": null, "expected_reward_mean": null, "expected_reward_lo": null, "expected_reward_hi": null,

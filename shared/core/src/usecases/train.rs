@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bandit::{CellTable, Seed, Training};
+use bandit::{CellTable, FitError, Seed, TrainError, Training};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -14,7 +14,6 @@ use super::hold::{Hold, archived};
 use crate::app::App;
 use crate::domain::{Checked, InSampleMetrics, Interval, Model, POLICY_IN_RECORD, PosteriorRecord, Served};
 use crate::error::ApiError;
-use crate::http::status;
 use crate::store::{SnapshotListing, StoreError, posterior_key};
 
 /// A run that succeeded.
@@ -54,7 +53,7 @@ impl App {
         if model.archived_at.is_some() {
             return Err(archived(id));
         }
-        Checked::new(model.model_type, model.config)?.check_bias(&bias)?;
+        checked(&model)?.check_bias(&bias)?;
         let (mut hold, model) = match self.hold(organization, id).await {
             Err(error @ ApiError::Conflict { .. }) => {
                 self.metrics.conflict();
@@ -62,19 +61,15 @@ impl App {
             }
             held => held?,
         };
-        let queued = if later {
-            self.queue(&model, &mut hold, bias).await
-        } else {
-            match self.latest_snapshot(&model).await {
-                Ok(snapshot) if snapshot.bytes() > self.synchronous_bytes => self.queue(&model, &mut hold, bias).await,
-                Ok(snapshot) => {
-                    let trained = self.attempt(&model, hold, bias, snapshot).await?;
-                    return Ok(Begun::Trained(Box::new(trained)));
-                }
-                Err(error) => Err(error),
+        let small = |snapshot: &SnapshotListing| snapshot.bytes() <= self.synchronous_bytes;
+        if !later {
+            let snapshot = self.latest_snapshot(&model).await;
+            if snapshot.as_ref().map_or(true, small) {
+                let trained = self.attempt(&model, hold, bias, snapshot).await?;
+                return Ok(Begun::Trained(Box::new(trained)));
             }
-        };
-        match queued {
+        }
+        match self.queue(&model, &mut hold, bias).await {
             Ok(()) => Ok(Begun::Queued),
             Err(error) => {
                 self.give_back(organization, id, hold, &error).await;
@@ -83,23 +78,26 @@ impl App {
         }
     }
 
-    /// A run under a hold, which ends with it either way.
+    /// A run under a hold over the snapshot that was found, or was not. The hold ends with it either way.
     pub(super) async fn attempt(
         &self,
         model: &Model,
         hold: Hold,
         bias: BTreeMap<String, f64>,
-        snapshot: SnapshotListing,
+        snapshot: Result<SnapshotListing, ApiError>,
     ) -> Result<Trained, ApiError> {
         let started = Instant::now();
-        match self.run(model, &hold.owner, bias, snapshot).await {
+        let run = match snapshot {
+            Ok(snapshot) => self.run(model, &hold, bias, snapshot).await,
+            Err(error) => Err(error),
+        };
+        match run {
             Ok((posterior, reading)) => {
                 let took = started.elapsed();
                 self.metrics.trained(&posterior, took, reading);
                 Ok(Trained { posterior, duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) })
             }
             Err(error) => {
-                self.metrics.failed(status(&error).1);
                 self.give_back(&model.organization_id, model.id, hold, &error).await;
                 Err(error)
             }
@@ -109,11 +107,11 @@ impl App {
     async fn run(
         &self,
         model: &Model,
-        owner: &str,
+        hold: &Hold,
         bias: BTreeMap<String, f64>,
         snapshot: SnapshotListing,
     ) -> Result<(PosteriorRecord, Duration), ApiError> {
-        let checked = Arc::new(Checked::new(model.model_type, model.config.clone())?);
+        let checked = Arc::new(checked(model)?);
         let holdout_share = self.holdout_share(model).await?;
         let read = self.read_snapshot(model, &checked, snapshot).await?;
         let seed = seed(model, &read.snapshot_id)?;
@@ -142,7 +140,8 @@ impl App {
         let bytes = blocking(encode).await?.map_err(ApiError::internal)?;
         let posterior = self.write(model, bytes.into(), posterior).await?;
         let served = served(model, &posterior, policy);
-        match self.table.publish(model, owner, &posterior, &served).await {
+        hold.stop_renewing();
+        match self.table.publish(model, &hold.owner, &posterior, &served).await {
             Ok(()) => Ok((posterior, read.took)),
             Err(StoreError::Condition { .. }) => Err(self.lost(model).await),
             Err(other) => Err(other.into()),
@@ -176,7 +175,7 @@ impl App {
         }
     }
 
-    async fn holdout_share(&self, model: &Model) -> Result<f64, ApiError> {
+    pub(super) async fn holdout_share(&self, model: &Model) -> Result<f64, ApiError> {
         let parent = self.table.optimization(&model.organization_id, model.optimization_id).await?;
         Ok(parent.map_or(0.0, |p| p.holdout_percentage / 100.0))
     }
@@ -192,9 +191,29 @@ async fn compute(
 ) -> Result<Training, ApiError> {
     let work = move || {
         bandit::train(&checked.space, &cells, &checked.settings, &bias, holdout_share, threads, &seed)
-            .map_err(ApiError::internal)
+            .map_err(|error| refusal(&error))
     };
     blocking(work).await?
+}
+
+/// The client's error for a model that could not be trained. What the data and the configuration can bring about is told; what
+/// only a fault of ours can is not.
+fn refusal(error: &TrainError) -> ApiError {
+    match error {
+        TrainError::Fit(
+            fit @ (FitError::NoConvergence { .. }
+            | FitError::NotPositiveDefinite { .. }
+            | FitError::Work { .. }
+            | FitError::Sampling { .. }),
+        ) => ApiError::NotFitted { reason: fit.to_string() },
+        other => ApiError::internal(other),
+    }
+}
+
+/// A stored model's configuration. It was checked when it came in, and whoever calls now is not to blame for it.
+pub(super) fn checked(model: &Model) -> Result<Checked, ApiError> {
+    let broken = |e| ApiError::internal(format!("the stored configuration of model {}: {e}", model.id));
+    Checked::new(model.model_type, model.config.clone()).map_err(broken)
 }
 
 /// What serving gets of a posterior: the policy itself where it is small enough.
@@ -243,4 +262,35 @@ fn provenance(model: &Model, record: &PosteriorRecord) -> Result<BTreeMap<String
         ("bias".to_owned(), json(serde_json::to_string(&record.bias))?),
         ("software".to_owned(), concat!("fulcrum ", env!("CARGO_PKG_VERSION")).to_owned()),
     ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::status;
+
+    #[test]
+    fn a_fit_that_fails_says_what_happened_and_what_to_do() {
+        let short = FitError::Sampling { pareto_k: 1.234, r_hat: 1.5, effective_draws: 12.0 };
+        let work = FitError::Work { step: "the sampler", columns: 300, spent: 1.5e10, bound: 1.6e10 };
+        let residual = FitError::NoConvergence { what: "Newton's method", residual: 0.5 };
+        for (fit, figures) in [
+            (short, "sampling fell short: Pareto k 1.23, R-hat 1.500, 12 effective draws"),
+            (work, "a fit of 300 columns has spent 1.5e10 of 1.6e10 operations, too many for the sampler to follow"),
+            (residual, "Newton's method did not converge (residual 5e-1)"),
+        ] {
+            let error = refusal(&TrainError::Fit(fit));
+            let (status, code) = status(&error);
+            assert_eq!((status.as_u16(), code), (500, "internal"));
+            // The same words in the answer and in last_error.
+            let message = error.to_string();
+            assert_eq!(error.kept(Some("req_1")), message);
+            let expected = format!("the model could not be fitted to this snapshot: {figures}; nothing changed");
+            assert!(message.starts_with(&expected), "{message}");
+            assert!(message.contains("Fewer levels") && message.contains("docs/statistics.md"), "{message}");
+        }
+        let fault = refusal(&TrainError::BadHoldout { share: 2.0 });
+        assert!(matches!(fault, ApiError::Internal { .. }), "{fault:?}");
+        assert!(fault.kept(Some("req_1")).ends_with("under the request id req_1"), "{}", fault.kept(Some("req_1")));
+    }
 }
