@@ -1,6 +1,6 @@
 //! Rows of contexts that were not compiled, drawn from the posterior at serving time.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bandit::{CompileLimits, PolicyOptions, Posterior, Row, draw_row, serving_seed};
@@ -11,8 +11,8 @@ use super::train::blocking;
 use crate::app::App;
 use crate::error::ApiError;
 
-/// Rows that one version keeps at hand.
-const MOST_ROWS: usize = 10_000;
+/// What the rows that one version keeps at hand may take in memory.
+pub(super) const MOST_DRAWN_BYTES: usize = 8 * 1024 * 1024;
 
 /// Posteriors that one process keeps at hand. A posterior's draws take up to 32 MB.
 const MOST_POSTERIORS: usize = 4;
@@ -38,6 +38,29 @@ impl Posteriors {
     }
 }
 
+/// Rows of one version by their contexts.
+#[derive(Default)]
+pub(super) struct DrawnRows {
+    rows: HashMap<u64, Arc<Row>>,
+    bytes: usize,
+}
+
+impl DrawnRows {
+    fn get(&self, context: u64) -> Option<Arc<Row>> {
+        self.rows.get(&context).cloned()
+    }
+
+    fn put(&mut self, context: u64, row: &Arc<Row>) {
+        // Two numbers of 4 bytes for each entry, and what the map and the row itself take.
+        let bytes = 100 + 8 * row.as_ref().as_ref().iter().count();
+        if self.bytes + bytes > MOST_DRAWN_BYTES {
+            *self = Self::default();
+        }
+        self.bytes += bytes;
+        self.rows.insert(context, Arc::clone(row));
+    }
+}
+
 impl App {
     /// The row of a context that was not compiled: drawn once for a version, the same on every machine.
     pub(super) async fn drawn_row(
@@ -46,7 +69,7 @@ impl App {
         ready: &Arc<Ready>,
         context: u64,
     ) -> Result<Arc<Row>, ApiError> {
-        let known = ready.rows.lock().unwrap_or_else(PoisonError::into_inner).get(&context).cloned();
+        let known = ready.rows.lock().unwrap_or_else(PoisonError::into_inner).get(context);
         if let Some(row) = known {
             return Ok(row);
         }
@@ -67,11 +90,7 @@ impl App {
             draw_row(&of.checked.space, &posterior, &options, context, &seed).map_err(ApiError::internal)
         };
         let row = Arc::new(blocking(draw).await??);
-        let mut rows = ready.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        if rows.len() >= MOST_ROWS {
-            rows.clear();
-        }
-        rows.insert(context, Arc::clone(&row));
+        ready.rows.lock().unwrap_or_else(PoisonError::into_inner).put(context, &row);
         Ok(row)
     }
 
