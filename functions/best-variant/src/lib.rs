@@ -1,6 +1,6 @@
 //! `POST /api/v2/optimizations/best-variant`: as `serve-variant`, with the optimization's id in the body.
 
-use fulcrum_core::http::{body, parse_uuid, query, request_id, respond_open};
+use fulcrum_core::http::{body, null_is_absent, parse_uuid, query, request_id, respond_open};
 use fulcrum_core::usecases::Visitor;
 use fulcrum_core::{ApiError, App};
 use lambda_http::{Body, Request, Response};
@@ -13,9 +13,9 @@ use serde_json::{Map, Value};
 struct NamedVisitor {
     optimization_id: String,
     anonymous_id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_absent")]
     context: Map<String, Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_absent")]
     dry_run: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use fulcrum_core::auth::Scope;
 use fulcrum_core::domain::ModelDetailView;
-use fulcrum_core::http::body;
+use fulcrum_core::http::{body, query};
 use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
@@ -13,6 +13,7 @@ use lambda_http::{Body, Request, Response};
 /// [`ApiError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let call = Call::begin(app, &request, Scope::ModelsWrite).await?;
+    query(&request, &[])?;
     let model = app.create_model(&call.caller.organization_id, body(&request)?).await?;
     call.respond(StatusCode::CREATED, &ModelDetailView::new(&model, app.clock.now()))
 }

@@ -6,13 +6,11 @@ use fulcrum_core::auth::Scope;
 use fulcrum_core::domain::ModelView;
 use fulcrum_core::error::Detail;
 use fulcrum_core::http::query;
+use fulcrum_core::store::is_place_of_model;
 use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
-
-/// The gateway carries 6 MB; the rest is for the envelope and for what JSON adds to the record.
-const MAX_BYTES: usize = 4_500_000;
 
 #[derive(Serialize)]
 struct Models<'a> {
@@ -33,7 +31,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     }
     let cursor = query.text("cursor").map(decode_cursor).transpose()?;
     let organization = &call.caller.organization_id;
-    let page = app.table.models(organization, include_archived, limit, cursor.as_deref(), MAX_BYTES).await?;
+    let page = app.table.models(organization, include_archived, limit, cursor.as_deref(), app.answer_bytes).await?;
     let now = app.clock.now();
     let models = page.items.iter().map(|model| ModelView::new(model, now)).collect();
     let next = page.next.map(|order| URL_SAFE_NO_PAD.encode(order));
@@ -42,7 +40,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
 
 fn decode_cursor(text: &str) -> Result<String, ApiError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-    let order = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).filter(|order| order.starts_with("MODEL#"));
+    let order = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).filter(|order| is_place_of_model(order));
     order.ok_or_else(|| {
         let message = format!("{text:?} is not a cursor; send meta.next_cursor of the page before");
         ApiError::invalid_at(vec![Detail::new("cursor", message)])

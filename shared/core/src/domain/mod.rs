@@ -8,6 +8,7 @@ mod optimization;
 mod serving;
 mod text;
 mod time;
+pub mod unique;
 
 pub use checked::Checked;
 pub use config::{AttributionConfig, FactorConfig, PriorConfig, RewardConfig, TrainingDataConfig};

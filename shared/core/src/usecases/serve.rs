@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::domain::{context_number, variant_json};
 use crate::error::{ApiError, Detail};
+use crate::http::null_is_absent;
 
 /// The body of `POST /api/v2/optimizations/{id}/serve`.
 #[derive(Clone, Debug, Deserialize)]
@@ -16,10 +17,10 @@ pub struct Visitor {
     /// Who is served: the same id, the same variant.
     pub anonymous_id: String,
     /// What is known of the visitor.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_absent")]
     pub context: Map<String, Value>,
     /// Reserved: serving writes nothing, so that this changes nothing.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_absent")]
     pub dry_run: bool,
 }
 
