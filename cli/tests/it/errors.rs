@@ -19,6 +19,9 @@ async fn a_body_that_is_wrong_is_400() {
     let raw = async |body: &str| server.send("POST", "/api/v2/models", &headers, body.to_owned()).await;
     assert_shape("error_no_json", &raw("{\"model_type\": ").await);
     assert_shape("error_two_values", &raw("{} {}").await);
+    let followed = raw(&format!("{} {{}}", data::cmab())).await;
+    assert_eq!(followed.status, 400, "{}", followed.body);
+    assert!(followed.text("/error/message").starts_with("the body is not one JSON value: "), "{}", followed.body);
     assert_shape("error_array", &raw("[]").await);
     assert_shape("error_empty_body", &raw("").await);
     let with = |change: &dyn Fn(&mut Value)| {
@@ -41,6 +44,15 @@ async fn a_body_that_is_wrong_is_400() {
     });
     assert_shape("error_out_of_range", &raw(&out).await);
     assert_shape("error_optimization_id", &raw(&with(&|b| b["optimization_id"] = json!("x"))).await);
+    let with_excluded = |excluded: &str| {
+        let body = with(&|b| b["training_data_config"]["excluded_combinations"] = json!("EXCLUDED"));
+        body.replace("\"EXCLUDED\"", excluded)
+    };
+    let twice = raw(&with_excluded(r#"[{"headline": "B", "headline": "A"}]"#)).await;
+    assert_eq!(twice.status, 400, "{}", twice.body);
+    assert!(twice.text("/error/message").contains(r#"the name "headline" stands there twice"#), "{}", twice.body);
+    let huge = raw(&with(&|b| b["training_data_config"]["exploration"] = json!(7)).replace('7', "1e999")).await;
+    assert_eq!((huge.status, huge.text("/error/details/0/field")), (400, "training_data_config.exploration".into()));
     let mixed = with(&|b| b["model_type"] = json!("mab"));
     assert_shape("error_mab_with_context", &raw(&mixed).await);
     server.shutdown().await;
@@ -56,11 +68,22 @@ async fn an_id_or_a_parameter_that_is_wrong_is_400() {
     assert_shape("error_limit", &get("/api/v2/models?limit=101").await);
     assert_shape("error_limit_text", &get("/api/v2/models?limit=ten").await);
     assert_shape("error_cursor", &get("/api/v2/models?cursor=abc").await);
+    let with_parameter = server.call("POST", "/api/v2/models?limit=2", Some(&data::cmab())).await;
+    assert_eq!((with_parameter.status, with_parameter.text("/error/details/0/field")), (400, "limit".into()));
     let (id, _) = server.model(&data::cmab()).await;
     let train = async |body: Value| server.call("POST", &format!("/api/v2/models/{id}/train"), Some(&body)).await;
     assert_shape("error_unknown_bias", &train(json!({"bias": {"colour": 0.1}})).await);
     assert_shape("error_bias_range", &train(json!({"bias": {"headline": 10.5}})).await);
     assert_shape("error_bias_type", &train(json!({"bias": {"headline": "much"}})).await);
+    let auth = format!("Bearer {}", server.key);
+    let raw = async |body: &'static str| {
+        server.send("POST", &format!("/api/v2/models/{id}/train"), &[("authorization", &auth)], body).await
+    };
+    let twice = raw(r#"{"bias": {"headline": 0.1, "headline": 0.2}}"#).await;
+    assert_eq!(twice.status, 400, "{}", twice.body);
+    assert!(twice.text("/error/message").contains(r#"the name "headline" stands there twice"#), "{}", twice.body);
+    let huge = raw(r#"{"bias": {"headline": 1e999}}"#).await;
+    assert_eq!((huge.status, huge.text("/error/details/0/field")), (400, "bias.headline".to_owned()), "{}", huge.body);
     server.shutdown().await;
 }
 
@@ -143,6 +166,8 @@ async fn a_known_path_with_another_method_is_405() {
         ("POST", one.as_str(), "GET, DELETE"),
         ("GET", &format!("{one}/train"), "POST"),
         ("OPTIONS", &format!("{one}/state"), "GET"),
+        ("GET", "/api/v2/optimizations/best-variant", "POST"),
+        ("PATCH", "/api/v2/optimizations/best-variant", "POST"),
     ] {
         let reply = server.call(method, path, None).await;
         assert_eq!((reply.status, reply.header("allow")), (405, Some(allow)), "{method} {path}");
@@ -202,5 +227,30 @@ async fn storage_that_is_away_is_503() {
     let app = App { table: App::new(server.stores.sdk(), &endpoints, "table", "bucket").table, ..server.app.clone() };
     let request = request("GET", "/api/v2/models", &server.key, None);
     assert_shape("error_unavailable", &Reply::of(dispatch(&app, request).await));
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_fault_of_ours_is_500_and_names_the_request_whose_log_has_the_cause() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::cmab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    assert_eq!(server.train(&id).await.status, 200);
+    let object = fulcrum_core::store::posterior_key(ORGANIZATION, &id, 1);
+    server.app.bucket.put(&object, bytes::Bytes::from_static(b"\xff no posterior").into()).await.unwrap();
+    assert_shape("error_internal", &server.call("GET", &format!("/api/v2/models/{id}/state"), None).await);
+
+    // A run over a bucket that is not there.
+    let elsewhere = App::new(server.stores.sdk(), server.stores.endpoints(), "table", "nowhere").bucket;
+    let app = App { bucket: elsewhere, ..server.app.clone() };
+    let run = request("POST", &format!("/api/v2/models/{id}/train"), &server.key, None);
+    let failed = Reply::of(dispatch(&app, run).await);
+    assert_eq!((failed.status, failed.text("/error/code")), (500, "internal".to_owned()), "{}", failed.body);
+    let model = server.call("GET", &format!("/api/v2/models/{id}"), None).await;
+    let expected = format!(
+        "something went wrong on our side; the log has the cause under the request id {}",
+        failed.text("/meta/request_id")
+    );
+    assert_eq!(model.text("/last_error/message"), expected);
     server.shutdown().await;
 }

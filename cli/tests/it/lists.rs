@@ -1,6 +1,9 @@
 //! The list of models: order, pages, archived ones.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
+use fulcrum_core::App;
 use serde_json::json;
 
 use crate::data;
@@ -84,5 +87,56 @@ async fn all_pages_of_the_store_are_followed() {
     made.sort();
     listed.sort();
     assert_eq!(listed, made);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_would_grow_too_large_ends_early_and_says_where_to_go_on() {
+    let server = TestServer::start_with(None, |app| App { answer_bytes: 4_000, ..app }).await;
+    let mut body = data::mab();
+    // As an answer travels inside JSON, each of these takes four bytes.
+    body["training_data_config"]["design_factors"][0]["levels"] = json!(["\"".repeat(200), "B"]);
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        made.push(server.model(&body).await.0);
+    }
+    let (mut listed, mut path, mut pages) = (Vec::new(), "/api/v2/models".to_owned(), 0);
+    loop {
+        let page = server.call("GET", &path, None).await;
+        let travels = serde_json::to_string(&page.body["models"].to_string()).unwrap();
+        assert!(travels.len() <= 4_000, "{}", travels.len());
+        listed.extend(ids(&page));
+        pages += 1;
+        let Some(cursor) = page.body["meta"]["next_cursor"].as_str() else { break };
+        path = format!("/api/v2/models?cursor={cursor}");
+    }
+    assert!((2..=5).contains(&pages), "{pages}");
+    listed.sort();
+    made.sort();
+    assert_eq!(listed, made);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_cursor_is_one_that_we_gave() {
+    let server = TestServer::start().await;
+    let id = "4754cae0-9a5d-4691-91af-6d15ccc1f82e";
+    let ask = async |place: String| {
+        let cursor = URL_SAFE_NO_PAD.encode(place);
+        server.call("GET", &format!("/api/v2/models?cursor={cursor}"), None).await.status
+    };
+    assert_eq!(ask(format!("MODEL#001793491200000#{id}")).await, 200);
+    for place in [
+        "MODEL#".to_owned(),
+        "MODEL#~".to_owned(),
+        format!("MODEL#1793491200000#{id}"),
+        format!("MODEL#+01793491200000#{id}"),
+        format!("MODEL#001793491200000#{}", id.to_uppercase()),
+        format!("MODEL#001793491200000#{id}#"),
+        "MODEL#001793491200000".to_owned(),
+        format!("OPTIMIZATION#001793491200000#{id}"),
+    ] {
+        assert_eq!(ask(place.clone()).await, 400, "{place}");
+    }
     server.shutdown().await;
 }

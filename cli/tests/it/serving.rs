@@ -96,6 +96,13 @@ async fn refusals() {
     shape("serve_other_method", &server.send("GET", &format!("{path}/serve"), &[], "").await);
     shape("policy_unknown", &server.send("GET", &format!("{nobody}/policy"), &[], "").await);
 
+    // What may be left out may be null.
+    let null = json!({"anonymous_id": "u", "context": null, "dry_run": null});
+    assert_eq!(open(&server, "POST", &format!("{path}/serve"), &null).await.status, 200);
+    let mut named = null;
+    named["optimization_id"] = json!(id);
+    assert_eq!(open(&server, "POST", &format!("{OPTIMIZATIONS}/best-variant"), &named).await.status, 200);
+
     let refused = async |name: &str, method: &str, path: &str, body: Value| {
         shape(name, &server.call(method, path, Some(&body)).await);
     };

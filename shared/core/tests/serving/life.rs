@@ -1,12 +1,12 @@
 //! When an optimization serves, and when it does not.
 
 use fulcrum_core::ApiError;
-use fulcrum_core::domain::OptimizationStatus;
+use fulcrum_core::domain::{OptimizationStatus, Served};
 use fulcrum_core::usecases::{NewModel, PatchOptimization};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::stage::{ORGANIZATION, Stage, mab};
+use crate::stage::{ORGANIZATION, Stage, config, mab};
 
 fn status(status: OptimizationStatus) -> PatchOptimization {
     PatchOptimization { name: None, status: Some(status) }
@@ -82,4 +82,70 @@ async fn what_is_not_there_or_not_right() {
         assert_eq!(answer.is_ok(), good, "{answer:?}");
         assert!(good || matches!(answer, Err(ApiError::InvalidRequest { .. })));
     }
+}
+
+#[tokio::test]
+async fn the_state_of_an_untrained_model_weighs_what_is_served() {
+    let stage = Stage::new().await;
+    let mut config = config(&json!([["a", ["x", "y", "z"]], ["b", [false, true]]]), &json!([]));
+    config["excluded_combinations"] = json!([{"a": "y", "b": true}]);
+    let body = json!({"name": "n", "model_type": "mab", "training_data_config": config, "holdout_percentage": 12.5});
+    let made = stage.create(body).await.optimization;
+    let state = stage.app.model_state(ORGANIZATION, made.model_id.unwrap()).await.unwrap();
+    let weights: Vec<f64> =
+        state["variants"].as_array().unwrap().iter().map(|v: &Value| v["weight"].as_f64().unwrap()).collect();
+    assert!((weights[0] - (0.125 + 0.875 / 5.0)).abs() < 1e-15, "{weights:?}");
+    assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{weights:?}");
+    assert_eq!(weights[3].to_bits(), 0.0_f64.to_bits(), "an excluded variant");
+    let mut seen = [false; 6];
+    for user in 0..500 {
+        let decision = stage.serve(made.id, &format!("u{user}"), json!({})).await.unwrap();
+        assert_eq!(decision.propensity.to_bits(), weights[decision.variant_index].to_bits());
+        seen[decision.variant_index] = true;
+    }
+    assert_eq!(seen, [true, true, true, false, true, true]);
+}
+
+#[tokio::test]
+async fn the_holdout_is_the_same_people_in_any_context_and_under_any_model() {
+    let stage = Stage::new().await;
+    let cmab = |levels: Value| {
+        let config = config(&json!([["headline", levels]]), &json!([["device", ["mobile", "desktop"]]]));
+        json!({"name": "n", "model_type": "cmab", "training_data_config": config, "holdout_percentage": 20})
+    };
+    let made = stage.create(cmab(json!(["a", "b"]))).await.optimization;
+    let held = async |context: Value| {
+        let mut held = Vec::new();
+        for user in 0..300 {
+            held.push(stage.serve(made.id, &format!("u{user}"), context.clone()).await.unwrap().holdout);
+        }
+        held
+    };
+    let first = held(json!({})).await;
+    assert!(first.contains(&true) && first.contains(&false));
+    assert_eq!(held(json!({"device": "mobile"})).await, first);
+    assert_eq!(held(json!({"device": "desktop"})).await, first);
+    stage.app.delete_model(ORGANIZATION, made.model_id.unwrap()).await.unwrap();
+    let config = serde_json::from_value(cmab(json!(["c", "d", "e"]))["training_data_config"].clone()).unwrap();
+    let (id, model_type) = (Some(made.id.to_string()), bandit::ModelType::Cmab);
+    let new = NewModel { optimization_id: id, model_type, training_data_config: config };
+    stage.app.create_model(ORGANIZATION, new).await.unwrap();
+    stage.wait();
+    assert_eq!(held(json!({"device": "mobile"})).await, first);
+}
+
+/// What serving knows and what the model says contradict each other: nothing that a client could do, and no reason to say that
+/// the model is archived.
+#[tokio::test]
+async fn a_deletion_that_fails_is_not_told_as_done() {
+    let stage = Stage::new().await;
+    let made = stage.create(mab(&["a", "b"])).await.optimization;
+    let model = made.model_id.unwrap();
+    let mut serving = stage.app.table.serving(made.id).await.unwrap().unwrap();
+    let served = serving.served.take().unwrap();
+    serving.served = Some(Served { model_id: Uuid::from_u128(1), ..served });
+    stage.put_serving(&serving).await;
+    let refused = stage.app.delete_model(ORGANIZATION, model).await.unwrap_err();
+    assert!(matches!(refused, ApiError::Internal { .. }), "{refused:?}");
+    assert!(stage.app.model(ORGANIZATION, model).await.unwrap().archived_at.is_none());
 }

@@ -1,11 +1,19 @@
 //! A service over stores inside the process, and what tests do with it.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient as _, HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use chrono::{TimeDelta, TimeZone, Utc};
 use embedded::{Server, Storage, start_dynamodb, start_s3};
 use fulcrum_core::app::Endpoints;
@@ -25,6 +33,8 @@ const BUCKET: &str = "fulcrum-test";
 pub struct Stage {
     pub app: App,
     pub clock: Arc<ManualClock>,
+    config: SdkConfig,
+    endpoints: Endpoints,
     dynamodb: aws_sdk_dynamodb::Client,
     _servers: [Server; 2],
 }
@@ -49,7 +59,30 @@ impl Stage {
         app.clock = clock.clone();
         let raw = aws_sdk_dynamodb::config::Builder::from(&config).endpoint_url(dynamodb.url()).build();
         let client = aws_sdk_dynamodb::Client::from_conf(raw);
-        Self { app, clock, dynamodb: client, _servers: [dynamodb, s3] }
+        Self { app, clock, config, endpoints, dynamodb: client, _servers: [dynamodb, s3] }
+    }
+
+    /// The same service, whose storage calls end as they are fated to.
+    pub fn fated(
+        &self,
+        fates: impl Fn(Called) -> Pin<Box<dyn Future<Output = Fate> + Send>> + Send + Sync + 'static,
+    ) -> App {
+        let fates: Arc<Fates> = Arc::new(fates);
+        let calls = Arc::new(AtomicUsize::new(0));
+        let inner = self.config.http_client().unwrap();
+        let client = http_client_fn(move |settings, components| {
+            let inner = inner.http_connector(settings, components);
+            SharedHttpConnector::new(Fated { inner, calls: Arc::clone(&calls), fates: Arc::clone(&fates) })
+        });
+        let config =
+            self.config.clone().into_builder().http_client(client).retry_config(RetryConfig::disabled()).build();
+        let App { table, bucket, .. } = App::new(&config, &self.endpoints, TABLE, BUCKET);
+        App { table, bucket, ..self.app.clone() }
+    }
+
+    /// The same service, whose stores are away.
+    pub fn away(&self) -> App {
+        self.fated(|_| Box::pin(async { Fate::Fails }))
     }
 
     pub async fn create(&self, body: Value) -> WithModel {
@@ -95,6 +128,53 @@ impl Stage {
     /// Lets the cache time pass.
     pub fn wait(&self) {
         self.clock.advance(TimeDelta::seconds(30));
+    }
+}
+
+/// A storage call: the how manieth it is, from 0, and what for: the operation of `DynamoDB`, or method and path of S3.
+pub struct Called {
+    pub number: usize,
+    pub operation: String,
+}
+
+/// How a storage call ends.
+pub enum Fate {
+    /// As the store answers.
+    Passes,
+    /// Before it reaches the store.
+    Fails,
+    /// In the store, whose answer is lost.
+    IsLost,
+}
+
+type Fates = dyn Fn(Called) -> Pin<Box<dyn Future<Output = Fate> + Send>> + Send + Sync;
+
+struct Fated {
+    inner: SharedHttpConnector,
+    calls: Arc<AtomicUsize>,
+    fates: Arc<Fates>,
+}
+
+impl std::fmt::Debug for Fated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fated")
+    }
+}
+
+impl HttpConnector for Fated {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").map(str::to_owned);
+        let operation = target.unwrap_or_else(|| format!("{} {}", request.method(), request.uri()));
+        let called = Called { number: self.calls.fetch_add(1, Ordering::Relaxed), operation };
+        let (fate, inner) = ((self.fates)(called), self.inner.clone());
+        HttpConnectorFuture::new(async move {
+            let gone = || Err(ConnectorError::io("the connection is gone".into()));
+            match fate.await {
+                Fate::Passes => inner.call(request).await,
+                Fate::Fails => gone(),
+                Fate::IsLost => inner.call(request).await.and_then(|_| gone()),
+            }
+        })
     }
 }
 
