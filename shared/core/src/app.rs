@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -34,6 +34,8 @@ pub struct App {
     pub threads: usize,
     /// The largest snapshot that is trained on within the call that asks for it, in bytes.
     pub synchronous_bytes: u64,
+    /// When a training run gives up, where the platform ends its function soon after.
+    pub deadline: Option<Instant>,
     /// Where metrics go.
     pub metrics: Metrics,
     /// The issuer whose JWTs are accepted beside API keys.
@@ -133,6 +135,7 @@ impl App {
             serving: ServingCache::new(TimeDelta::seconds(30)),
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             synchronous_bytes: SYNCHRONOUS_BYTES,
+            deadline: None,
             metrics: Metrics::off(),
             issuer: None,
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bandit::{CellTable, Seed, Training};
+use bandit::{CellTable, Diagnostics, Seed, Training};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -92,10 +92,11 @@ impl App {
         snapshot: SnapshotListing,
     ) -> Result<Trained, ApiError> {
         let started = Instant::now();
-        match self.run(model, &hold.owner, bias, snapshot).await {
-            Ok((posterior, reading)) => {
+        let snapshot_id = snapshot.id.clone();
+        match self.in_time(&snapshot_id, self.run(model, &hold.owner, bias, snapshot)).await {
+            Ok((posterior, diagnostics, reading)) => {
                 let took = started.elapsed();
-                self.metrics.trained(&posterior, took, reading);
+                self.metrics.trained(&posterior, &diagnostics, took, reading);
                 Ok(Trained { posterior, duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) })
             }
             Err(error) => {
@@ -106,13 +107,30 @@ impl App {
         }
     }
 
+    /// What a run comes to, unless its function ends before that. What it computes on other threads then goes on to its
+    /// bound, to no effect.
+    async fn in_time<T>(
+        &self,
+        snapshot: &str,
+        run: impl Future<Output = Result<T, ApiError>> + Send,
+    ) -> Result<T, ApiError> {
+        let Some(deadline) = self.deadline else { return run.await };
+        let late = |_| ApiError::InvalidSnapshot {
+            message: format!(
+                "snapshot {snapshot:?} is too large: the run did not end within the time that its function has; \
+                 count in the warehouse and write cells/, or give the function more memory, which is more processors"
+            ),
+        };
+        tokio::time::timeout_at(deadline.into(), run).await.map_err(late)?
+    }
+
     async fn run(
         &self,
         model: &Model,
         owner: &str,
         bias: BTreeMap<String, f64>,
         snapshot: SnapshotListing,
-    ) -> Result<(PosteriorRecord, Duration), ApiError> {
+    ) -> Result<(PosteriorRecord, Diagnostics, Duration), ApiError> {
         let checked = Arc::new(Checked::new(model.model_type, model.config.clone())?);
         let holdout_share = self.holdout_share(model).await?;
         let read = self.read_snapshot(model, &checked, snapshot).await?;
@@ -137,13 +155,13 @@ impl App {
             object: String::new(),
         };
         let provenance = provenance(model, &posterior)?;
-        let policy = training.policy.to_bytes();
+        let (policy, diagnostics) = (training.policy.to_bytes(), training.posterior.diagnostics.clone());
         let encode = move || bandit::stored::encode(&checked.space, &training, &provenance);
         let bytes = blocking(encode).await?.map_err(ApiError::internal)?;
         let posterior = self.write(model, bytes.into(), posterior).await?;
         let served = served(model, &posterior, policy);
         match self.table.publish(model, owner, &posterior, &served).await {
-            Ok(()) => Ok((posterior, read.took)),
+            Ok(()) => Ok((posterior, diagnostics, read.took)),
             Err(StoreError::Condition { .. }) => Err(self.lost(model).await),
             Err(other) => Err(other.into()),
         }
