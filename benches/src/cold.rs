@@ -25,6 +25,8 @@ pub struct Options {
     pub events: PathBuf,
     /// Starts of each function.
     pub starts: usize,
+    /// The most that the median of a function may be over that of the one that only says hello, milliseconds.
+    pub at_most_over: Option<f64>,
 }
 
 /// One start, milliseconds.
@@ -42,7 +44,8 @@ fn failed(cause: impl std::fmt::Display) -> Error {
 /// Measures and prints a table: medians over the starts.
 ///
 /// # Errors
-/// [`Error::Service`] where a function does not start or does not answer, [`Error::File`].
+/// [`Error::Service`] where a function does not start or does not answer, [`Error::File`], [`Error::Slow`] where one is slower
+/// than it may be.
 pub fn run(options: &Options) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(failed)?;
@@ -59,7 +62,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
     }
     print(options, &measured)?;
     runtime.block_on(local.shutdown());
-    Ok(())
+    options.at_most_over.map_or(Ok(()), |most| judge(most, &over_hello(&measured)))
 }
 
 fn settings() -> Settings {
@@ -123,8 +126,30 @@ fn median(mut of: Vec<f64>) -> f64 {
     if of.len().is_multiple_of(2) { f64::midpoint(of[middle - 1], of[middle]) } else { of[middle] }
 }
 
+fn together(starts: &[Start]) -> f64 {
+    median(starts.iter().map(|s| s.init + s.first).collect())
+}
+
+/// How much slower each function is than the one that only says hello, milliseconds; empty without that one.
+fn over_hello<'a>(measured: &BTreeMap<&'a str, Vec<Start>>) -> Vec<(&'a str, f64)> {
+    let Some(hello) = measured.get(HELLO).map(|starts| together(starts)) else { return Vec::new() };
+    measured.iter().map(|(name, starts)| (*name, together(starts) - hello)).collect()
+}
+
+/// Whether all functions keep to the most; a measurement without the one that says hello shows nothing.
+fn judge(most: f64, over: &[(&str, f64)]) -> Result<(), Error> {
+    if over.is_empty() {
+        return Err(failed(format!("there is no {HELLO} among the functions to compare with")));
+    }
+    let slow: Vec<String> = over
+        .iter()
+        .filter(|(_, over)| *over > most)
+        .map(|(name, over)| format!("{name} starts {over:.1} ms slower than {HELLO}"))
+        .collect();
+    if slow.is_empty() { Ok(()) } else { Err(Error::Slow { slow, most }) }
+}
+
 fn print(options: &Options, measured: &BTreeMap<&str, Vec<Start>>) -> Result<(), Error> {
-    let together = |starts: &[Start]| median(starts.iter().map(|s| s.init + s.first).collect());
     let hello = measured.get(HELLO).map(|starts| together(starts));
     println!("medians of {} starts", options.starts);
     println!("function                  MB   init ms  first ms  both ms  over {HELLO} ms");
@@ -140,4 +165,29 @@ fn print(options: &Options, measured: &BTreeMap<&str, Vec<Start>>) -> Result<(),
         println!("{name:22} {megabytes:5.1}  {init:8.1}  {first:8.1} {both:8.1}  {over}");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(both: &[(&'static str, [f64; 3])]) -> BTreeMap<&'static str, Vec<Start>> {
+        let starts = |times: &[f64; 3]| times.iter().map(|&both| Start { init: both - 1.0, first: 1.0 }).collect();
+        both.iter().map(|(name, times)| (*name, starts(times))).collect()
+    }
+
+    #[test]
+    fn a_function_is_judged_by_its_median_over_that_of_hello_world() {
+        let both = [(HELLO, [10.0, 11.0, 50.0]), ("a", [20.0, 26.0, 90.0]), ("b", [12.0, 12.0, 12.0])];
+        let over = over_hello(&measured(&both));
+        assert_eq!(over, [("a", 15.0), ("b", 1.0), (HELLO, 0.0)]);
+        assert!(judge(15.0, &over).is_ok());
+        let error = judge(14.9, &over).unwrap_err().to_string();
+        assert!(error.contains("a starts 15.0 ms slower") && !error.contains("b starts"), "{error}");
+    }
+
+    #[test]
+    fn nothing_to_compare_with_is_no_success() {
+        assert!(judge(15.0, &over_hello(&measured(&[("a", [1.0, 2.0, 3.0])]))).is_err());
+    }
 }

@@ -74,6 +74,14 @@ pub enum Error {
         /// What it said.
         cause: String,
     },
+    /// Functions start more slowly than they may.
+    #[error("{}; at most {most} ms are allowed", slow.join(", "))]
+    Slow {
+        /// Which, and by how much.
+        slow: Vec<String>,
+        /// The most that is allowed, milliseconds.
+        most: f64,
+    },
     /// A row of a policy is not there.
     #[error("the policy has no row for context {context}")]
     NoRow {

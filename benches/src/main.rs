@@ -105,6 +105,9 @@ enum Bench {
         /// Starts of each function.
         #[arg(long, default_value_t = 20)]
         starts: usize,
+        /// Fail where the median of a function is so many milliseconds over that of hello-world.
+        #[arg(long)]
+        at_most_over: Option<f64>,
     },
     /// Draws the pictures of the documentation from the results, and from a simulation of four weeks.
     Pictures {
@@ -129,8 +132,9 @@ fn main() -> ExitCode {
         Bench::Fit { only } => costs::fits(seed, only.as_deref()),
         Bench::Decide => costs::decisions(seed),
         Bench::Serve { requests } => serve::run(requests),
-        Bench::ColdStart { emulator, functions, starts } => {
-            cold::run(&cold::Options { emulator, functions, events: PathBuf::from("events"), starts })
+        Bench::ColdStart { emulator, functions, starts, at_most_over } => {
+            let events = PathBuf::from("events");
+            cold::run(&cold::Options { emulator, functions, events, starts, at_most_over })
         }
         Bench::Pictures { folder } => pictures::draw(&results, &folder),
     };

@@ -2,15 +2,20 @@
 
 use std::io::IsTerminal as _;
 
+use fulcrum_core::app::ConfigError;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Starts logging at a level of `LOG_LEVEL`, or else at the given filter. Calling it again changes nothing.
-pub fn init(otherwise: &str) {
-    let filter = EnvFilter::try_from_env("LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new(otherwise));
+///
+/// # Errors
+/// [`ConfigError::Invalid`] for a level that is none.
+pub fn init(otherwise: &str) -> Result<(), ConfigError> {
+    let filter = fulcrum_core::logging::from_env()?.unwrap_or_else(|| EnvFilter::new(otherwise));
     let terminal = std::io::stderr().is_terminal();
     let _ = subscriber(filter, terminal, terminal && crate::screen::colour_wanted()).try_init();
+    Ok(())
 }
 
 fn subscriber(filter: EnvFilter, for_people: bool, colour: bool) -> Box<dyn Subscriber + Send + Sync> {

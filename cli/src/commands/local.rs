@@ -17,7 +17,7 @@ use crate::screen::{Screen, say};
 const LOG_FILTER: &str = "warn,dynoxide=error,fulcrum=info,fulcrum_core=info,retrain=info";
 
 pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
-    logging::init(LOG_FILTER);
+    logging::init(LOG_FILTER)?;
     let data = match (args.ephemeral, args.data) {
         (true, _) => None,
         (false, Some(folder)) => Some(folder),

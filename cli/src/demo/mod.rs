@@ -39,7 +39,7 @@ const PORT: u16 = 3000;
 /// # Errors
 /// [`CliError`]; [`CliError::WrongBest`] where it is to end and the model did not find the best variant.
 pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
-    logging::init("warn,dynoxide=error");
+    logging::init("warn,dynoxide=error")?;
     let screen = Screen::stdout();
     let local = start(args.port).await?;
     let stop = stop_signal()?;

@@ -59,7 +59,7 @@ async fn forward(app: App, mut objects: Option<UnboundedReceiver<ObjectCreated>>
             // Whoever drops the sender stops this as well.
             _ = &mut stopped => break,
             Some(object) = next(objects.as_mut()) => {
-                if is_meant(&object.key) {
+                if is_announced(&object.key) {
                     queue.send(object_created(&object.bucket, &object.key, object.size).to_string());
                 }
             }
@@ -95,9 +95,11 @@ async fn announce(app: &App, queue: &mut Queue, seen: &mut BTreeSet<String>) {
     }
 }
 
-/// The rule's pattern: ends of snapshots, and requests.
-fn is_meant(key: &str) -> bool {
-    key.starts_with(REQUESTS) || (key.starts_with("snapshots/") && key.ends_with("/_SUCCESS"))
+/// The rule's pattern, as the template has it: ends of snapshots, and requests.
+#[must_use]
+pub fn is_announced(key: &str) -> bool {
+    let is_end = |rest: &str| rest.ends_with("/_SUCCESS");
+    key.starts_with(REQUESTS) || key.strip_prefix("snapshots/").is_some_and(is_end)
 }
 
 /// The event that S3 sends through EventBridge.

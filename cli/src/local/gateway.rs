@@ -91,10 +91,19 @@ pub async fn dispatch_from(app: &App, client: IpAddr, request: http::Request<Byt
 /// What the gateway answers by itself, with the log line that a function would have written.
 fn refuse<B>(error: &ApiError, id: &str, request: &http::Request<B>) -> Response<Body> {
     let response = failure(error, id);
-    let (method, status) = (request.method(), response.status().as_u16());
-    let route: String = request.uri().path().chars().take(200).collect();
-    tracing::info!(request_id = id, %method, route, status, cause = error.cause(), "request refused by the gateway");
+    let status = response.status().as_u16();
+    // As the access log of the cloud: the route, never the path, which may hold anything.
+    let route = route_key(request.method().as_str(), request.uri().path());
+    tracing::info!(request_id = id, route, status, cause = error.cause(), "request refused by the gateway");
     response
+}
+
+/// The route of a request line, in the gateway's words.
+fn route_key(method: &str, path: &str) -> String {
+    match find(method, path) {
+        Match::Found { route, .. } => format!("{} {}", route.method, route.path),
+        Match::OtherMethod { .. } | Match::Unknown => "$default".to_owned(),
+    }
 }
 
 /// The function that a request goes to and the event that it gets.
@@ -120,9 +129,10 @@ fn event(
     }
     let host = host(uri, headers)?;
     let method = request.method().as_str();
-    let (function, route_key, id_in_path) = match find(method, path) {
-        Match::Found { route, id } => (route.function, format!("{} {}", route.method, route.path), id),
-        Match::OtherMethod { .. } | Match::Unknown => ("default-route", "$default".to_owned(), None),
+    let route_key = route_key(method, path);
+    let (function, id_in_path) = match find(method, path) {
+        Match::Found { route, id } => (route.function, id),
+        Match::OtherMethod { .. } | Match::Unknown => ("default-route", None),
     };
     let (body, is_base64_encoded) = text_or_base64(headers, body);
     let mut event = json!({

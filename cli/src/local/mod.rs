@@ -21,9 +21,9 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::unbounded_channel;
 
 pub use env_file::{FILE_NAME, LocalEnv};
-pub use events::Events;
+pub use events::{Events, is_announced};
 pub use keys::new_key;
-pub use queue::Queue;
+pub use queue::{FUNCTION_TIME, Queue};
 pub use server::{HttpServer, listen};
 pub use stores::{Stores, Wanted};
 

@@ -1,21 +1,20 @@
-//! The queue in front of `retrain`: at least once, so many messages at a time, five receives, then put aside.
+//! The queue in front of `retrain`: at least once, one message a batch, some at a time, five receives, then put aside.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fulcrum_core::App;
 use fulcrum_core::queue::Batch;
+use retrain::MOST_RECEIVES;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-/// Receives before a message is put aside, as the template has it.
-const MOST_RECEIVES: u32 = 5;
 /// Messages at a time.
 const AT_A_TIME: u32 = 2;
-/// How long a function may take, as the template has it.
-const TIME: Duration = Duration::from_mins(15);
+/// How long the function may take, as the template has it.
+pub const FUNCTION_TIME: Duration = Duration::from_mins(15);
 /// How long [`Queue::shutdown`] lets messages under way finish.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -92,7 +91,7 @@ async fn invoke(app: &App, message_id: &str, body: &str, receive: u32) -> bool {
         "awsRegion": "us-east-1",
     }]});
     match serde_json::from_value::<Batch>(event) {
-        Ok(batch) => retrain::handle(app, batch, Instant::now() + TIME).await.batch_item_failures.is_empty(),
+        Ok(batch) => retrain::handle(app, batch, Instant::now() + FUNCTION_TIME).await.batch_item_failures.is_empty(),
         Err(error) => {
             tracing::error!(%error, "the event is not one");
             false

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 use chrono::TimeDelta;
 use fulcrum::local::{Events, Local, Queue, Settings};
@@ -12,6 +14,7 @@ use fulcrum_core::app::Endpoints;
 use fulcrum_core::domain::Lease;
 use fulcrum_core::queue::Batch;
 use fulcrum_core::store::{REQUESTS, Taken};
+use fulcrum_core::usecases::Begun;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
@@ -38,12 +41,23 @@ fn schedule() -> String {
     json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}).to_string()
 }
 
+/// A batch of these bodies, each received for the nth time.
+fn batch(bodies: &[String], receive: u32) -> Batch {
+    let attributes = json!({"ApproximateReceiveCount": receive.to_string()});
+    let record =
+        |(i, body): (usize, &String)| json!({"messageId": i.to_string(), "body": body, "attributes": attributes});
+    let records: Vec<Value> = bodies.iter().enumerate().map(record).collect();
+    serde_json::from_value(json!({"Records": records})).unwrap()
+}
+
+/// When the platform would end the function.
+fn in_time() -> Instant {
+    Instant::now() + Duration::from_mins(15)
+}
+
 /// Hands bodies to the function as one batch; the places of those that are to come again.
 async fn deliver(app: &App, bodies: &[String]) -> Vec<usize> {
-    let records: Vec<Value> =
-        bodies.iter().enumerate().map(|(i, body)| json!({"messageId": i.to_string(), "body": body})).collect();
-    let batch: Batch = serde_json::from_value(json!({"Records": records})).unwrap();
-    let answer = retrain::handle(app, batch, Instant::now() + Duration::from_mins(15)).await;
+    let answer = retrain::handle(app, batch(bodies, 1), in_time()).await;
     answer.batch_item_failures.iter().map(|f| f.item_identifier.parse().unwrap()).collect()
 }
 
@@ -216,7 +230,7 @@ async fn a_poison_message_is_put_aside_after_five_receives() {
     assert_eq!(queue.put_aside(), [body]);
     assert_eq!(model(&server, &id).await.text("/last_error/code"), "invalid_snapshot");
     let revision = server.app.table.model(ORGANIZATION, id.parse().unwrap()).await.unwrap().unwrap().revision;
-    assert_eq!(revision, 10, "five holds, five failures");
+    assert_eq!(revision, 11, "five holds, five failures, and a note before the last of them");
     queue.shutdown().await;
     server.shutdown().await;
 }
@@ -306,12 +320,185 @@ async fn a_request_that_fails_waits_on_and_its_model_knows() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_none_comes_again() {
+async fn a_request_that_is_none_comes_again_and_its_model_knows() {
     let server = TestServer::start().await;
     let (id, _) = server.model(&data::mab()).await;
     let key = format!("{REQUESTS}{ORGANIZATION}/{id}/x.json");
     server.app.bucket.put(&key, Bytes::from("{\"ask\": \"nothing\"}").into()).await.unwrap();
     assert_eq!(deliver(&server.app, &[created("bucket", &key)]).await, [0]);
+    let known = model(&server, &id).await;
+    assert_eq!((known.text("/status"), known.text("/last_error/code")), ("failed".into(), "invalid_request".into()));
+    assert!(known.text("/last_error/message").contains(&key), "{}", known.body);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_request_that_comes_twice_at_once_trains_once() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    let uuid: Uuid = id.parse().unwrap();
+    let begun = server.app.train(ORGANIZATION, uuid, BTreeMap::new(), true).await.unwrap();
+    assert!(matches!(begun, Begun::Queued));
+    let [request] = waiting(&server).await.try_into().unwrap();
+    let event = [created("bucket", &request)];
+    let (one, other) = tokio::join!(deliver(&server.app, &event), deliver(&server.app, &event));
+    assert_eq!((one, other), (vec![], vec![]));
+    assert_eq!(versions(&server, &id).await, ["1"]);
+    // A run that died between its end and the deletion of the request leaves this.
+    let text = json!({"ask": "train", "bias": {}}).to_string();
+    server.app.bucket.put(&request, Bytes::from(text).into()).await.unwrap();
+    assert!(deliver(&server.app, &event).await.is_empty());
+    assert_eq!(versions(&server, &id).await, ["1"]);
+    assert_eq!(waiting(&server).await, Vec::<String>::new());
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_request_whose_caller_died_before_it_left_its_hold_is_done_when_the_hold_lapses() {
+    let server = TestServer::start_with(None, |app| App { lease: TimeDelta::seconds(1), ..app }).await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    let (uuid, now) = (id.parse().unwrap(), server.app.clock.now());
+    let lease = Lease { owner: "a call".into(), expires_at: now + TimeDelta::seconds(1) };
+    assert!(matches!(server.app.table.take(ORGANIZATION, uuid, &lease, now).await.unwrap(), Taken::Held(_)));
+    let key = format!("{REQUESTS}{ORGANIZATION}/{id}/x.json");
+    let text = json!({"ask": "train", "bias": {"headline": 1.5}}).to_string();
+    server.app.bucket.put(&key, Bytes::from(text).into()).await.unwrap();
+    assert!(deliver(&server.app, &[created("bucket", &key)]).await.is_empty());
+    assert_eq!(versions(&server, &id).await, ["1"]);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_run_that_runs_out_of_time_says_so() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    let event = [completed(&optimization, "1")];
+    // The platform is about to end the function.
+    let answer = retrain::handle(&server.app, batch(&event, 1), Instant::now()).await;
+    assert_eq!(answer.batch_item_failures.len(), 1);
+    let known = model(&server, &id).await;
+    assert_eq!((known.text("/status"), known.text("/last_error/code")), ("failed".into(), "invalid_snapshot".into()));
+    assert!(known.text("/last_error/message").contains("within the time"), "{}", known.body);
+    // So does one within a call; and neither keeps the model.
+    let hurried = server.app.until(Some(Instant::now()));
+    let error = hurried.train(ORGANIZATION, id.parse().unwrap(), BTreeMap::new(), false).await.unwrap_err();
+    assert!(error.to_string().contains("within the time"), "{error}");
+    assert!(deliver(&server.app, &event).await.is_empty());
+    assert_eq!(model(&server, &id).await.text("/status"), "trained");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_last_try_that_dies_leaves_a_word() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    let (uuid, event): (Uuid, _) = (id.parse().unwrap(), [completed(&optimization, "1")]);
+    let mut run = retrain::handle(&server.app, batch(&event, retrain::MOST_RECEIVES), in_time());
+    let last_error = loop {
+        // One step of the run, and a look at the model after each.
+        tokio::select! {
+            biased;
+            _ = &mut run => panic!("the run ended before its model said anything"),
+            () = std::future::ready(()) => {}
+        }
+        let model = server.app.table.model(ORGANIZATION, uuid).await.unwrap().unwrap();
+        if let Some(error) = model.last_error {
+            break error;
+        }
+    };
+    assert_eq!(last_error.code, "internal");
+    assert!(last_error.message.contains("memory"), "{}", last_error.message);
+    // It is out of memory, or it is not: then nothing of this stays.
+    assert!(run.await.batch_item_failures.is_empty());
+    let trained = model(&server, &id).await;
+    assert_eq!((trained.text("/status"), &trained.body["last_error"]), ("trained".into(), &Value::Null));
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_the_schedule_cannot_read_keeps_nobody_else_waiting() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    // A record that is none, of an organization that is looked at first.
+    let mut config = aws_sdk_dynamodb::config::Builder::from(server.stores.sdk());
+    config.set_endpoint_url(server.stores.endpoints().dynamodb.clone());
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let put = aws_sdk_dynamodb::Client::from_conf(config.build()).put_item().table_name("table");
+    let put = put.item("pk", text("ORG#a_broken_one")).item("sk", text("MODEL#x"));
+    put.item("list_order", text("MODEL#000000000000001#x")).send().await.unwrap();
+    let key = format!("snapshots/a_broken_one/{}/1/_SUCCESS", Uuid::nil());
+    server.app.bucket.put(&key, Bytes::new().into()).await.unwrap();
+    assert_eq!(deliver(&server.app, &[schedule()]).await, [0], "it says that it could not look at all");
+    assert_eq!(waiting(&server).await, [format!("{REQUESTS}{ORGANIZATION}/{id}/1.json")]);
+    server.shutdown().await;
+}
+
+/// Lines of a log.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn every_message_leaves_one_line_that_says_what_came_of_it() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    let (_, broken) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    server.snapshot(&broken, "1", &[("cells/part-0.csv", "variant,n\nnothing".to_owned())]).await;
+    let messages = [
+        completed(&optimization, "1"),
+        completed(&optimization, "1"),
+        created("bucket", "snapshots/readme.txt"),
+        completed(&broken, "1"),
+        "no event".to_owned(),
+        schedule(),
+    ];
+    let lines = Lines::default();
+    let written = lines.clone();
+    let log = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || written.clone()).finish();
+    let guard = tracing::subscriber::set_default(log);
+    assert_eq!(deliver(&server.app, &messages).await, [3, 4]);
+    drop(guard);
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_function: Vec<&Value> = lines.iter().filter(|line| line["message_id"].is_string()).collect();
+    let said: Vec<_> = of_function.iter().map(|line| (line["level"].as_str(), line["message"].as_str())).collect();
+    let expected = [
+        ("INFO", "trained"),
+        ("INFO", "event dropped"),
+        ("INFO", "event dropped"),
+        ("ERROR", "event failed"),
+        ("ERROR", "event refused"),
+        ("INFO", "runs queued"),
+    ];
+    assert_eq!(said, expected.map(|(level, message)| (Some(level), Some(message))), "{text}");
+    for (place, line) in of_function.iter().enumerate() {
+        assert_eq!((line["message_id"].as_str(), &line["receives"]), (Some(place.to_string().as_str()), &json!(1)));
+        assert!(line["duration_ms"].is_f64() && line["storage_calls"].is_u64() && line["cold_start"].is_boolean());
+    }
+    let [trained, learned, other, failed, refused, queued] = of_function.try_into().unwrap();
+    assert_eq!((&trained["posterior_version"], &trained["snapshot_id"]), (&json!(1), &json!("1")));
+    assert_eq!((trained["organization"].as_str(), trained["id"].as_str()), (Some(ORGANIZATION), Some(&*optimization)));
+    assert!(learned["reason"].as_str().unwrap().contains("learned"), "{learned}");
+    assert!(other["reason"].as_str().unwrap().contains("neither"), "{other}");
+    assert_eq!(failed["code"], "invalid_snapshot");
+    assert!(failed["cause"].is_string() && refused["cause"].is_string());
+    assert_eq!(queued["runs"], 1, "the broken one; {id} has learned");
     server.shutdown().await;
 }
 
@@ -379,7 +566,7 @@ async fn a_local_service_trains_what_is_put_into_its_bucket() {
     until_version(local.app(), made.id, 1).await;
     // And so does a request.
     let later = local.app().train(ORGANIZATION, made.id, BTreeMap::new(), true).await.unwrap();
-    assert!(matches!(later, fulcrum_core::usecases::Begun::Queued));
+    assert!(matches!(later, Begun::Queued));
     until_version(local.app(), made.id, 2).await;
     local.shutdown().await;
 }

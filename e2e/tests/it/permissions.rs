@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use fulcrum::local::gateway::invoke_event;
 use fulcrum_core::App;
+use fulcrum_core::warm::Warm;
 use serde_json::json;
 
 use crate::events::{self, Event, logical_name};
@@ -30,19 +31,38 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// What each function needed for all of its events.
-async fn needs() -> BTreeMap<String, BTreeSet<Need>> {
-    let stage = Stage::set().await;
+/// An app like that of a fresh process, with nothing at hand, and what writes down its calls.
+fn recorded(stage: &Stage) -> (App, Recorder) {
     let sdk = stage.stores.sdk();
     let recorder = Recorder::new(sdk.http_client().unwrap());
     let recorded = sdk.to_builder().http_client(recorder.clone()).build();
+    (App::new(&recorded, stage.stores.endpoints(), TABLE, BUCKET), recorder)
+}
+
+/// What a function asks of the stores while it starts.
+fn warm(function: &str) -> Warm {
+    let main = std::fs::read_to_string(events::root().join("functions").join(function).join("src/main.rs")).unwrap();
+    let all = [Warm::Nothing, Warm::Records, Warm::Posteriors, Warm::Snapshots, Warm::Serving];
+    if main.contains("queue::run(") {
+        return Warm::Runs;
+    }
+    let named = all.into_iter().find(|warm| main.contains(&format!("Warm::{warm:?}")));
+    named.unwrap_or_else(|| panic!("{function} does not say what it opens"))
+}
+
+/// What each function needed for its start and for all of its events.
+async fn needs() -> BTreeMap<String, BTreeSet<Need>> {
+    let stage = Stage::set().await;
     let mut needs: BTreeMap<String, BTreeSet<Need>> = BTreeMap::new();
     for event in events::all() {
-        // Each event meets a fresh process, with nothing at hand.
-        let app = App::new(&recorded, stage.stores.endpoints(), TABLE, BUCKET);
+        let (app, recorder) = recorded(&stage);
+        let of_function = needs.entry(event.function().to_owned()).or_default();
+        warm(event.function()).open(&app).await;
+        // What is asked for then is never there, and nobody minds how that is answered.
+        of_function.extend(recorder.take().into_iter().filter(|need| need.action != "s3:ListBucket"));
         let answer = answer(&app, &event).await;
         assert_eq!(Event::outcome_of(&answer), event.outcome, "{}: {answer}", event.name);
-        needs.entry(event.function().to_owned()).or_default().extend(recorder.take());
+        of_function.extend(recorder.take());
     }
     stage.stores.shutdown().await;
     needs
@@ -68,13 +88,38 @@ async fn policies_allow_what_the_calls_need_and_no_more() {
             wrong.push(format!("{function} lacks {need:?}"));
         }
         for grant in grants.iter().filter(|grant| !needs.iter().any(|need| grant.covers(need))) {
-            // The platform itself polls the queue, in the function's name.
+            // The platform itself polls the queue, in the function's name; the next test has these.
             if !grant.action.starts_with("sqs:") {
                 wrong.push(format!("{function} does not use {grant:?}"));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_queue_is_polled_in_the_name_of_retrain_alone() {
+    let template = Template::read();
+    let mut polled = Vec::new();
+    for function in template.of_type("AWS::Serverless::Function") {
+        let grants = template.grants(function).into_iter().filter(|grant| grant.action.starts_with("sqs:"));
+        polled.extend(grants.map(|grant| (function.to_owned(), grant.action, grant.resource)));
+    }
+    let expected = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+    assert_eq!(polled, expected.map(|action| ("Retrain".to_owned(), action.to_owned(), "Queue".to_owned())));
+}
+
+/// A process that dies in between leaves a request, and a hold that lapses within a lease.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_written_before_the_hold_is_left_to_it() {
+    let stage = Stage::set().await;
+    let (app, recorder) = recorded(&stage);
+    let event = events::all().into_iter().find(|event| event.name == "train-model.async").unwrap();
+    assert_eq!(Event::outcome_of(&answer(&app, &event).await), "202");
+    let calls: Vec<String> = recorder.take().into_iter().map(|need| need.action).collect();
+    let expected = ["dynamodb:UpdateItem", "s3:PutObject", "dynamodb:UpdateItem"];
+    assert!(calls.ends_with(&expected.map(str::to_owned)), "{calls:?}");
+    stage.stores.shutdown().await;
 }
 
 #[test]

@@ -64,8 +64,17 @@ impl HttpConnector for Connector {
             Some(target) => of_dynamodb(target, request.body().bytes().expect("a body in memory")),
             None => of_s3(request.method(), request.uri()),
         };
+        let is_read = needs.iter().any(|need| need.action == "s3:GetObject");
         self.seen.lock().unwrap().extend(needs);
-        self.inner.call(request)
+        let (call, seen) = (self.inner.call(request), Arc::clone(&self.seen));
+        HttpConnectorFuture::new(async move {
+            let response = call.await?;
+            // Without the right to list, a missing object is a forbidden one.
+            if is_read && response.status().as_u16() == 404 {
+                seen.lock().unwrap().push(need("s3:ListBucket", "Bucket", None));
+            }
+            Ok(response)
+        })
     }
 }
 
@@ -107,9 +116,7 @@ fn of_s3(method: &str, uri: &str) -> Vec<Need> {
             let prefix = url.query_pairs().find(|(name, _)| name == "prefix").map(|(_, value)| value.into_owned());
             vec![need("s3:ListBucket", "Bucket", prefix.as_deref())]
         }
-        ("GET", _) => vec![need("s3:GetObject", object, None)],
-        // Without the right to list, a missing object is a forbidden one.
-        ("HEAD", _) => vec![need("s3:GetObject", object, None), need("s3:ListBucket", "Bucket", None)],
+        ("GET" | "HEAD", _) => vec![need("s3:GetObject", object, None)],
         ("PUT", _) => vec![need("s3:PutObject", object, None)],
         ("DELETE", _) => vec![need("s3:DeleteObject", object, None)],
         _ => panic!("{method} {uri} is not known here"),

@@ -42,7 +42,8 @@ impl Stage {
             ("TABLE_NAME", TABLE),
             ("BUCKET_NAME", BUCKET),
             ("STAGE", "test"),
-            ("LOG_LEVEL", "debug"),
+            // The most that there is: nothing may leak at any level.
+            ("LOG_LEVEL", "trace"),
             ("SYNCHRONOUS_SNAPSHOT_BYTES", "268435456"),
             ("AWS_ENDPOINT_URL_DYNAMODB", &access.dynamodb),
             ("AWS_ENDPOINT_URL_S3", &access.s3),

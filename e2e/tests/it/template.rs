@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
+use fulcrum::local::{FUNCTION_TIME, is_announced};
 use fulcrum_core::http::ROUTES;
 use fulcrum_core::store::INDEX_BY_UPDATE;
 use serde_yaml_ng::Value;
@@ -93,5 +95,97 @@ fn variables_are_documented() {
             let name = name.as_str().unwrap();
             assert!(documented.contains(&format!("`{name}`")), "docs/configuration.md does not have {name}");
         }
+    }
+}
+
+#[test]
+fn a_wrong_issuer_stops_only_the_functions_that_take_a_token() {
+    let template = Template::read();
+    for function in template.of_type("AWS::Serverless::Function") {
+        let takes_tokens = template.grants(function).iter().any(|grant| grant.pattern.as_deref() == Some("APIKEY#*"));
+        for name in ["JWT_ISSUER", "JWT_AUDIENCE", "JWT_JWKS_URL"] {
+            let given = !template.properties(function)["Environment"]["Variables"][name].is_null();
+            assert_eq!(given, takes_tokens, "{function}, {name}");
+        }
+    }
+    let globals = fs::read_to_string(root().join("template.yaml")).unwrap();
+    let globals: Value = serde_yaml_ng::from_str(&globals).unwrap();
+    let variables = globals["Globals"]["Function"]["Environment"]["Variables"].as_mapping().unwrap();
+    assert!(!variables.keys().any(|name| name.as_str().unwrap().starts_with("JWT_")));
+}
+
+#[test]
+fn the_local_queue_is_that_of_the_template() {
+    let template = Template::read();
+    let queue = template.properties("Queue");
+    let most = queue["RedrivePolicy"]["maxReceiveCount"].as_u64();
+    assert_eq!(most, Some(u64::from(retrain::MOST_RECEIVES)));
+    assert_eq!(text(&queue["RedrivePolicy"]["deadLetterTargetArn"]), "DeadLetters");
+    let time = Duration::from_secs(template.properties("Retrain")["Timeout"].as_u64().unwrap());
+    assert_eq!(time, FUNCTION_TIME);
+    assert!(Duration::from_secs(queue["VisibilityTimeout"].as_u64().unwrap()) >= time);
+    let mapping = template.properties("RetrainFromQueue");
+    assert_eq!(mapping["BatchSize"].as_u64(), Some(1));
+    let answers: Vec<String> = list(&mapping["FunctionResponseTypes"]).into_iter().map(text).collect();
+    assert_eq!(answers, ["ReportBatchItemFailures"]);
+}
+
+/// Whether a key is of one of EventBridge's patterns, as far as the template uses them.
+fn is_of(pattern: &Value, key: &str) -> bool {
+    match (pattern["wildcard"].as_str(), pattern["prefix"].as_str()) {
+        (Some(wildcard), None) => {
+            let (beginning, end) = wildcard.split_once('*').unwrap();
+            assert!(!end.contains('*'), "{wildcard}");
+            key.strip_prefix(beginning).is_some_and(|rest| rest.ends_with(end))
+        }
+        (None, Some(prefix)) => key.starts_with(prefix),
+        _ => panic!("{pattern:?} is not known here"),
+    }
+}
+
+#[test]
+fn the_local_rule_is_that_of_the_template() {
+    let template = Template::read();
+    let pattern = &template.properties("ObjectCreated")["EventPattern"];
+    let texts = |value: &Value| list(value).into_iter().map(text).collect::<Vec<_>>();
+    assert_eq!(texts(&pattern["source"]), ["aws.s3"]);
+    assert_eq!(texts(&pattern["detail-type"]), ["Object Created"]);
+    assert_eq!(texts(&pattern["detail"]["bucket"]["name"]), ["Bucket"]);
+    let patterns = list(&pattern["detail"]["object"]["key"]);
+    for (key, announced) in [
+        ("snapshots/o/p/1/_SUCCESS", true),
+        ("snapshots/x/_SUCCESS", true),
+        ("requests/o/m/1.json", true),
+        ("requests/", true),
+        ("snapshots/_SUCCESS", false),
+        ("snapshots/o/p/1/_SUCCESS2", false),
+        ("snapshots/o/p/1/exposures/part-0.parquet", false),
+        ("posteriors/o/m/1.safetensors", false),
+        ("other/snapshots/o/p/1/_SUCCESS", false),
+    ] {
+        assert_eq!(patterns.iter().any(|pattern| is_of(pattern, key)), announced, "the template: {key}");
+        assert_eq!(is_announced(key), announced, "the local rule: {key}");
+    }
+}
+
+#[test]
+fn data_is_kept_and_kept_private() {
+    let template = Template::read();
+    let (table, bucket) = (template.properties("Table"), template.properties("Bucket"));
+    let is_on = |value: &Value| value.as_bool() == Some(true);
+    assert!(is_on(&table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]));
+    assert!(is_on(&table["SSESpecification"]["SSEEnabled"]) && is_on(&table["DeletionProtectionEnabled"]));
+    assert!(is_on(&table["TimeToLiveSpecification"]["Enabled"]));
+    for block in ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"] {
+        assert!(is_on(&bucket["PublicAccessBlockConfiguration"][block]), "{block}");
+    }
+    assert!(is_on(&bucket["NotificationConfiguration"]["EventBridgeConfiguration"]["EventBridgeEnabled"]));
+    assert_eq!(bucket["VersioningConfiguration"]["Status"], "Enabled");
+    assert!(!bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"].is_null());
+    for (policy, actions) in [("BucketPolicy", "s3:*"), ("QueuePolicy", "sqs:*")] {
+        let statements = list(&template.properties(policy)["PolicyDocument"]["Statement"]);
+        let denied = statements.iter().find(|statement| statement["Effect"] == "Deny").unwrap();
+        assert_eq!((text(&denied["Action"]), text(&denied["Principal"])), (actions.to_owned(), "*".to_owned()));
+        assert_eq!(denied["Condition"]["Bool"]["aws:SecureTransport"], "false", "{policy}");
     }
 }

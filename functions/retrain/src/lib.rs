@@ -2,27 +2,27 @@
 //! the schedule.
 
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use fulcrum_core::App;
 use fulcrum_core::calls::Calls;
 use fulcrum_core::events::occasion;
 use fulcrum_core::http::status;
 use fulcrum_core::notes::cold_start;
 use fulcrum_core::queue::{Batch, BatchAnswer, Failure, Message};
 use fulcrum_core::usecases::{Occasion, Outcome};
+use fulcrum_core::{ApiError, App};
 
-/// A run is not begun with less time left than this: the message comes again, to a function with all its time.
-const ENOUGH: Duration = Duration::from_mins(2);
+/// Receives before the queue puts a message aside, as the template has it.
+pub const MOST_RECEIVES: u32 = 5;
 
-/// Answers a batch: one message after another, and the ids of those that are to come again.
+/// Answers a batch: one message after another, and the ids of those that are to come again. Runs end some time before `until`.
 #[must_use]
 pub fn handle(app: &App, batch: Batch, until: Instant) -> Pin<Box<dyn Future<Output = BatchAnswer> + Send + '_>> {
     Box::pin(async move {
+        let app = app.until(Some(until));
         let mut answer = BatchAnswer::default();
-        for (place, message) in batch.records.into_iter().enumerate() {
-            let late = place > 0 && until.saturating_duration_since(Instant::now()) < ENOUGH;
-            if late || !is_done(app, &message).await {
+        for message in batch.records {
+            if !is_done(&app, &message).await {
                 answer.batch_item_failures.push(Failure { item_identifier: message.message_id });
             }
         }
@@ -32,90 +32,43 @@ pub fn handle(app: &App, batch: Batch, until: Instant) -> Pin<Box<dyn Future<Out
 
 /// Does what a message calls for, with one log line; whether it is done with.
 async fn is_done(app: &App, message: &Message) -> bool {
-    let started = Instant::now();
+    let (started, cold_start) = (Instant::now(), cold_start());
     let calls = Calls::within();
-    let (cold_start, message_id) = (cold_start(), &message.message_id);
-    let occasion = match occasion(&message.body, app.bucket.name()) {
-        Ok(Ok(occasion)) => occasion,
-        Ok(Err(reason)) => {
-            tracing::info!(message_id, cold_start, reason, "event dropped");
-            return true;
+    let line = match occasion(&message.body, app.bucket.name()) {
+        Ok(Ok(occasion)) => {
+            let last_try = message.receives() >= MOST_RECEIVES;
+            let outcome = calls.count(app.retrain(&occasion, last_try)).await;
+            Line::about(&occasion).and(outcome)
         }
-        Err(error) => {
-            tracing::error!(message_id, cold_start, %error, "event refused");
-            return false;
-        }
+        Ok(Err(reason)) => Line { reason: Some(reason), ..Line::saying("event dropped") },
+        Err(error) => Line { cause: Some(error.to_string()), ..Line::saying("event refused") },
     };
-    let about = About::of(&occasion);
-    let outcome = calls.count(app.retrain(&occasion)).await;
-    let (duration_ms, storage_calls) = (started.elapsed().as_secs_f64() * 1e3, calls.total());
-    let About { organization, subject, id } = about;
-    match outcome {
-        Ok(Outcome::Trained(trained)) => {
-            let posterior_version = trained.posterior.posterior_version;
-            let snapshot_id = trained.posterior.snapshot_id;
-            tracing::info!(
-                message_id,
-                cold_start,
-                organization,
-                subject,
-                id,
-                posterior_version,
-                snapshot_id,
-                duration_ms,
-                storage_calls,
-                "trained"
-            );
-            true
-        }
-        Ok(Outcome::Dropped(reason)) => {
-            tracing::info!(
-                message_id,
-                cold_start,
-                organization,
-                subject,
-                id,
-                reason,
-                duration_ms,
-                storage_calls,
-                "event dropped"
-            );
-            true
-        }
-        Ok(Outcome::Queued(runs)) => {
-            tracing::info!(message_id, cold_start, runs, duration_ms, storage_calls, "runs queued");
-            true
-        }
-        Err(error) => {
-            let (_, code) = status(&error);
-            // A client's message of an error of ours says nothing; the log is where the cause belongs.
-            let cause = error.cause().map_or_else(|| error.to_string(), str::to_owned);
-            tracing::error!(
-                message_id,
-                cold_start,
-                organization,
-                subject,
-                id,
-                code,
-                cause,
-                duration_ms,
-                storage_calls,
-                "event failed"
-            );
-            false
-        }
-    }
+    line.log(message, cold_start, started, &calls);
+    line.cause.is_none()
 }
 
-/// What the log says of an occasion.
-struct About {
+/// What the log says of a message: one line, with what there is to say.
+#[derive(Default)]
+struct Line {
+    said: &'static str,
     organization: Option<String>,
-    subject: &'static str,
+    subject: Option<&'static str>,
     id: Option<String>,
+    posterior_version: Option<u64>,
+    snapshot_id: Option<String>,
+    runs: Option<usize>,
+    reason: Option<&'static str>,
+    code: Option<&'static str>,
+    /// Why the message is to come again; the others are done with.
+    cause: Option<String>,
 }
 
-impl About {
-    fn of(occasion: &Occasion) -> Self {
+impl Line {
+    fn saying(said: &'static str) -> Self {
+        Self { said, ..Self::default() }
+    }
+
+    fn about(occasion: &Occasion) -> Self {
         let (organization, subject, id) = match occasion {
             Occasion::Completed { organization, optimization, .. } => {
                 (Some(organization), "optimization", Some(optimization))
@@ -123,6 +76,56 @@ impl About {
             Occasion::Requested { organization, model, .. } => (Some(organization), "model", Some(model)),
             Occasion::Scheduled => (None, "schedule", None),
         };
-        Self { organization: organization.cloned(), subject, id: id.map(ToString::to_string) }
+        let (organization, id) = (organization.cloned(), id.map(ToString::to_string));
+        Self { organization, subject: Some(subject), id, ..Self::default() }
+    }
+
+    fn and(self, outcome: Result<Outcome, ApiError>) -> Self {
+        match outcome {
+            Ok(Outcome::Trained(trained)) => Self {
+                said: "trained",
+                posterior_version: Some(trained.posterior.posterior_version),
+                snapshot_id: Some(trained.posterior.snapshot_id),
+                ..self
+            },
+            Ok(Outcome::Dropped(reason)) => Self { said: "event dropped", reason: Some(reason), ..self },
+            Ok(Outcome::Queued(runs)) => Self { said: "runs queued", runs: Some(runs), ..self },
+            Err(error) => Self {
+                said: "event failed",
+                code: Some(status(&error).1),
+                // A client's message of an error of ours says nothing; the log is where the cause belongs.
+                cause: Some(error.cause().map_or_else(|| error.to_string(), str::to_owned)),
+                ..self
+            },
+        }
+    }
+
+    fn log(&self, message: &Message, cold_start: bool, started: Instant, calls: &Calls) {
+        let (message_id, receives) = (&message.message_id, message.receives());
+        let (duration_ms, storage_calls) = (started.elapsed().as_secs_f64() * 1e3, calls.total());
+        let Self { said, organization, subject, id, posterior_version, snapshot_id, runs, reason, code, cause } = self;
+        // A level is part of the place in the code, so that there are two.
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    message_id,
+                    receives,
+                    cold_start,
+                    organization,
+                    subject,
+                    id,
+                    posterior_version,
+                    snapshot_id,
+                    runs,
+                    reason,
+                    code,
+                    cause,
+                    duration_ms,
+                    storage_calls,
+                    "{said}"
+                )
+            };
+        }
+        if cause.is_some() { line!(error) } else { line!(info) }
     }
 }

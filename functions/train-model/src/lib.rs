@@ -6,7 +6,7 @@ use fulcrum_core::auth::Scope;
 use fulcrum_core::domain::{InSampleMetrics, Observations, Status, unique};
 use fulcrum_core::http::{body, path_id, query};
 use fulcrum_core::usecases::Begun;
-use fulcrum_core::{ApiError, App, Call};
+use fulcrum_core::{ApiError, App, Call, deadline};
 use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use lambda_http::{Body, Request, Response};
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     query(&request, &[])?;
     let id = path_id(&request)?;
     let Train { bias } = body(&request)?;
+    let app = app.until(deadline::of(&request));
     let later = prefers_async(request.headers());
     let run = match app.train(&call.caller.organization_id, id, bias, later).await? {
         Begun::Trained(run) => run,

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -38,6 +38,8 @@ pub struct App {
     pub synchronous_bytes: u64,
     /// The most that a list or a policy may take in one answer, in bytes.
     pub answer_bytes: usize,
+    /// When a training run gives up, where the platform ends its function soon after.
+    pub deadline: Option<Instant>,
     /// Where metrics go.
     pub metrics: Metrics,
     /// The issuer whose JWTs are accepted beside API keys.
@@ -191,6 +193,7 @@ impl App {
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             synchronous_bytes: SYNCHRONOUS_BYTES,
             answer_bytes: ANSWER_BYTES,
+            deadline: None,
             metrics: Metrics::off(),
             issuer: None,
         }

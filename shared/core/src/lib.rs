@@ -4,6 +4,7 @@ pub mod app;
 pub mod auth;
 pub mod calls;
 pub mod clock;
+pub mod deadline;
 pub mod domain;
 pub mod error;
 pub mod events;

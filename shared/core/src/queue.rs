@@ -1,13 +1,14 @@
 //! A function behind a queue: batches in, the messages that are to come again out.
 
 use std::pin::Pin;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::app::App;
+use crate::deadline;
 use crate::warm::Warm;
 use crate::xray::Trace;
 
@@ -27,6 +28,25 @@ pub struct Message {
     pub message_id: String,
     /// What it says.
     pub body: String,
+    /// What the queue says of it.
+    #[serde(default)]
+    pub attributes: Attributes,
+}
+
+/// What the queue says of a message.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Attributes {
+    /// How often it was received so far, this time included.
+    #[serde(default, rename = "ApproximateReceiveCount")]
+    receive_count: String,
+}
+
+impl Message {
+    /// How often it was received so far, this time included; 0 where the queue does not say.
+    #[must_use]
+    pub fn receives(&self) -> u32 {
+        self.attributes.receive_count.parse().unwrap_or(0)
+    }
 }
 
 /// The messages that are to come again; the others are done.
@@ -45,7 +65,7 @@ pub struct Failure {
     pub item_identifier: String,
 }
 
-/// What answers a batch; it is given until when it may take.
+/// What answers a batch; it is given the moment at which the platform ends it.
 pub type BatchHandler = for<'a> fn(&'a App, Batch, Instant) -> Pin<Box<dyn Future<Output = BatchAnswer> + Send + 'a>>;
 
 /// Runs a handler of batches as a Lambda function: all of such a function's `main`.
@@ -53,13 +73,13 @@ pub type BatchHandler = for<'a> fn(&'a App, Batch, Instant) -> Pin<Box<dyn Futur
 /// # Errors
 /// Whatever keeps the function from starting.
 pub async fn run(handler: BatchHandler) -> Result<(), lambda_runtime::Error> {
-    crate::logging::init();
+    crate::logging::init()?;
     let app = App::from_env().await?;
     Warm::Runs.open(&app).await;
     let app = &app;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Batch>| async move {
         let (started, messages) = (Instant::now(), event.payload.records.len());
-        let answer = handler(app, event.payload, started + left(event.context.deadline)).await;
+        let answer = handler(app, event.payload, deadline::at(event.context.deadline)).await;
         if let Some(trace) = event.context.xray_trace_id.as_deref().and_then(Trace::parse) {
             let failed = answer.batch_item_failures.len();
             trace.send("batch", started.elapsed(), &[("messages", json!(messages)), ("failed", json!(failed))]);
@@ -67,10 +87,4 @@ pub async fn run(handler: BatchHandler) -> Result<(), lambda_runtime::Error> {
         Ok::<_, std::convert::Infallible>(answer)
     }))
     .await
-}
-
-/// How long it is until a deadline in epoch milliseconds.
-fn left(deadline: u64) -> Duration {
-    let deadline = SystemTime::UNIX_EPOCH + Duration::from_millis(deadline);
-    deadline.duration_since(SystemTime::now()).unwrap_or_default()
 }

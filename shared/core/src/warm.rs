@@ -30,7 +30,7 @@ pub enum Warm {
 
 impl Warm {
     /// Opens the connections. What goes wrong here is left to the first request to find out and to report.
-    pub(crate) async fn open(self, app: &App) {
+    pub async fn open(self, app: &App) {
         let table = async {
             match self {
                 Self::Nothing => {}

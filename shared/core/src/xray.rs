@@ -40,12 +40,17 @@ impl Trace {
         }
     }
 
+    /// What X-Ray accepts as a name: it has no braces and no `$`.
+    fn accepted(name: &str) -> String {
+        name.replace('{', ":").replace(['}', '$'], "")
+    }
+
     fn packet(&self, name: &str, end: Duration, took: Duration, annotations: &[(&str, Value)]) -> String {
         let annotations: Map<String, Value> =
             annotations.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let id = Uuid::new_v4().simple().to_string();
         let document = json!({
-            "name": name,
+            "name": Self::accepted(name),
             "id": &id[..16],
             "trace_id": self.root,
             "parent_id": self.parent,
@@ -61,6 +66,7 @@ impl Trace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::ROUTES;
 
     const HEADER: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
 
@@ -82,6 +88,17 @@ mod tests {
         let (length, _) = daemon.recv_from(&mut packet).unwrap();
         let text = std::str::from_utf8(&packet[..length]).unwrap();
         assert!(text.contains(r#""annotations":{"status":200}"#), "{text}");
+    }
+
+    #[test]
+    fn the_name_of_every_route_is_one() {
+        let routes = ROUTES.iter().map(|route| format!("{} {}", route.method, route.path));
+        for name in routes.chain(["$default".to_owned(), "batch".to_owned()]) {
+            let accepted = Trace::accepted(&name);
+            let good = |c: char| c.is_ascii_alphanumeric() || "_.:/%&#=+\\-@ ".contains(c);
+            assert!(!accepted.is_empty() && accepted.chars().all(good), "{name}: {accepted}");
+        }
+        assert_eq!(Trace::accepted("POST /api/v2/models/{id}/train"), "POST /api/v2/models/:id/train");
     }
 
     #[test]

@@ -153,3 +153,11 @@ fn what_is_too_large_is_refused() {
     let big = vec![b'x'; BODY_LIMIT + 1];
     assert!(matches!(made("POST", "/api/v2/models", &[], &big), Err(ApiError::PayloadTooLarge { .. })));
 }
+
+#[test]
+fn a_path_is_known_by_its_route_alone() {
+    assert_eq!(route_key("GET", "/api/v2/models/somebody"), "GET /api/v2/models/{id}");
+    for (method, path) in [("GET", "/somebody@example.com"), ("PUT", "/api/v2/models/somebody"), ("GET", "*")] {
+        assert_eq!(route_key(method, path), "$default", "{method} {path}");
+    }
+}

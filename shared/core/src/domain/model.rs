@@ -137,6 +137,9 @@ pub struct Model {
     /// The snapshot of the last good run, whichever posterior is in force now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained_snapshot: Option<String>,
+    /// The request that the last good run fulfilled, by its name; none where no request asked for that run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fulfilled: Option<String>,
     /// The last run, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,

@@ -211,7 +211,7 @@ pub async fn run<H>(handler: H, warm: Warm) -> Result<(), lambda_http::Error>
 where
     H: for<'a> Handler<'a>,
 {
-    crate::logging::init();
+    crate::logging::init()?;
     let app = App::from_env().await?;
     warm.open(&app).await;
     let (app, handler) = (&app, &handler);

@@ -1,6 +1,6 @@
 //! Models in the table: every change is conditional on what it must not overwrite.
 
-use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -283,6 +283,32 @@ impl Table {
         self.update(update).await.map(drop)
     }
 
+    /// Keeps an error of the runs before with a model that a run holds now; the end of this run replaces it.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where the hold is no longer the run's.
+    pub async fn remember(
+        &self,
+        organization: &str,
+        id: Uuid,
+        owner: &str,
+        error: &LastError,
+    ) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .key("pk", text(organization_key(organization)))
+            .key("sk", text(model_key(id)))
+            .update_expression("SET last_error = :error ADD revision :one")
+            .condition_expression("#lease.#owner = :owner AND attribute_not_exists(archived_at)")
+            .expression_attribute_names("#lease", "lease")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":error", nested(error)?)
+            .expression_attribute_values(":owner", text(owner))
+            .expression_attribute_values(":one", number(1));
+        self.update(update).await.map(drop)
+    }
+
     /// Moves the end of a run's hold.
     ///
     /// # Errors
@@ -327,8 +353,8 @@ impl Table {
         self.update(update).await.map(drop)
     }
 
-    /// Ends a run that succeeded: records the posterior, moves the model's pointer and the served policy to it and gives
-    /// the hold back, all or nothing.
+    /// Ends a run that succeeded: records the posterior, moves the model's pointer and the served policy to it, keeps which
+    /// request it fulfilled, as `model` says, and gives the hold back, all or nothing.
     ///
     /// # Errors
     /// [`StoreError::Condition`] where the hold is no longer the run's or the model is archived.
@@ -348,7 +374,7 @@ impl Table {
             .key("sk", text(model_key(id)))
             .update_expression(
                 "SET posterior = :posterior, highest_version = :version, trained_snapshot = :snapshot, \
-                 updated_at = :now, list_order = :order REMOVE #lease, last_error ADD revision :one",
+                 fulfilled = :request, updated_at = :now, list_order = :order REMOVE #lease, last_error ADD revision :one",
             )
             .condition_expression(
                 "#lease.#owner = :owner AND attribute_not_exists(archived_at) AND highest_version < :version",
@@ -358,6 +384,7 @@ impl Table {
             .expression_attribute_values(":posterior", nested(posterior)?)
             .expression_attribute_values(":version", number(version))
             .expression_attribute_values(":snapshot", text(&posterior.snapshot_id))
+            .expression_attribute_values(":request", model.fulfilled.as_deref().map_or(AttributeValue::Null(true), text))
             .expression_attribute_values(":now", number(now.timestamp_millis()))
             .expression_attribute_values(":order", text(list_order("MODEL", now, id)))
             .expression_attribute_values(":owner", text(owner))

@@ -13,7 +13,7 @@ use crate::http::status;
 use crate::notes::noted;
 use crate::store::{StoreError, Taken};
 
-/// How long the hold of a request that waits in the queue lasts. A queue that is slower loses the hold, not the request.
+/// How long the hold of a request that waits in the queue lasts; the request is there before the hold is. A queue that is slower loses the hold, not the request.
 const PATIENCE: TimeDelta = TimeDelta::minutes(15);
 /// How the owner of such a hold begins.
 const WAITING: &str = "request:";

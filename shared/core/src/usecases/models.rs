@@ -118,6 +118,7 @@ pub(super) fn new_model(
         posterior: None,
         highest_version: 0,
         trained_snapshot: None,
+        fulfilled: None,
         last_error: None,
         revision: 0,
     })

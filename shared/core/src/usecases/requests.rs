@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::hold::Hold;
+use super::hold::{Hold, archived};
 use crate::app::App;
 use crate::domain::Model;
 use crate::error::ApiError;
@@ -33,6 +33,10 @@ pub(super) enum Request {
 
 impl App {
     /// Has a run wait in the queue, with the hold on its model.
+    ///
+    /// The request comes first: if this process dies before it leaves the hold, the hold lapses within a lease and the
+    /// request is done all the same. A request without a hold waits like any other event, so that only an archived model is
+    /// an error from there on.
     pub(super) async fn queue(
         &self,
         model: &Model,
@@ -40,10 +44,14 @@ impl App {
         bias: BTreeMap<String, f64>,
     ) -> Result<(), ApiError> {
         let request = Uuid::new_v4().to_string();
-        if !self.leave_to(model, hold, &request).await? {
-            return Err(self.lost(model).await);
+        self.ask(model, &request, &Request::Train { bias }).await?;
+        match self.leave_to(model, hold, &request).await {
+            Ok(true) => {}
+            Ok(false) if self.is_archived(model).await? => return Err(archived(model.id)),
+            Ok(false) => tracing::warn!(model_id = %model.id, "a request waits without a hold; another run took it"),
+            Err(error) => tracing::warn!(model_id = %model.id, %error, "a request waits until the hold lapses"),
         }
-        self.ask(model, &request, &Request::Train { bias }).await.map(drop)
+        Ok(())
     }
 
     /// Writes a request. `false`: one of this name waits already.
@@ -53,11 +61,16 @@ impl App {
         Ok(self.bucket.put_new(&key, Bytes::from(json)).await?)
     }
 
-    /// Reads a request; `None` where it is done.
-    pub(super) async fn asked(&self, key: &str) -> Result<Option<Request>, ApiError> {
+    async fn is_archived(&self, model: &Model) -> Result<bool, ApiError> {
+        let now = self.table.model(&model.organization_id, model.id).await?;
+        Ok(now.is_none_or(|now| now.archived_at.is_some()))
+    }
+
+    /// Reads a request, or says why the object is none; `None` where it is done.
+    pub(super) async fn asked(&self, key: &str) -> Result<Option<Result<Request, ApiError>>, ApiError> {
         let Some(json) = self.bucket.read_if_there(key).await? else { return Ok(None) };
-        let broken = |e| ApiError::internal(format!("{key} is no request to train: {e}"));
-        serde_json::from_slice(&json).map(Some).map_err(broken)
+        let broken = |e| ApiError::invalid(format!("{key} is no request to train: {e}"));
+        Ok(Some(serde_json::from_slice(&json).map_err(broken)))
     }
 
     /// Deletes a request that is done. One that stays is done again when it is announced again, no more.

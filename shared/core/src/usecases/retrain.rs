@@ -3,7 +3,7 @@
 //! Occasions may come late, twice and in any order. A run always takes the latest complete snapshot, and only one that is
 //! later than what the model has learned from, so that each snapshot is trained at most once and none replaces a later one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use super::hold::{Hold, is_waited_for};
 use super::requests::Request;
 use super::train::Trained;
 use crate::app::App;
-use crate::domain::Model;
+use crate::domain::{LastError, Model};
 use crate::error::ApiError;
 use crate::store::{SnapshotListing, snapshots_prefix};
 
@@ -55,6 +55,12 @@ pub enum Outcome {
 const LEARNED: Outcome = Outcome::Dropped("the model has learned from this snapshot or a later one");
 const UNKNOWN: Outcome = Outcome::Dropped("there is no such model in this organization");
 const ARCHIVED: Outcome = Outcome::Dropped("the model is archived");
+const DONE: Outcome = Outcome::Dropped("the request is done");
+
+/// What a model says whose run died at every try.
+const WORST: &str = "the last try of this run has not ended, and the tries before it may have died without a word: most \
+                     likely the run takes more memory than its function has; raise TrainingMemory, or count in the \
+                     warehouse and write cells/";
 
 /// What a hold is tried for.
 enum Attempt {
@@ -63,12 +69,12 @@ enum Attempt {
 }
 
 impl App {
-    /// Does what an occasion calls for. An error means that it is to come again.
+    /// Does what an occasion calls for. An error means that it is to come again, unless this was its `last_try`.
     ///
     /// # Errors
     /// [`ApiError::Conflict`] where another run holds the model for longer than two leases, and whatever keeps a run from its
     /// end, as [`App::train`]; the model keeps it as its last error.
-    pub async fn retrain(&self, occasion: &Occasion) -> Result<Outcome, ApiError> {
+    pub async fn retrain(&self, occasion: &Occasion, last_try: bool) -> Result<Outcome, ApiError> {
         match occasion {
             Occasion::Completed { organization, optimization, snapshot } => {
                 let Some(parent) = self.table.optimization(organization, *optimization).await? else {
@@ -77,15 +83,15 @@ impl App {
                 let Some(model) = parent.model_id else {
                     return Ok(Outcome::Dropped("the optimization has no active model"));
                 };
-                self.learn(organization, model, snapshot).await
+                self.learn(organization, model, snapshot, last_try).await
             }
-            Occasion::Requested { organization, model, key } => self.fulfil(organization, *model, key).await,
+            Occasion::Requested { organization, model, key } => self.fulfil(organization, *model, key, last_try).await,
             Occasion::Scheduled => self.look_around().await.map(Outcome::Queued),
         }
     }
 
     /// Trains a model on its latest snapshot, if it has not learned from `snapshot` yet.
-    async fn learn(&self, organization: &str, id: Uuid, snapshot: &str) -> Result<Outcome, ApiError> {
+    async fn learn(&self, organization: &str, id: Uuid, snapshot: &str, last_try: bool) -> Result<Outcome, ApiError> {
         let needless = |model: &Model| {
             // That run will read the latest snapshot, which is this one or a later one.
             let waited_for = is_waited_for(model, self.clock.now());
@@ -105,6 +111,9 @@ impl App {
             self.release(organization, id, hold).await;
             return Ok(LEARNED);
         }
+        if last_try {
+            self.fear_the_worst(&model, &hold).await;
+        }
         // Nobody says otherwise, so the biases of the last run stand.
         let bias = model.posterior.as_ref().map(|p| p.bias.clone()).unwrap_or_default();
         let trained = self.attempt(&model, hold, bias, latest).await;
@@ -112,27 +121,67 @@ impl App {
     }
 
     /// Does what a request asks for, and deletes it.
-    async fn fulfil(&self, organization: &str, id: Uuid, key: &str) -> Result<Outcome, ApiError> {
-        let Some(request) = self.asked(key).await? else {
-            return Ok(Outcome::Dropped("the request is done"));
-        };
+    async fn fulfil(&self, organization: &str, id: Uuid, key: &str, last_try: bool) -> Result<Outcome, ApiError> {
+        let Some(request) = self.asked(key).await? else { return Ok(DONE) };
         let outcome = match request {
-            Request::Learn { snapshot_id } => self.learn(organization, id, &snapshot_id).await?,
-            Request::Train { bias } => {
-                let name = key.rsplit('/').next().and_then(|name| name.strip_suffix(".json"));
-                match self.hold_patiently(organization, id, name, |_| None).await? {
-                    Attempt::Needless(outcome) => outcome,
-                    Attempt::Held(held) => {
-                        let (hold, model) = *held;
-                        let latest = self.latest_snapshot(&model).await;
-                        let trained = self.attempt(&model, hold, bias, latest).await;
-                        self.unless_archived(organization, id, trained).await?
-                    }
+            Ok(Request::Learn { snapshot_id }) => self.learn(organization, id, &snapshot_id, last_try).await?,
+            Ok(Request::Train { bias }) => self.train_as_asked(organization, id, key, bias, last_try).await?,
+            Err(broken) => match self.hold_patiently(organization, id, Some(name(key)), |_| None).await? {
+                Attempt::Needless(outcome) => outcome,
+                Attempt::Held(held) => {
+                    self.give_back(organization, id, held.0, &broken).await;
+                    return Err(broken);
                 }
-            }
+            },
         };
         self.done(key).await;
         Ok(outcome)
+    }
+
+    /// Trains a model as a request asks, unless another run has done so.
+    async fn train_as_asked(
+        &self,
+        organization: &str,
+        id: Uuid,
+        key: &str,
+        bias: BTreeMap<String, f64>,
+        last_try: bool,
+    ) -> Result<Outcome, ApiError> {
+        let (hold, mut model) = match self.hold_patiently(organization, id, Some(name(key)), |_| None).await? {
+            Attempt::Held(held) => *held,
+            Attempt::Needless(outcome) => return Ok(outcome),
+        };
+        // The message may have come twice: the run that held the model until now may have been this request's, which says
+        // so with the model before it deletes the object.
+        let fulfilled = model.fulfilled.as_deref() == Some(name(key));
+        match self.asked(key).await {
+            Ok(Some(_)) if !fulfilled => {}
+            Ok(_) => {
+                self.release(organization, id, hold).await;
+                return Ok(DONE);
+            }
+            Err(error) => {
+                self.give_back(organization, id, hold, &error).await;
+                return Err(error);
+            }
+        }
+        model.fulfilled = Some(name(key).to_owned());
+        if last_try {
+            self.fear_the_worst(&model, &hold).await;
+        }
+        let latest = self.latest_snapshot(&model).await;
+        let trained = self.attempt(&model, hold, bias, latest).await;
+        self.unless_archived(organization, id, trained).await
+    }
+
+    /// Before the last try: the tries before may have died without a word, as a function does that is out of memory, and so
+    /// may this one. Its end, if it has one, replaces what is kept here.
+    async fn fear_the_worst(&self, model: &Model, hold: &Hold) {
+        let last = LastError { code: "internal".to_owned(), message: WORST.to_owned(), at: self.clock.now() };
+        let (organization, id) = (&model.organization_id, model.id);
+        if let Err(error) = self.table.remember(organization, id, &hold.owner, &last).await {
+            tracing::warn!(model_id = %id, %error, "the last try of a run was not noted");
+        }
     }
 
     /// Takes hold of a model as soon as the run that holds it ends, within two leases; of one that waits for `request` at once.
@@ -186,25 +235,57 @@ impl App {
     }
 
     /// Writes a request for every model whose latest snapshot is later than what it has learned from; how many did not wait
-    /// already. Organizations are found by the folders of their snapshots, so that the table is never scanned.
+    /// already. Organizations are found by the folders of their snapshots, so that the table is never scanned. What cannot be
+    /// looked at keeps nobody else waiting: it is logged, and the last of such errors is the answer at the end.
     async fn look_around(&self) -> Result<usize, ApiError> {
-        let mut queued = 0;
+        let (mut queued, mut failure) = (0, None);
+        let mut missed = |organization: &str, model: Option<Uuid>, error: ApiError| {
+            let cause = error.cause().map_or_else(|| error.to_string(), str::to_owned);
+            let model_id = model.map(|id| id.to_string());
+            tracing::error!(organization, model_id, cause, "the schedule could not look at this; it goes on");
+            failure = Some(error);
+        };
         for organization in self.bucket.folders("snapshots/").await? {
-            let with_snapshots = self.bucket.folders(&format!("snapshots/{organization}/")).await?;
-            let with_snapshots: BTreeSet<Uuid> = with_snapshots.iter().filter_map(|id| id.parse().ok()).collect();
-            for model in self.table.models(&organization, false, None, None, usize::MAX).await?.items {
-                if !with_snapshots.contains(&model.optimization_id) {
-                    continue;
+            match self.with_snapshots(&organization).await {
+                Ok(models) => {
+                    for model in models {
+                        match self.ask_to_learn(&model).await {
+                            Ok(asked) => queued += usize::from(asked),
+                            Err(error) => missed(&organization, Some(model.id), error),
+                        }
+                    }
                 }
-                let prefix = snapshots_prefix(&organization, &model.optimization_id.to_string());
-                let Some(snapshot_id) = self.bucket.latest_snapshot_id(&prefix).await? else { continue };
-                if !model.has_learned(&snapshot_id) {
-                    // One name for one snapshot: what waits or has failed for good is not asked for again.
-                    let request = Request::Learn { snapshot_id: snapshot_id.clone() };
-                    queued += usize::from(self.ask(&model, &snapshot_id, &request).await?);
-                }
+                Err(error) => missed(&organization, None, error),
             }
         }
-        Ok(queued)
+        failure.map_or(Ok(queued), Err)
     }
+
+    /// The models of an organization whose optimization has a folder of snapshots.
+    async fn with_snapshots(&self, organization: &str) -> Result<Vec<Model>, ApiError> {
+        let folders = self.bucket.folders(&format!("snapshots/{organization}/")).await?;
+        let folders: BTreeSet<Uuid> = folders.iter().filter_map(|id| id.parse().ok()).collect();
+        let mut models = self.table.models(organization, false, None, None, usize::MAX).await?.items;
+        models.retain(|model| folders.contains(&model.optimization_id));
+        Ok(models)
+    }
+
+    /// Writes a request for a model whose latest snapshot is later than what it has learned from; whether none waited already.
+    async fn ask_to_learn(&self, model: &Model) -> Result<bool, ApiError> {
+        let prefix = snapshots_prefix(&model.organization_id, &model.optimization_id.to_string());
+        match self.bucket.latest_snapshot_id(&prefix).await? {
+            Some(snapshot_id) if !model.has_learned(&snapshot_id) => {
+                // One name for one snapshot: what waits or has failed for good is not asked for again.
+                let request = Request::Learn { snapshot_id: snapshot_id.clone() };
+                self.ask(model, &snapshot_id, &request).await
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+/// A request's name, of its key.
+fn name(key: &str) -> &str {
+    let file = key.rsplit('/').next().unwrap_or(key);
+    file.strip_suffix(".json").unwrap_or(file)
 }

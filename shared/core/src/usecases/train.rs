@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bandit::{CellTable, FitError, Seed, TrainError, Training};
+use bandit::{CellTable, Diagnostics, FitError, Seed, TrainError, Training};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -88,13 +88,16 @@ impl App {
     ) -> Result<Trained, ApiError> {
         let started = Instant::now();
         let run = match snapshot {
-            Ok(snapshot) => self.run(model, &hold, bias, snapshot).await,
+            Ok(snapshot) => {
+                let snapshot_id = snapshot.id.clone();
+                self.in_time(&snapshot_id, self.run(model, &hold, bias, snapshot)).await
+            }
             Err(error) => Err(error),
         };
         match run {
-            Ok((posterior, reading)) => {
+            Ok((posterior, diagnostics, reading)) => {
                 let took = started.elapsed();
-                self.metrics.trained(&posterior, took, reading);
+                self.metrics.trained(&posterior, &diagnostics, took, reading);
                 Ok(Trained { posterior, duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) })
             }
             Err(error) => {
@@ -104,13 +107,30 @@ impl App {
         }
     }
 
+    /// What a run comes to, unless its function ends before that. What it computes on other threads then goes on to its
+    /// bound, to no effect.
+    async fn in_time<T>(
+        &self,
+        snapshot: &str,
+        run: impl Future<Output = Result<T, ApiError>> + Send,
+    ) -> Result<T, ApiError> {
+        let Some(deadline) = self.deadline else { return run.await };
+        let late = |_| ApiError::InvalidSnapshot {
+            message: format!(
+                "snapshot {snapshot:?} is too large: the run did not end within the time that its function has; \
+                 count in the warehouse and write cells/, or give the function more memory, which is more processors"
+            ),
+        };
+        tokio::time::timeout_at(deadline.into(), run).await.map_err(late)?
+    }
+
     async fn run(
         &self,
         model: &Model,
         hold: &Hold,
         bias: BTreeMap<String, f64>,
         snapshot: SnapshotListing,
-    ) -> Result<(PosteriorRecord, Duration), ApiError> {
+    ) -> Result<(PosteriorRecord, Diagnostics, Duration), ApiError> {
         let checked = Arc::new(checked(model)?);
         let holdout_share = self.holdout_share(model).await?;
         let read = self.read_snapshot(model, &checked, snapshot).await?;
@@ -135,14 +155,14 @@ impl App {
             object: String::new(),
         };
         let provenance = provenance(model, &posterior)?;
-        let policy = training.policy.to_bytes();
+        let (policy, diagnostics) = (training.policy.to_bytes(), training.posterior.diagnostics.clone());
         let encode = move || bandit::stored::encode(&checked.space, &training, &provenance);
         let bytes = blocking(encode).await?.map_err(ApiError::internal)?;
         let posterior = self.write(model, bytes.into(), posterior).await?;
         let served = served(model, &posterior, policy);
         hold.stop_renewing();
         match self.table.publish(model, &hold.owner, &posterior, &served).await {
-            Ok(()) => Ok((posterior, read.took)),
+            Ok(()) => Ok((posterior, diagnostics, read.took)),
             Err(StoreError::Condition { .. }) => Err(self.lost(model).await),
             Err(other) => Err(other.into()),
         }
