@@ -25,6 +25,14 @@ pub enum StoreError {
         /// For the log.
         cause: String,
     },
+    /// The object that was to be read is not there, or not the bytes of it.
+    #[error("{operation}: {cause}")]
+    Gone {
+        /// The call.
+        operation: &'static str,
+        /// For the log.
+        cause: String,
+    },
     /// Anything else.
     #[error("{operation}: {cause}")]
     Fault {
@@ -42,7 +50,7 @@ impl From<StoreError> for ApiError {
                 Self::Unavailable { cause: error.to_string(), retry_after: Duration::from_secs(2) }
             }
             // A caller that expects a failed condition handles it before this.
-            StoreError::Condition { .. } | StoreError::Fault { .. } => Self::internal(error),
+            StoreError::Condition { .. } | StoreError::Gone { .. } | StoreError::Fault { .. } => Self::internal(error),
         }
     }
 }
@@ -78,6 +86,9 @@ where
             StoreError::Condition { operation, item: 0 }
         }
         SdkError::ServiceError(_) if THROTTLES.contains(&code) => StoreError::Unavailable { operation, cause },
+        SdkError::ServiceError(_) if matches!(code, "NoSuchKey" | "InvalidRange") => {
+            StoreError::Gone { operation, cause }
+        }
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
             StoreError::Unavailable { operation, cause }
         }
