@@ -13,14 +13,19 @@ export type Decision = {
   variant: Variant; variant_index: number; holdout: boolean; propensity: number;
 };
 
+/** Whether a value is a level: texts are compared, those of a bool factor in any case. NaN and infinities are none, as in JSON. */
+function isLevel(level: string | boolean, value: unknown): boolean {
+  if (!/string|boolean/.test(typeof value) && !Number.isFinite(value)) return false;
+  return typeof level === "boolean" ? String(level) === String(value).toLowerCase() : level === String(value);
+}
+
 /** What the service would answer to a user; undefined where the policy has no row for the context. */
 export function compile(policy: Policy): (user: string, context: Context) => Decision | undefined {
   const { optimization_id, model_id, posterior_version, holdout_percentage: percentage, total } = policy;
   const rows = new Map(policy.rows.map((row) => [row.context, row]));
-  const text = (value: unknown) => (/string|boolean|number/.test(typeof value) ? String(value) : undefined);
   return (user, context) => {
     const number = policy.context.reduce((n, { name, levels }) => {
-      const level = levels.findIndex((level) => String(level) === text(context[name]));
+      const level = levels.findIndex((level) => isLevel(level, context[name]));
       return n * BigInt(levels.length + 1) + BigInt(level < 0 ? levels.length : level);
     }, 0n);
     const row = rows.get(undefined) ?? rows.get(String(number));

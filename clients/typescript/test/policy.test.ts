@@ -29,3 +29,18 @@ test("names of JavaScript itself are no context", () => {
   const decide = compile({ ...policy, context });
   assert.deepEqual(decide("user-4", {}), decide("user-4", { constructor: "neither" }));
 });
+
+test("a value is the level that the service reads", () => {
+  const { policy } = cases[1]!;
+  // A row for each context, each with a variant of its own.
+  const context = [{ name: "price", levels: ["1", "1.5", "1e-7", "1e+21", "true"] }, { name: "member", levels: [false, true] }];
+  const rows = Array.from({ length: 18 }, (_, n) => ({ context: String(n), variants: [n], counts: [policy.total] }));
+  const design = [{ name: "v", levels: rows.map((_, n) => String(n)) }];
+  const decide = compile({ ...policy, holdout_percentage: 0, design, context, rows });
+  for (const [price, member, number] of [
+    ["1", false, 0], [1, "false", 0], [1.0, "False", 0], [1.5, true, 4], ["1.5", "TRUE", 4], ["1.50", "yes", 17], [1e-7, "true", 7],
+    [1e21, true, 10], [true, 1, 14], ["True", null, 17], [-0, {}, 17], [NaN, ["true"], 17], [Infinity, undefined, 17],
+  ]) {
+    assert.equal(decide("user", { price, member })?.variant_index, number, `${price} ${member}`);
+  }
+});

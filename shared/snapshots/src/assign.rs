@@ -1,10 +1,11 @@
 //! Variants and contexts of rows: from what is written to their numbers.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use bandit::{Dtype, Factor, Space};
+use bandit::{Factor, Space};
 use serde_json::{Map, Value};
+
+use crate::level::{Level, Scalar, json, level};
 
 /// Distinct texts whose numbers are remembered; further ones are parsed each time, so that memory stays bounded.
 const REMEMBERED: usize = 1 << 16;
@@ -26,45 +27,6 @@ pub(crate) enum Context {
         unknown: bool,
     },
     BadJson,
-}
-
-/// A value that may be a level.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Scalar<'a> {
-    Null,
-    Text(&'a str),
-    Bool(bool),
-    /// A number as JSON prints it.
-    Number(&'a str),
-    /// An array or object: no level.
-    Nested,
-}
-
-/// The level of one factor in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Level {
-    Missing,
-    Unknown,
-    Known(usize),
-}
-
-/// The level of `factor` that is written as `scalar`.
-pub(crate) fn level(factor: &Factor, scalar: Scalar<'_>) -> Level {
-    let known = |text: &str| {
-        let exact = factor.level(text);
-        match factor.dtype() {
-            Dtype::Str => exact,
-            Dtype::Bool => exact.or_else(|| factor.levels().iter().position(|l| l.eq_ignore_ascii_case(text))),
-        }
-    };
-    let found = match scalar {
-        Scalar::Null => return Level::Missing,
-        Scalar::Text(text) => known(text),
-        Scalar::Bool(value) => known(if value { "true" } else { "false" }),
-        Scalar::Number(text) => known(text).or_else(|| known(text.strip_suffix(".0")?)),
-        Scalar::Nested => None,
-    };
-    found.map_or(Level::Unknown, Level::Known)
 }
 
 /// The levels of a row, one for each factor, as they are collected.
@@ -209,19 +171,8 @@ fn read_object(text: &str, factors: &[Factor], column: &str, levels: &mut Levels
         }
     };
     for (key, value) in &object {
-        let number = match value {
-            Value::Number(number) => Cow::Owned(number.to_string()),
-            _ => Cow::Borrowed(""),
-        };
-        let scalar = match value {
-            Value::Null => Scalar::Null,
-            Value::Bool(value) => Scalar::Bool(*value),
-            Value::String(text) => Scalar::Text(text),
-            Value::Number(_) => Scalar::Number(&number),
-            Value::Array(_) | Value::Object(_) => Scalar::Nested,
-        };
         match factors.iter().position(|f| f.name() == key) {
-            Some(factor) => levels.set(factor, level(&factors[factor], scalar)),
+            Some(factor) => levels.set(factor, json(&factors[factor], value)),
             None if value.is_null() => {}
             None => levels.set_foreign(),
         }
@@ -233,14 +184,14 @@ fn read_object(text: &str, factors: &[Factor], column: &str, levels: &mut Levels
 fn bare_level(factor: &Factor, text: &str) -> Level {
     match serde_json::from_str::<Value>(text) {
         Ok(Value::String(text)) => level(factor, Scalar::Text(&text)),
-        Ok(Value::Number(_)) => level(factor, Scalar::Number(text.trim_ascii())),
-        _ => level(factor, Scalar::Text(text)),
+        _ => level(factor, Scalar::Untyped(text)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bandit::Dtype;
 
     fn factor(name: &str, dtype: Dtype, levels: &[&str]) -> Factor {
         Factor::new(name, dtype, levels.iter().map(|l| (*l).into()).collect()).unwrap()
@@ -265,6 +216,7 @@ mod tests {
             (r#"{"h":"1","b":false,"old":null}"#, Variant::Index(2)),
             (r#"{"h":1.0,"b":false}"#, Variant::Index(2)),
             (r#"{"h":2.5,"b":true}"#, Variant::Index(5)),
+            (r#"{"h":2.50,"b":true}"#, Variant::Index(5)),
             (r#"{"h":"2.50","b":true}"#, Variant::Unknown),
             (r#"{"h":"\u0061","b":true}"#, Variant::Index(1)),
             (r#"{"h":"a"}"#, Variant::Unknown),

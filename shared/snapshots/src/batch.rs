@@ -4,7 +4,8 @@ use arrow::array::{Array, BinaryViewArray};
 
 use crate::assign::{Context, Variant};
 use crate::error::{Place, SnapshotError};
-use crate::number::Number;
+use crate::fields::Field;
+use crate::number::{LARGEST, Number};
 use crate::time;
 
 /// Rows that are decoded together.
@@ -71,6 +72,13 @@ impl Ids {
                 [] => Id::Null,
                 text => Id::Text(text),
             },
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Views(views) => views.len(),
+            Self::Packed(packed) => packed.ends.len(),
         }
     }
 
@@ -170,17 +178,38 @@ impl Batch {
         self.bad_records = 0;
     }
 
-    /// Fills the columns that were not in the file.
+    /// The rows that the column of a field has so far.
+    pub(crate) fn filled(&self, field: Field) -> usize {
+        match field {
+            Field::Id => self.ids.len(),
+            Field::Time => self.times.len(),
+            Field::Optimization => self.optimizations.len(),
+            Field::Name => self.names.len(),
+            Field::Value => self.values.len(),
+            Field::Variant | Field::DesignFactor(_) => self.variants.len(),
+            Field::Context | Field::ContextFactor(_) => self.contexts.len(),
+            Field::N => self.n.len(),
+            Field::Sum => self.sums.len(),
+            Field::SumSq => self.sums_sq.len(),
+        }
+    }
+
+    /// Fills the columns that the file does not have. Those that it has, have all their rows.
     pub(crate) fn complete(&mut self, rows: usize, no_context: Context) {
+        fn pad<T: Clone>(column: &mut Vec<T>, rows: usize, with: T) {
+            if column.is_empty() {
+                column.resize(rows, with);
+            }
+        }
         self.rows = rows;
-        self.times.resize(rows, time::NULL);
-        self.optimizations.resize(rows, Claim::Absent);
-        self.names.resize(rows, Claim::Absent);
-        self.values.resize(rows, Number::Null);
-        self.variants.resize(rows, Variant::Unknown);
-        self.contexts.resize(rows, no_context);
+        pad(&mut self.times, rows, time::NULL);
+        pad(&mut self.optimizations, rows, Claim::Absent);
+        pad(&mut self.names, rows, Claim::Absent);
+        pad(&mut self.values, rows, Number::Null);
+        pad(&mut self.variants, rows, Variant::Unknown);
+        pad(&mut self.contexts, rows, no_context);
         for column in [&mut self.n, &mut self.sums, &mut self.sums_sq] {
-            column.resize(rows, Number::Null);
+            pad(column, rows, Number::Null);
         }
     }
 
@@ -189,6 +218,17 @@ impl Batch {
             Places::Rows { row_group, first } => Place::Row { row_group: *row_group, row: first + row as u64 },
             Places::Lines(lines) => lines.get(row).map_or(Place::Object, |&line| Place::Line(line)),
         }
+    }
+
+    /// Whether a reward that is to be summed is small enough for that.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Value`].
+    pub(crate) fn summable(&self, object: &str, row: usize, column: &str, value: f64) -> Result<(), SnapshotError> {
+        if value.abs() > LARGEST {
+            return Err(self.wrong(object, row, column, value, format!("from -{LARGEST:e} to {LARGEST:e}")));
+        }
+        Ok(())
     }
 
     /// An error about a value of this batch.

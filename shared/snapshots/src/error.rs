@@ -154,6 +154,14 @@ pub enum SnapshotError {
     /// The snapshot holds nothing usable.
     #[error("no usable observation; {}", describe(&.0.skipped))]
     NoObservations(Observations),
+    /// An object is not what it was when the snapshot was listed.
+    #[error("{object} changed while it was read: {detail}; a complete snapshot must stay as it is")]
+    Changed {
+        /// The object.
+        object: String,
+        /// How it differs.
+        detail: String,
+    },
     /// An object could not be read.
     #[error("{object} cannot be read")]
     Source {

@@ -97,15 +97,21 @@ pub(crate) fn find<'a>(name: &str, mut names: impl Iterator<Item = &'a str> + Cl
     names.clone().position(|n| n == name).or_else(|| names.position(|n| n.eq_ignore_ascii_case(name)))
 }
 
-/// The columns of a file that are read: what each means, and its position in the file.
+/// The columns of a file that are read: what each means, and its position in the file. A column has one meaning: it goes to the
+/// field of exactly its name, else to the first that is found.
 ///
 /// # Errors
 /// The name of a required column that is not there.
 pub(crate) fn resolve(wanted: &[Wanted], names: &[String]) -> Result<Vec<(Field, usize)>, String> {
-    let mut columns = Vec::new();
+    let mut columns: Vec<(Field, usize)> = Vec::new();
     for column in wanted {
-        let found = column.names.iter().find_map(|name| find(name, names.iter().map(String::as_str)));
-        match found {
+        let free = |position: &usize| columns.iter().all(|(_, taken)| taken != position);
+        let exact = |name: &String| names.iter().position(|n| n == name).filter(free);
+        let other_case = |name: &String| {
+            let found = |n: &String| n.eq_ignore_ascii_case(name) && !wanted.iter().any(|w| w.names.contains(n));
+            (0..names.len()).filter(free).find(|&position| found(&names[position]))
+        };
+        match column.names.iter().find_map(|name| exact(name).or_else(|| other_case(name))) {
             Some(position) => columns.push((column.field, position)),
             None if column.required => return Err(column.names[0].clone()),
             None => {}
@@ -136,10 +142,9 @@ mod tests {
         Space::new(vec![factor("headline"), factor("color")], vec![factor("device")]).unwrap()
     }
 
-    fn names(role: Role, names: &[&str]) -> Result<Vec<(Field, usize)>, String> {
-        let names: Vec<String> = names.iter().map(|n| (*n).into()).collect();
-        let plan = Plan {
-            space: &space(),
+    fn plan(space: &Space) -> Plan<'_> {
+        Plan {
+            space,
             optimization_id: "opt",
             reward_name: "signup",
             reward: RewardType::Numeric,
@@ -147,8 +152,12 @@ mod tests {
             window_hours: 1,
             immature: Immature::Include,
             threads: 1,
-        };
-        resolve(&wanted(role, &plan), &names)
+        }
+    }
+
+    fn names(role: Role, names: &[&str]) -> Result<Vec<(Field, usize)>, String> {
+        let names: Vec<String> = names.iter().map(|n| (*n).into()).collect();
+        resolve(&wanted(role, &plan(&space())), &names)
     }
 
     #[test]
@@ -170,6 +179,21 @@ mod tests {
             columns[3..],
             [(Field::DesignFactor(0), 1), (Field::DesignFactor(1), 0), (Field::ContextFactor(0), 2)]
         );
+    }
+
+    #[test]
+    fn a_column_has_one_meaning() {
+        let factor = |name: &str| Factor::new(name, Dtype::Bool, vec!["false".into(), "true".into()]).unwrap();
+        let space = Space::new(vec![factor("sticky"), factor("Sticky")], vec![factor("reward")]).unwrap();
+        let found = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|n| (*n).into()).collect();
+            resolve(&wanted(Role::Observations, &plan(&space)), &names)
+        };
+        let [value, first, second] = [Field::Value, Field::DesignFactor(0), Field::DesignFactor(1)];
+        assert_eq!(found(&["Sticky", "reward", "sticky"]).unwrap(), [(value, 1), (first, 2), (second, 0)]);
+        assert_eq!(found(&["Sticky", "reward", "STICKY"]).unwrap(), [(value, 1), (first, 2), (second, 0)]);
+        assert_eq!(found(&["STICKY", "reward"]), Err("variant".into()));
+        assert_eq!(found(&["Sticky", "reward"]), Err("variant".into()));
     }
 
     #[test]

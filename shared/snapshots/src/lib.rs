@@ -11,8 +11,7 @@
 //! numeric rewards are added in the order (file name, row) of the exposures.
 //!
 //! Choices where the contract is silent:
-//! - A number matches the level that JSON would print (`1` is `"1"`, `1.5` is `"1.5"`); a whole number written with a
-//!   fraction (`1.0`) also matches the level without it. Levels of a bool factor match in any case (`True`).
+//! - NaN as a level is null.
 //! - A factor that is null is missing. A key that the design does not have makes the variant unknown, unless its value
 //!   is null; further keys of a context are ignored. Names in JSON and in maps match exactly; the fields of a struct
 //!   match as columns do.
@@ -36,6 +35,7 @@ mod exposures;
 mod fields;
 mod ids;
 mod layout;
+mod level;
 mod number;
 mod parquet;
 mod plan;
@@ -51,6 +51,7 @@ mod workers;
 
 pub use count::{Counted, count};
 pub use error::{Kind, Place, SnapshotError};
+pub use level::json_level;
 pub use plan::{Attribution, Immature, Plan};
 pub use report::{Observations, SkipReason};
 pub use source::{Object, Source, SourceError};

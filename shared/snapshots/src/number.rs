@@ -1,5 +1,10 @@
 //! Numbers of a column.
 
+/// The largest reward, in magnitude: of some hundred million such, the sum of the squares is still a double.
+pub(crate) const LARGEST: f64 = 1e150;
+/// The largest sum of squares of one cell.
+pub(crate) const LARGEST_SQUARES: f64 = 1e300;
+
 /// A value of a numeric column.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Number {

@@ -7,12 +7,13 @@ use crate::error::SnapshotError;
 use crate::exposures::{Place, cut_off, last_mature, place};
 use crate::fields::Role;
 use crate::layout::File;
-use crate::number::Number;
+use crate::number::{LARGEST_SQUARES, Number};
 use crate::plan::{Immature, Plan};
 use crate::report::{SkipReason, Skips};
 use crate::scan::{Count, scan};
 use crate::source::Source;
 use crate::tally::{CellCache, CellNumbers, Sums, Tally};
+use crate::time;
 
 /// The largest count that a double holds exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -51,6 +52,10 @@ impl Counter<'_> {
         if batch.optimizations[row] == Claim::Other {
             return Err(SkipReason::OtherOptimization);
         }
+        // Without a time an observation is mature. One that cannot be read may be any time.
+        if batch.times[row] == time::BAD {
+            return Err(SkipReason::BadValue);
+        }
         let place = place(batch, row)?;
         let Number::Value(value) = batch.values[row] else { return Err(SkipReason::BadValue) };
         if batch.times[row] > self.mature {
@@ -86,7 +91,11 @@ impl Counter<'_> {
             }
             return Ok(Ok((place, Sums { n: count, sum, sum_sq: sum })));
         }
+        batch.summable(object, row, "reward_sum", sum)?;
         let Number::Value(sum_sq) = batch.sums_sq[row] else { return Ok(Err((SkipReason::BadValue, count.max(1)))) };
+        if sum_sq > LARGEST_SQUARES {
+            return wrong("reward_sum_sq", sum_sq, format!("at most {LARGEST_SQUARES:e}"));
+        }
         if sum_sq * n * (1.0 + 1e-9) + f64::MIN_POSITIVE < sum * sum || sum_sq < 0.0 {
             return wrong("reward_sum_sq", sum_sq, format!("at least reward_sum² / n = {}", sum * sum / n));
         }
@@ -98,6 +107,9 @@ impl Counter<'_> {
             Role::Cells => self.cell(object, batch, row)?,
             _ => self.observation(batch, row).map_err(|reason| (reason, 1)),
         };
+        if let (Ok((_, sums)), Role::Observations) = (&counted, self.role) {
+            batch.summable(object, row, "reward", sums.sum)?;
+        }
         match counted {
             Err((reason, observations)) => self.part.skips.add(reason, observations),
             Ok((place, sums)) => {

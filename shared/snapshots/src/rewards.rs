@@ -47,13 +47,16 @@ struct Counter<'a> {
 impl Count for Counter<'_> {
     type Unit = Part;
 
-    fn rows(&mut self, _: &str, batch: &Batch) -> Result<(), SnapshotError> {
+    fn rows(&mut self, object: &str, batch: &Batch) -> Result<(), SnapshotError> {
         self.part.skips.add(SkipReason::BadJson, batch.bad_records);
         self.part.latest = self.part.latest.max(latest(batch));
         self.counted.clear();
         for row in 0..batch.rows {
             match counts(batch, row, self.reward) {
-                Ok((time, value)) => self.counted.push((row, time, value)),
+                Ok((time, value)) => {
+                    batch.summable(object, row, "value", value)?;
+                    self.counted.push((row, time, value));
+                }
                 Err(reason) => self.part.skips.add(reason, 1),
             }
         }

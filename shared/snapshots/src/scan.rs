@@ -11,21 +11,23 @@ use crate::fields::{Role, Wanted, wanted};
 use crate::layout::{File, Format};
 use crate::parquet::{self, Chunks, ParquetFile};
 use crate::plan::Plan;
-use crate::source::Source;
+use crate::source::{Source, SourceError};
 use crate::text;
 use crate::workers::{Job, run};
 
 /// The bytes of a range, all of them.
 ///
 /// # Errors
-/// [`SnapshotError::Source`]; an object that is shorter than it was listed is undecodable.
+/// [`SnapshotError::Source`]; [`SnapshotError::Changed`] where the object is gone or shorter than it was listed.
 pub(crate) fn fetch(source: &dyn Source, key: &str, range: Range<u64>) -> Result<Bytes, SnapshotError> {
     let length = range.end - range.start;
-    let bytes =
-        source.read(key, range.clone()).map_err(|source| SnapshotError::Source { object: key.into(), source })?;
+    let changed = |detail: String| SnapshotError::Changed { object: key.into(), detail };
+    let bytes = source.read(key, range.clone()).map_err(|error| match error {
+        SourceError::Gone(_) => changed(format!("bytes {} to {} are gone", range.start, range.end)),
+        source => SnapshotError::Source { object: key.into(), source },
+    })?;
     if bytes.len() as u64 != length {
-        let detail = format!("truncated: {} bytes at {} where {length} were listed", bytes.len(), range.start);
-        return Err(SnapshotError::undecodable(key, crate::error::Place::Object, detail));
+        return Err(changed(format!("{} bytes at {} where {length} were listed", bytes.len(), range.start)));
     }
     Ok(bytes)
 }

@@ -20,7 +20,10 @@ pub enum SourceError {
     /// The store is throttling or away, after retries.
     #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
-    /// Anything else, such as an object that is gone.
+    /// The object, or the bytes of it that were listed, are gone.
+    #[error("the object is no longer there as it was listed")]
+    Gone(#[source] Box<dyn Error + Send + Sync>),
+    /// Anything else.
     #[error("the store failed")]
     Failed(#[source] Box<dyn Error + Send + Sync>),
 }

@@ -29,7 +29,8 @@ pub(crate) fn read(
     assigner: &mut Assigner<'_>,
     each: &mut dyn FnMut(&Batch) -> Result<(), SnapshotError>,
 ) -> Result<(), SnapshotError> {
-    let mut rows = Rows::new(plan, assigner, each);
+    let typed = !matches!(file.format, Format::Csv(_));
+    let mut rows = Rows::new(plan, typed, assigner, each);
     match file.format {
         Format::Json(compression) => {
             stream::open(source, file, compression, |text| json::read(text, file.key, wanted, &mut rows))

@@ -5,12 +5,12 @@ mod common;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Decimal128Array, FixedSizeBinaryArray, Float32Array, Int8Array,
-    Int32Array, Int64Array, MapBuilder, NullArray, RecordBatch, StringArray, StringBuilder, StructArray,
+    Array, ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Decimal256Array, FixedSizeBinaryArray, Float32Array,
+    Int8Array, Int32Array, Int64Array, MapBuilder, NullArray, RecordBatch, StringArray, StringBuilder, StructArray,
     TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field};
-use bandit::{RewardType, Space};
+use bandit::{Dtype, Factor, RewardType, Space};
 use common::{HOUR, Memory, T0, cells, doubles, micros, parquet, plan, skipped, space, strings, texts};
 use parquet::basic::{LogicalType, Repetition, Type as PhysicalType};
 use parquet::data_type::{ByteArray, ByteArrayType, FixedLenByteArray, FixedLenByteArrayType, Int96, Int96Type};
@@ -232,22 +232,107 @@ fn variants_of_any_form() {
     }
 }
 
+/// Decimals of more than 38 digits, as BigQuery's BIGNUMERIC is written.
+fn big_decimals(values: &[i128], scale: i8) -> Decimal256Array {
+    let values = values.iter().map(|&v| arrow::datatypes::i256::from_i128(v));
+    Decimal256Array::from_iter_values(values).with_precision_and_scale(76, scale).unwrap()
+}
+
 #[test]
-fn levels_are_compared_as_text() {
-    // Level "1" of the headline, as number.
-    let ones: [(&str, ArrayRef); 5] = [
-        ("i32", array(Int32Array::from(vec![1, 1]))),
-        ("u64", array(UInt64Array::from(vec![1, 1]))),
-        ("f32", array(Float32Array::from(vec![1.0, 1.0]))),
-        ("f64", doubles(&[1.0, 1.0])),
-        ("text", texts(&["1", "1"])),
-    ];
+fn decimals_of_any_size_count_cells() {
     let space = space();
-    for (what, ones) in ones {
-        let columns = vec![("headline", ones), ("sticky", texts(&["true", "true"]))];
-        let objects = [("exposures/a.parquet", parquet(with(exposures(), "variant", columns), 10))];
-        let counted = Memory::of(objects).count(&plan(&space)).unwrap();
-        assert_eq!(cells(&counted), [(5, 0, 1, 0.0, 0.0), (5, 2, 1, 0.0, 0.0)], "{what}");
+    let columns =
+        |n: ArrayRef, sum: ArrayRef| parquet(vec![("variant", texts(&VARIANTS)), ("n", n), ("reward_sum", sum)], 10);
+    let objects = [("cells/a.parquet", columns(array(big_decimals(&[5, 70], 0)), array(big_decimals(&[300, 0], 2))))];
+    let counted = Memory::of(objects).count(&plan(&space)).unwrap();
+    assert_eq!(cells(&counted), [(0, 2, 5, 3.0, 3.0), (3, 2, 70, 0.0, 0.0)]);
+    // A bool reward that is 0 does not count, whatever its type.
+    let rewards = with(rewards(), "value", vec![("value", array(big_decimals(&[0], 2)))]);
+    let objects = [("exposures/a.parquet", parquet(exposures(), 10)), ("rewards/a.parquet", parquet(rewards, 10))];
+    let counted = Memory::of(objects).count(&plan(&space)).unwrap();
+    assert_eq!(counted.observations.rewards, 0);
+    assert_eq!(skipped(&counted.observations), [("unknown_context_level", 1), ("zero_value", 1)].into());
+}
+
+/// The level numbers that a value has as the column `f` of some files, and in the JSON of a variant.
+fn levels_in_every_form(space: &Space, json: &str, csv: Option<&str>, arrays: Vec<ArrayRef>) -> Vec<Option<usize>> {
+    let head = format!(r#"{{"anonymous_id":"u","timestamp":{T0}"#);
+    let nested = format!(r#"{{"f":{json}}}"#);
+    let escaped = serde_json::to_string(&nested).unwrap();
+    let mut objects: Vec<(&str, bytes::Bytes)> = vec![
+        ("exposures/own.jsonl", format!("{head},\"f\":{json}}}\n").into()),
+        ("exposures/nested.jsonl", format!("{head},\"variant\":{nested}}}\n").into()),
+        ("exposures/text.jsonl", format!("{head},\"variant\":{escaped}}}\n").into()),
+    ];
+    let file = |columns: Vec<(&'static str, ArrayRef)>| {
+        let user = vec![("anonymous_id", texts(&["u"])), ("timestamp", micros(&[T0]))];
+        bytes::Bytes::from(parquet([user, columns].concat(), 1))
+    };
+    objects.push(("exposures/text.parquet", file(vec![("variant", texts(&[&nested]))])));
+    for array in arrays {
+        objects.push(("exposures/nested.parquet", file(vec![("variant", structs(vec![("f", Arc::clone(&array))]))])));
+        objects.push(("exposures/own.parquet", file(vec![("f", array)])));
+    }
+    if let Some(csv) = csv {
+        objects.push(("exposures/own.csv", format!("anonymous_id,timestamp,f\nu,{T0},{csv}\n").into()));
+        let field = common::quoted(&nested);
+        objects.push(("exposures/text.csv", format!("anonymous_id,timestamp,variant\nu,{T0},{field}\n").into()));
+    }
+    let level = |object: (&str, bytes::Bytes)| match Memory::of([object]).count(&plan(space)) {
+        Ok(counted) => Some(cells(&counted)[0].0),
+        Err(error) => {
+            assert!(error.to_string().contains("1 unknown_variant"), "{json}: {error}");
+            None
+        }
+    };
+    let mut levels: Vec<Option<usize>> = objects.into_iter().map(level).collect();
+    // What serving takes.
+    let value: serde_json::Value = serde_json::from_str(json).unwrap();
+    levels.push(snapshots::json_level(&space.design()[0], &value));
+    levels
+}
+
+#[test]
+fn a_value_is_one_level_in_every_format_and_in_serving() {
+    let texts_of =
+        Space::new(vec![common::factor("f", &["1", "1.5", "0.1", "true", "-7", "1e-7", "A"])], vec![]).unwrap();
+    let bool = Factor::new("f", Dtype::Bool, vec!["false".into(), "true".into()]).unwrap();
+    let bools = Space::new(vec![bool], vec![]).unwrap();
+    let decimal =
+        |value: i128, scale: i8| array(Decimal128Array::from(vec![value]).with_precision_and_scale(10, scale).unwrap());
+    let float = |value: f32| array(Float32Array::from(vec![value]));
+    let text = |value: &str| texts(&[value]);
+    let truth = |value: bool| array(BooleanArray::from(vec![value]));
+    for (space, json, csv, arrays, level) in [
+        (&texts_of, "1", "1", vec![array(Int8Array::from(vec![1])), array(UInt64Array::from(vec![1]))], Some(0)),
+        (&texts_of, "1.0", "1.0", vec![doubles(&[1.0]), float(1.0), decimal(100, 2)], Some(0)),
+        (&texts_of, "1e0", "1e0", vec![decimal(1, 0), array(big_decimals(&[100], 2))], Some(0)),
+        (&texts_of, "1.50", "1.50", vec![doubles(&[1.5]), float(1.5), decimal(150, 2)], Some(1)),
+        (&texts_of, "0.1", "0.10", vec![doubles(&[0.1]), float(0.1), decimal(100, 3)], Some(2)),
+        (&texts_of, "true", "true", vec![truth(true)], Some(3)),
+        (&texts_of, "-7", "-7", vec![array(Int32Array::from(vec![-7])), doubles(&[-7.0])], Some(4)),
+        (&texts_of, "0.0000001", "1e-7", vec![doubles(&[1e-7]), float(1e-7), decimal(1, 7)], Some(5)),
+        (&texts_of, "\"1\"", "1", vec![text("1")], Some(0)),
+        (&texts_of, "\"1.5\"", "1.5", vec![text("1.5")], Some(1)),
+        (&texts_of, "\"true\"", "true", vec![text("true")], Some(3)),
+        (&texts_of, "\"True\"", "True", vec![text("True")], None),
+        (&texts_of, "\"a\"", "a", vec![text("a")], None),
+        (&texts_of, "2", "2", vec![doubles(&[2.0]), decimal(200, 2)], None),
+        (&texts_of, "null", "", vec![doubles(&[f64::NAN]), array(NullArray::new(1))], None),
+        (&bools, "true", "true", vec![truth(true)], Some(1)),
+        (&bools, "false", "false", vec![truth(false)], Some(0)),
+        (&bools, "\"True\"", "True", vec![text("True")], Some(1)),
+        (&bools, "\"FALSE\"", "FALSE", vec![text("FALSE")], Some(0)),
+        (&bools, "1", "1", vec![array(Int32Array::from(vec![1]))], None),
+        (&bools, "\"yes\"", "yes", vec![text("yes")], None),
+    ] {
+        for found in levels_in_every_form(space, json, Some(csv), arrays) {
+            assert_eq!(found, level, "{json}");
+        }
+    }
+    // CSV alone does not tell a text from a number.
+    for found in levels_in_every_form(&texts_of, "\"1.50\"", None, vec![text("1.50")]) {
+        assert_eq!(found, None);
     }
 }
 
@@ -294,6 +379,7 @@ fn values_of_any_type() {
         ),
         ("f32", array(Float32Array::from(vec![2.0]))),
         ("decimal", array(Decimal128Array::from(vec![200]).with_precision_and_scale(18, 2).unwrap())),
+        ("decimal of 256 bits", array(big_decimals(&[200], 2))),
         ("decimal of 32 bits", array(Decimal128Array::from(vec![20]).with_precision_and_scale(5, 1).unwrap())),
     ] {
         check_rewards(what, "value", vec![("value", values)]);

@@ -146,6 +146,40 @@ fn columns_of_a_wrong_type() {
 }
 
 #[test]
+fn rewards_beyond_any_sum() {
+    let space = space();
+    let numeric = Plan { reward: RewardType::Numeric, ..plan(&space) };
+    let rewards = |value: &str| format!("anonymous_id,timestamp,value\nu,1780272000,1\nu,1780272000,{value}\n");
+    let observations = |value: &str| format!("headline,sticky,reward\na,true,1\na,true,{value}\n");
+    let cells =
+        |value: &str| format!("headline,sticky,n,reward_sum,reward_sum_sq\na,true,1,1,1\na,true,1,{value},1e300\n");
+    let run = |key: &str, text: String, plan: &Plan<'_>| {
+        let exposures = key.starts_with("rewards/").then(|| ("exposures/a.jsonl", LINE.to_owned()));
+        Memory::of(exposures.into_iter().chain([(key, text)])).count(plan)
+    };
+    for (value, shown) in [("1e200", format!("1{}", "0".repeat(200))), ("-1.5e150", format!("-15{}", "0".repeat(149)))]
+    {
+        for (key, column, text) in [
+            ("rewards/a.csv", "value", rewards(value)),
+            ("observations/a.csv", "reward", observations(value)),
+            ("cells/a.csv", "reward_sum", cells(value)),
+        ] {
+            let error = run(key, text, &numeric).unwrap_err();
+            assert_eq!(error.kind(), snapshots::Kind::Invalid);
+            let expected = format!("{key}, line 3: column {column:?} is {shown}; it must be from -1e150 to 1e150");
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+    // A bool reward is not summed.
+    assert!(run("rewards/a.csv", rewards("1e200"), &plan(&space)).is_ok());
+    assert!(run("rewards/a.csv", rewards("1e150"), &numeric).is_ok());
+    let squares = cells("1").replace("1e300", "1e301");
+    let error = run("cells/a.csv", squares, &numeric).unwrap_err().to_string();
+    assert!(error.starts_with("cells/a.csv, line 3: column \"reward_sum_sq\" is 1"), "{error}");
+    assert!(error.ends_with("; it must be at most 1e300"), "{error}");
+}
+
+#[test]
 fn text_that_cannot_be_decompressed() {
     let text = vec![LINE; 2000].join("\n");
     for (packing, ending) in [(Packing::Gzip, "gz"), (Packing::Zstd, "zst")] {
@@ -172,6 +206,18 @@ fn csv_that_is_no_table() {
         error("anonymous_id,timestamp,headline,sticky\nu,1,a,true\nu,1,a\n"),
         "exposures/a.csv, line 3: the record has 3 fields, the header has 4"
     );
+    // Line ends of either kind, blank lines, and fields with line ends within count as an editor counts them.
+    let header = "anonymous_id,timestamp,headline,sticky";
+    for (text, line) in [
+        (format!("{header}\r\nu,1,a,true\r\nu,1,a\r\n"), 3),
+        (format!("{header}\n\n\nu,1,a,true\n\nu,1,a"), 6),
+        (format!("\r\n{header}\r\n\r\nu,1,a,true\r\n\r\n\r\nu,1,a"), 7),
+        (format!("{header}\r\n\"u\r\n\n\",1,a,true\r\n\r\nu,1,a\r\n"), 6),
+        (format!("\u{feff}{header}\nu,1,a\n"), 2),
+    ] {
+        let expected = format!("exposures/a.csv, line {line}: the record has 3 fields, the header has 4");
+        assert_eq!(error(&text), expected, "{text:?}");
+    }
     let bytes = b"anonymous_id,timestamp,headline,sticky\n\xff,1,a,true\n".to_vec();
     assert_eq!(self::error("exposures/a.csv", bytes), "exposures/a.csv, line 2: field 1 is not UTF-8");
 }
@@ -227,7 +273,7 @@ impl Source for Failing {
         match (left, self.unavailable) {
             (Ok(_), _) => self.inner.read(key, range),
             (Err(_), true) => Err(SourceError::Unavailable("slow down".into())),
-            (Err(_), false) => Err(SourceError::Failed("gone".into())),
+            (Err(_), false) => Err(SourceError::Failed("broken".into())),
         }
     }
 }
@@ -256,21 +302,30 @@ fn a_store_that_fails_is_no_fault_of_the_snapshot() {
     }
 }
 
-/// Returns less than was asked for.
-struct Short(Memory);
+/// Returns less than was asked for, or nothing at all.
+struct Changed {
+    inner: Memory,
+    gone: bool,
+}
 
-impl Source for Short {
+impl Source for Changed {
     fn read(&self, key: &str, range: Range<u64>) -> Result<Bytes, SourceError> {
-        self.0.read(key, range.start..range.end - 1)
+        if self.gone { Err(SourceError::Gone("404".into())) } else { self.inner.read(key, range.start..range.end - 1) }
     }
 }
 
 #[test]
-fn an_object_shorter_than_listed_is_truncated() {
-    let memory = Memory::of([("exposures/a.jsonl", LINE)]);
-    let objects = memory.list();
-    let error = count(&Short(memory), &objects, &plan(&space())).unwrap_err().to_string();
-    assert!(error.starts_with("exposures/a.jsonl: truncated: "), "{error}");
+fn an_object_that_is_not_as_it_was_listed_has_changed() {
+    for (gone, detail) in [(true, "bytes 0 to 84 are gone"), (false, "83 bytes at 0 where 84 were listed")] {
+        let inner = Memory::of([("exposures/a.jsonl", LINE)]);
+        let objects = inner.list();
+        let error = count(&Changed { inner, gone }, &objects, &plan(&space())).unwrap_err();
+        assert_eq!(error.kind(), snapshots::Kind::Invalid);
+        assert!(
+            error.to_string().starts_with(&format!("exposures/a.jsonl changed while it was read: {detail}")),
+            "{error}"
+        );
+    }
 }
 
 #[test]

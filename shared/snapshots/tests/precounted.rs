@@ -155,9 +155,20 @@ fn impossible_cells_fail() {
 }
 
 #[test]
-fn sums_that_overflow_fail() {
+fn an_unreadable_time_is_no_mature_observation() {
     let space = space();
-    let numeric = Plan { reward: RewardType::Numeric, ..plan(&space) };
-    let error = run("observations/a.csv", "headline,sticky,reward\na,true,1e200\n", &numeric).unwrap_err();
-    assert!(matches!(error, SnapshotError::Sums(_)), "{error}");
+    let exclude = Plan { immature: Immature::Exclude, ..plan(&space) };
+    let csv = "headline,sticky,device,reward,timestamp
+a,true,mobile,1,2026-06-01T00:00:00Z
+a,true,mobile,1,soon
+a,true,mobile,0,
+z,true,mobile,1,2026-13-01T00:00:00Z
+a,true,mobile,1,2026-06-01T01:00:00Z
+a,true,mobile,1,2026-06-01T00:00:00Z
+";
+    let counted = run("observations/a.csv", csv, &exclude).unwrap();
+    assert_eq!(cells(&counted), [(1, 0, 3, 2.0, 2.0)]);
+    assert_eq!(skipped(&counted.observations), [("bad_value", 2), ("immature", 1)].into());
+    // The time of an observation does not matter where none is left out.
+    assert_eq!(cells(&run("observations/a.csv", csv, &plan(&space)).unwrap()), [(1, 0, 5, 4.0, 4.0)]);
 }

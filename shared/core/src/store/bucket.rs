@@ -113,12 +113,13 @@ impl Bucket {
         }
     }
 
-    /// The ids of the snapshots under a prefix, complete or not, newest first.
+    /// The ids of the snapshots under a prefix, complete or not, newest first. Names that begin with `_` or `.` are none.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn snapshot_ids(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         let mut ids = self.folders(prefix).await?;
+        ids.retain(|id| !id.starts_with(['_', '.']));
         ids.reverse();
         Ok(ids)
     }
@@ -200,7 +201,7 @@ impl Bucket {
     /// Reads a range of bytes of an object, the end not included.
     ///
     /// # Errors
-    /// [`StoreError`], also where the object is missing.
+    /// [`StoreError`]; [`StoreError::Gone`] where the object is missing, or is so short that it has none of these bytes.
     pub async fn read(&self, key: &str, range: Range<u64>) -> Result<Bytes, StoreError> {
         if range.is_empty() {
             return Ok(Bytes::new());
@@ -211,7 +212,7 @@ impl Bucket {
     /// Reads an object.
     ///
     /// # Errors
-    /// [`StoreError`], also where the object is missing.
+    /// [`StoreError`]; [`StoreError::Gone`] where the object is missing.
     pub async fn read_all(&self, key: &str) -> Result<Bytes, StoreError> {
         self.get(key.to_owned(), None).await
     }

@@ -34,6 +34,14 @@ pub enum StoreError {
         /// For the log.
         cause: String,
     },
+    /// The object that was to be read is not there, or not the bytes of it.
+    #[error("{operation}: {cause}")]
+    Gone {
+        /// The call.
+        operation: &'static str,
+        /// For the log.
+        cause: String,
+    },
     /// Anything else.
     #[error("{operation}: {cause}")]
     Fault {
@@ -51,7 +59,7 @@ impl From<StoreError> for ApiError {
                 Self::Unavailable { cause: error.to_string(), retry_after: Duration::from_secs(2) }
             }
             // A caller that expects a failed condition handles it before this.
-            StoreError::Condition { .. } | StoreError::Fault { .. } => Self::internal(error),
+            StoreError::Condition { .. } | StoreError::Gone { .. } | StoreError::Fault { .. } => Self::internal(error),
         }
     }
 }
@@ -100,6 +108,9 @@ where
         SdkError::ServiceError(_) if CONTENTIONS.contains(&code) => StoreError::Contended { operation, cause },
         SdkError::ServiceError(e) if THROTTLES.contains(&code) || is_passing(e.raw().status().as_u16()) => {
             StoreError::Unavailable { operation, cause }
+        }
+        SdkError::ServiceError(_) if matches!(code, "NoSuchKey" | "InvalidRange") => {
+            StoreError::Gone { operation, cause }
         }
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
             StoreError::Unavailable { operation, cause }

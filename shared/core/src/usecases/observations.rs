@@ -41,6 +41,7 @@ impl Source for InBucket {
         let read = self.calls.count(self.bucket.read(&key, range));
         self.runtime.block_on(read).map_err(|error| match error {
             StoreError::Unavailable { .. } => SourceError::Unavailable(Box::new(error)),
+            StoreError::Gone { .. } => SourceError::Gone(Box::new(error)),
             other => SourceError::Failed(Box::new(other)),
         })
     }

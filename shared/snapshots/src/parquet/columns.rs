@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, FixedSizeBinaryArray};
 use arrow::datatypes::{
-    DataType, Decimal32Type, Decimal64Type, Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type,
-    Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float16Type, Float32Type, Float64Type,
+    Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 
 use super::open::Column;
@@ -122,6 +122,12 @@ pub(super) fn numbers(array: &ArrayRef, numbers: &mut Vec<Number>) {
         DataType::Decimal32(_, scale) => of!(Decimal32Type, |v| scaled(f64::from(v), *scale)),
         DataType::Decimal64(_, scale) => of!(Decimal64Type, |v| scaled(v as f64, *scale)),
         DataType::Decimal128(_, scale) => of!(Decimal128Type, |v| scaled(v as f64, *scale)),
+        DataType::Decimal256(..) => {
+            let decimals = array.as_primitive::<Decimal256Type>();
+            let text = |row| decimals.is_valid(row).then(|| decimals.value_as_string(row));
+            let number = |row| text(row).map_or(Number::Null, |text| Number::from_text(&text));
+            numbers.extend((0..decimals.len()).map(number));
+        }
         DataType::Boolean => {
             let number = |v: Option<bool>| v.map_or(Number::Null, |v| Number::Value(f64::from(u8::from(v))));
             numbers.extend(array.as_boolean().iter().map(number));

@@ -1,13 +1,16 @@
 //! Variants and contexts from arrow columns: text, struct, map, or a column for each factor.
 
+use std::fmt::Display;
+
 use arrow::array::{Array, ArrayRef, AsArray, MapArray};
 use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type, Int32Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bandit::Factor;
 
 use super::columns::{Meanings, coded};
-use crate::assign::{Assigner, Context, Level, Levels, Scalar, Variant, level};
+use crate::assign::{Assigner, Context, Levels, Variant};
 use crate::fields::find;
+use crate::level::{Level, Scalar, level};
 
 /// The factors of a variant or of a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,8 +200,8 @@ fn each_scalar(array: &ArrayRef, mut each: impl FnMut(Scalar<'_>)) {
             each(bytes.map_or(Scalar::Null, |bytes| std::str::from_utf8(bytes).map_or(Scalar::Nested, Scalar::Text)));
         }),
         DataType::Boolean => array.as_boolean().iter().for_each(|v| each(v.map_or(Scalar::Null, Scalar::Bool))),
-        DataType::Float16 => floats(array.as_primitive::<Float16Type>().iter().map(|v| v.map(f64::from)), each),
-        DataType::Float32 => floats(array.as_primitive::<Float32Type>().iter().map(|v| v.map(f64::from)), each),
+        DataType::Float16 => floats(array.as_primitive::<Float16Type>().iter().map(|v| v.map(f32::from)), each),
+        DataType::Float32 => floats(array.as_primitive::<Float32Type>().iter(), each),
         DataType::Float64 => floats(array.as_primitive::<Float64Type>().iter(), each),
         of if of.is_numeric() => {
             let options = FormatOptions::default();
@@ -215,11 +218,11 @@ fn each_scalar(array: &ArrayRef, mut each: impl FnMut(Scalar<'_>)) {
     }
 }
 
-/// Floats as JSON prints them.
-fn floats(values: impl Iterator<Item = Option<f64>>, mut each: impl FnMut(Scalar<'_>)) {
+/// Floats with the digits that their own type needs, which are fewer for 32 bits. NaN is null.
+fn floats<T: Display>(values: impl Iterator<Item = Option<T>>, mut each: impl FnMut(Scalar<'_>)) {
     for value in values {
-        match value {
-            Some(value) => each(Scalar::Number(&serde_json::Value::from(value).to_string())),
+        match value.map(|v| v.to_string()).filter(|text| text != "NaN") {
+            Some(text) => each(Scalar::Number(&text)),
             None => each(Scalar::Null),
         }
     }

@@ -40,7 +40,14 @@ pub(crate) fn read(
         batch.clear();
         batch.places = Places::Rows { row_group, first };
         fill(&mut batch, &record, &file.columns, plan, &mut levels, assigner);
-        first += record.num_rows() as u64;
+        let rows = record.num_rows();
+        if let Some(short) = file.columns.iter().position(|column| batch.filled(column.field) != rows) {
+            let name = record.schema_ref().fields().get(short).map_or("", |field| field.name());
+            let detail = format!("column {name:?} does not come to one value for each of {rows} rows");
+            return Err(SnapshotError::undecodable(file.key, place, detail));
+        }
+        batch.complete(rows, assigner.no_context());
+        first += rows as u64;
         each(&batch)?;
     }
     let expected = file.metadata.metadata().row_group(row_group).num_rows();
@@ -51,6 +58,7 @@ pub(crate) fn read(
     Ok(())
 }
 
+/// Fills the columns of the batch that the file has.
 fn fill(
     batch: &mut Batch,
     record: &RecordBatch,
@@ -84,5 +92,4 @@ fn fill(
     if !context.is_empty() {
         contexts_of(&context, rows, assigner, &mut batch.contexts);
     }
-    batch.complete(rows, assigner.no_context());
 }

@@ -75,6 +75,7 @@ struct Records<'r, 'a> {
 impl Records<'_, '_> {
     /// Reads the next record; false at the end.
     fn next(&mut self) -> Result<bool, SnapshotError> {
+        self.skip_line_ends()?;
         self.line = self.reader.line();
         let (mut length, mut ended) = (0, false);
         self.count = 0;
@@ -100,6 +101,20 @@ impl Records<'_, '_> {
                 ReadRecordResult::OutputEndsFull => self.ends.resize(2 * self.ends.len(), 0),
                 ReadRecordResult::Record => return Ok(true),
                 ReadRecordResult::End => return Ok(false),
+            }
+        }
+    }
+
+    /// Goes to the beginning of the next record: behind the rest of the line end of the last one, and behind blank lines.
+    fn skip_line_ends(&mut self) -> Result<(), SnapshotError> {
+        loop {
+            let unread = self.text.unread();
+            let ends = unread.iter().position(|c| !matches!(c, b'\r' | b'\n')).unwrap_or(unread.len());
+            let lines = unread[..ends].iter().map(|&c| u64::from(c == b'\n')).sum::<u64>();
+            self.reader.set_line(self.reader.line() + lines);
+            self.text.take(ends);
+            if !self.text.unread().is_empty() || !self.text.fill(self.reader.line())? {
+                return Ok(());
             }
         }
     }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::assign::{Assigner, Levels, Scalar, level};
+use crate::assign::{Assigner, Levels};
 use crate::batch::{Batch, Claim, Id, Places, ROWS};
 use crate::error::SnapshotError;
 use crate::fields::{Field, Wanted};
+use crate::level::{Scalar, level};
 use crate::number::Number;
 use crate::plan::Plan;
 use crate::time;
@@ -66,9 +67,10 @@ impl Cell<'_> {
         }
     }
 
-    fn scalar(&self) -> Scalar<'_> {
+    fn scalar(&self, typed: bool) -> Scalar<'_> {
         match self {
             Self::Absent | Self::Null => Scalar::Null,
+            Self::Text(text) if !typed => Scalar::Untyped(text),
             Self::Text(text) => Scalar::Text(text),
             Self::Number(text) => Scalar::Number(text),
             Self::Bool(value) => Scalar::Bool(*value),
@@ -91,6 +93,8 @@ impl Cell<'_> {
 /// Collects records into batches.
 pub(super) struct Rows<'r, 'a> {
     plan: &'r Plan<'r>,
+    /// Whether the format tells texts from numbers.
+    typed: bool,
     assigner: &'r mut Assigner<'a>,
     each: &'r mut dyn FnMut(&Batch) -> Result<(), SnapshotError>,
     batch: Batch,
@@ -102,12 +106,13 @@ pub(super) struct Rows<'r, 'a> {
 impl<'r, 'a> Rows<'r, 'a> {
     pub(super) fn new(
         plan: &'r Plan<'r>,
+        typed: bool,
         assigner: &'r mut Assigner<'a>,
         each: &'r mut dyn FnMut(&Batch) -> Result<(), SnapshotError>,
     ) -> Self {
         let space = assigner.space();
         let (design, context) = (Levels::new(space.design().len()), Levels::new(space.context().len()));
-        Self { plan, assigner, each, batch: Batch::new(), lines: Vec::new(), design, context }
+        Self { plan, typed, assigner, each, batch: Batch::new(), lines: Vec::new(), design, context }
     }
 
     /// Takes a record that begins on `line`; `cells` are the fields for `wanted`.
@@ -133,8 +138,8 @@ impl<'r, 'a> Rows<'r, 'a> {
                 Field::Context if *cell == Cell::Absent => contexts = true,
                 Field::Variant => batch.variants.push(self.assigner.variant(cell.json())),
                 Field::Context => batch.contexts.push(self.assigner.context(cell.json())),
-                Field::DesignFactor(i) => self.design.set(i, level(&design[i], cell.scalar())),
-                Field::ContextFactor(i) => self.context.set(i, level(&context[i], cell.scalar())),
+                Field::DesignFactor(i) => self.design.set(i, level(&design[i], cell.scalar(self.typed))),
+                Field::ContextFactor(i) => self.context.set(i, level(&context[i], cell.scalar(self.typed))),
             }
         }
         if variant {

@@ -200,8 +200,12 @@ fn unique_names(faults: &mut Faults, config: &TrainingDataConfig) {
     let mut seen: Vec<&str> = Vec::new();
     for (list, factors) in lists {
         for (i, factor) in factors.iter().enumerate() {
-            if seen.contains(&factor.name.as_str()) {
-                let message = format!("{:?} is taken; names are unique over design and context factors", factor.name);
+            if let Some(taken) = seen.iter().find(|name| name.eq_ignore_ascii_case(&factor.name)) {
+                let message = format!(
+                    "{:?} is taken by {taken:?}; names are unique over design and context factors, whatever their case, as \
+                     columns are found in any case",
+                    factor.name
+                );
                 faults.add(format!("{list}[{i}].name"), message);
             }
             seen.push(&factor.name);

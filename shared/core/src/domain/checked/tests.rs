@@ -57,6 +57,8 @@ fn every_rule_names_its_place_and_the_value() {
         ("/design_factors/0/name", json!(""), "design_factors[0].name", "\"\" does not match"),
         ("/design_factors/0/name", json!("a".repeat(65)), "design_factors[0].name", "does not match"),
         ("/design_factors/0/name", json!("device"), "context_factors[0].name", "\"device\" is taken"),
+        ("/design_factors/0/name", json!("Sticky"), "design_factors[1].name", "\"sticky\" is taken by \"Sticky\""),
+        ("/design_factors/0/name", json!("DEVICE"), "context_factors[0].name", "\"device\" is taken by \"DEVICE\""),
         ("/design_factors/0/levels", json!(["a"]), "design_factors[0].levels", "there are 1; 2 to 50"),
         ("/design_factors/0/levels", json!(many), "design_factors[0].levels", "there are 51; 2 to 50"),
         ("/design_factors/0/levels", json!(["a", "a"]), "design_factors[0].levels", "\"a\" twice"),
