@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
+use crate::causes::causes;
 use crate::error::ApiError;
 
 /// A storage call that did not do what was asked.
@@ -71,7 +72,7 @@ where
         SdkError::ServiceError(e) => {
             format!("{code}: {}", e.err().message().unwrap_or("no message"))
         }
-        other => aws_sdk_dynamodb::error::DisplayErrorContext(other).to_string(),
+        other => causes(other),
     };
     match error {
         SdkError::ServiceError(_) if code == "ConditionalCheckFailedException" => {

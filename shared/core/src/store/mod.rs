@@ -7,6 +7,8 @@ mod models;
 mod optimizations;
 mod serving;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use bucket::{Bucket, REQUESTS, SnapshotListing, posterior_key, request_key, snapshots_prefix};
 pub use error::StoreError;
