@@ -17,7 +17,7 @@ use crate::screen::{Screen, say};
 const LOG_FILTER: &str = "warn,dynoxide=error,fulcrum=info,fulcrum_core=info,retrain=info";
 
 pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
-    logging::init(LOG_FILTER);
+    logging::init(LOG_FILTER)?;
     let data = match (args.ephemeral, args.data) {
         (true, _) => None,
         (false, Some(folder)) => Some(folder),
@@ -49,9 +49,13 @@ pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
     say(&greeting(&local, kept));
     stop.await;
     tracing::info!("stopping");
+    shutdown(local).await
+}
+
+/// Stops a service. Whoever asks for that a second time does not want to wait.
+pub(crate) async fn shutdown(local: Local) -> Result<(), CliError> {
     tokio::select! {
         () = local.shutdown() => Ok(()),
-        // Whoever asks twice does not want to wait.
         () = stop_signal()? => Ok(()),
     }
 }
