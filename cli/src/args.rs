@@ -46,7 +46,8 @@ pub enum Command {
 /// `fulcrum local`.
 #[derive(Debug, clap::Args)]
 pub struct LocalArgs {
-    /// The port of the service; 0 takes any that is free. The stores take the two after it.
+    /// The port of the service; 0 takes any that is free. The stores take those of the start before, else the two after it,
+    /// else any that are free.
     #[arg(long, default_value_t = 3000)]
     pub port: u16,
     /// The address of the service and its stores. Whoever reaches it reaches the stores.
@@ -80,7 +81,7 @@ pub struct LocalArgs {
         env = "TRAINING_LEASE_SECONDS",
         default_value_t = 60,
         hide_env_values = true,
-        value_parser = clap::value_parser!(i64).range(1..=3600)
+        value_parser = lease
     )]
     pub training_lease: i64,
 }
@@ -288,6 +289,11 @@ fn bias(text: &str) -> Result<(String, f64), String> {
     Ok((name.to_owned(), value))
 }
 
+fn lease(text: &str) -> Result<i64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=3600).contains(seconds));
+    seconds.ok_or_else(|| "it is not a whole number from 1 to 3600; TRAINING_LEASE_SECONDS says it too".to_owned())
+}
+
 fn scope(text: &str) -> Result<Scope, String> {
     Scope::parse(text).ok_or_else(|| {
         let known: Vec<&str> = Scope::ALL.iter().map(|s| s.as_str()).collect();
@@ -329,6 +335,14 @@ mod tests {
         assert_eq!(bias("headline=0.1"), Ok(("headline".into(), 0.1)));
         for bad in ["headline", "headline=", "headline=x", "headline=nan", "headline=inf"] {
             assert!(bias(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_lease_lasts_from_a_second_to_an_hour() {
+        assert_eq!((lease("1"), lease("3600")), (Ok(1), Ok(3600)));
+        for bad in ["0", "3601", "-1", "1.5", "x", ""] {
+            assert!(lease(bad).is_err(), "{bad}");
         }
     }
 

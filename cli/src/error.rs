@@ -85,6 +85,17 @@ pub enum CliError {
         /// The snapshot.
         id: String,
     },
+    /// A snapshot with this id has objects of another upload.
+    #[error(
+        "the snapshot {id} of this optimization is not complete and holds what is not in the folder, as of an upload that did not end: {}; choose another --snapshot-id, or delete that first",
+        some(keys)
+    )]
+    Leftovers {
+        /// The snapshot.
+        id: String,
+        /// The objects, from the snapshot's prefix on.
+        keys: Vec<String>,
+    },
     /// There is no such key.
     #[error("there is no API key {id} in the organization {organization}")]
     NoSuchKey {
@@ -99,9 +110,23 @@ pub enum CliError {
     /// Storage.
     #[error("storage: {0}")]
     Store(#[from] StoreError),
+    /// The table or the bucket that a command works on itself cannot be used.
+    #[error(
+        "{store} {} cannot be used: {source}\n{}",
+        url.as_ref().map_or_else(|| "of AWS".to_owned(), |url| format!("at {url}")),
+        stores_hint(url.as_deref())
+    )]
+    StoreOf {
+        /// Which.
+        store: String,
+        /// Where, if not where AWS has it.
+        url: Option<String>,
+        /// What went wrong.
+        source: StoreError,
+    },
     /// A store that the environment names cannot be used.
     #[error(
-        "the store at {url} cannot be used: {source}\n{variable} names it; unset that to have a store inside this process"
+        "the store at {url} cannot be used: {source}\n{variable} names it; is a server running there? Unset that to have a store inside this process."
     )]
     StoreAway {
         /// The variable.
@@ -117,6 +142,9 @@ pub enum CliError {
     /// The demonstration's files could not be made.
     #[error(transparent)]
     Files(#[from] crate::demo::FilesError),
+    /// The demonstration was stopped before its end.
+    #[error("stopped before the demonstration was through")]
+    Stopped,
     /// The demonstration's model did not find the best variant.
     #[error("the model's best variant is not the true best")]
     WrongBest,
@@ -124,7 +152,7 @@ pub enum CliError {
     #[error(transparent)]
     Embedded(#[from] embedded::EmbeddedError),
     /// The port of the service cannot be listened on.
-    #[error("cannot listen on {place}: {source}; choose another with --port (0 takes any that is free)")]
+    #[error("cannot listen on {place}: {source}{}", listen_hint(source))]
     Listen {
         /// The address and the port.
         place: std::net::SocketAddr,
@@ -154,6 +182,35 @@ impl CliError {
     /// A file that cannot be used.
     pub fn file(path: impl Into<PathBuf>, cause: impl std::fmt::Display) -> Self {
         Self::File { path: path.into(), cause: cause.to_string() }
+    }
+}
+
+/// At most three of some names, and how many more there are.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let mut text = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        let _ = write!(text, " and {} more", names.len() - SHOWN);
+    }
+    text
+}
+
+/// What may help where a store does not answer, or not as it should.
+fn stores_hint(url: Option<&str>) -> &'static str {
+    match url {
+        Some(_) => {
+            "Is `fulcrum local` running there? `set -a; . local.env; set +a` has where its stores are at present."
+        }
+        None => "For the stores of `fulcrum local`, load its variables first: `set -a; . local.env; set +a`.",
+    }
+}
+
+/// What may help where a port cannot be listened on: another port, if that is what is taken.
+fn listen_hint(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::AddrInUse => "; choose another port with --port (0 takes any that is free)",
+        std::io::ErrorKind::AddrNotAvailable => "; it is not an address of this machine",
+        _ => "",
     }
 }
 

@@ -1,5 +1,6 @@
 //! What people see: aligned tables, bars, and colour where it is wanted.
 
+use std::ffi::OsStr;
 use std::io::{IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
@@ -8,9 +9,12 @@ use crate::error::CliError;
 
 /// Whether the environment permits colour: `NO_COLOR` is unset or empty, and the terminal is not a dumb one.
 pub(crate) fn colour_wanted() -> bool {
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    !no_color && !dumb
+    let variable = |name: &str| std::env::var_os(name);
+    permits_colour(variable("NO_COLOR").as_deref(), variable("TERM").as_deref())
+}
+
+fn permits_colour(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
+    no_color.is_none_or(OsStr::is_empty) && term.is_none_or(|term| term != "dumb")
 }
 
 /// What standard output can show.
@@ -182,6 +186,20 @@ mod tests {
     const PLAIN: Screen = Screen { bars: false, colour: false };
     const BARS: Screen = Screen { bars: true, colour: false };
     const FULL: Screen = Screen { bars: true, colour: true };
+
+    #[test]
+    fn colour_can_be_refused() {
+        for (no_color, term, wanted) in [
+            (None, None, true),
+            (None, Some("xterm"), true),
+            (Some(""), Some("xterm"), true),
+            (Some("1"), Some("xterm"), false),
+            (Some("0"), None, false),
+            (None, Some("dumb"), false),
+        ] {
+            assert_eq!(permits_colour(no_color.map(OsStr::new), term.map(OsStr::new)), wanted, "{no_color:?} {term:?}");
+        }
+    }
 
     #[test]
     fn a_table_is_aligned_with_colour_and_without() {

@@ -7,7 +7,7 @@ use fulcrum_core::store::StoreError;
 use serde_json::{Value, json};
 
 use super::parts::{facts, say_json};
-use super::stores::app;
+use super::stores::{app, of_table};
 use crate::args::{KeysCommand, OrganizationArgs};
 use crate::error::CliError;
 use crate::local::new_key;
@@ -16,11 +16,13 @@ use crate::screen::{Screen, Table, say};
 pub(crate) async fn run(command: KeysCommand) -> Result<(), CliError> {
     match command {
         KeysCommand::Create { name, scope, table, organization } => {
-            create(&app(&table, "").await, &organization, &name, scope).await
+            create(&app(&table, "").await, &organization, &name, scope).await.map_err(of_table(&table))
         }
-        KeysCommand::List { table, organization } => list(&app(&table, "").await, &organization).await,
+        KeysCommand::List { table, organization } => {
+            list(&app(&table, "").await, &organization).await.map_err(of_table(&table))
+        }
         KeysCommand::Revoke { id, table, organization } => {
-            revoke(&app(&table, "").await, &organization, &id.to_string()).await
+            revoke(&app(&table, "").await, &organization, &id.to_string()).await.map_err(of_table(&table))
         }
     }
 }

@@ -49,9 +49,13 @@ pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
     say(&greeting(&local, kept));
     stop.await;
     tracing::info!("stopping");
+    shutdown(local).await
+}
+
+/// Stops a service. Whoever asks for that a second time does not want to wait.
+pub(crate) async fn shutdown(local: Local) -> Result<(), CliError> {
     tokio::select! {
         () = local.shutdown() => Ok(()),
-        // Whoever asks twice does not want to wait.
         () = stop_signal()? => Ok(()),
     }
 }

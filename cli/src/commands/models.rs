@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::error::CliError;
 use crate::screen::{Screen, Table, say, tell};
 
-/// How long `train` waits for another run: twice what a hold lasts without a sign of life.
+/// How long `train` waits for another run: twice what a hold lasts by default without a sign of life.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
 pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {

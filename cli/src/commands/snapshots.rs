@@ -7,7 +7,7 @@ use fulcrum_core::store::snapshots_prefix;
 use serde_json::json;
 
 use super::parts::say_json;
-use super::stores::app;
+use super::stores::{app, of_bucket};
 use super::upload::{LocalFile, files};
 use crate::args::SnapshotsCommand;
 use crate::error::CliError;
@@ -22,7 +22,7 @@ pub(crate) async fn run(command: SnapshotsCommand) -> Result<(), CliError> {
             let app = app("", &bucket).await;
             let id = snapshot_id.unwrap_or_else(|| app.clock.now().format("%Y-%m-%dT%H-%M-%SZ").to_string());
             let prefix = snapshots_prefix(&organization.organization, &optimization.to_string());
-            put(&app, &prefix, &id, &files).await?;
+            put(&app, &prefix, &id, &files).await.map_err(of_bucket(&bucket))?;
             let bytes: u64 = files.iter().map(|file| file.bytes).sum();
             if organization.json {
                 say_json(&json!({
@@ -40,7 +40,7 @@ pub(crate) async fn run(command: SnapshotsCommand) -> Result<(), CliError> {
         SnapshotsCommand::List { optimization, bucket, organization } => {
             let app = app("", &bucket).await;
             let prefix = snapshots_prefix(&organization.organization, &optimization.to_string());
-            list(&app, &prefix, organization.json).await
+            list(&app, &prefix, organization.json).await.map_err(of_bucket(&bucket))
         }
     }
 }
@@ -50,16 +50,27 @@ async fn put(app: &App, prefix: &str, id: &str, files: &[LocalFile]) -> Result<(
     if app.bucket.is_complete(prefix, id).await? {
         return Err(CliError::SnapshotExists { id: id.to_owned() });
     }
+    only(app, prefix, id, files).await?;
     for file in files {
         let body = ByteStream::from_path(&file.path).await.map_err(|e| CliError::file(&file.path, e))?;
         app.bucket.put(&format!("{prefix}{id}/{}", file.key), body).await?;
     }
+    // Somebody else may have put files of their own under the same id meanwhile.
+    only(app, prefix, id, files).await?;
     // Of two who complete the same snapshot at once, one is told.
     if app.bucket.put_new(&format!("{prefix}{id}/{SUCCESS}"), Bytes::new()).await? {
         Ok(())
     } else {
         Err(CliError::SnapshotExists { id: id.to_owned() })
     }
+}
+
+/// Refuses a snapshot that holds more than the given files: an upload that did not end may have left some.
+async fn only(app: &App, prefix: &str, id: &str, files: &[LocalFile]) -> Result<(), CliError> {
+    let found = app.bucket.list(&format!("{prefix}{id}/")).await?;
+    let ours = |key: &str| files.binary_search_by(|file| file.key.as_str().cmp(key)).is_ok();
+    let others: Vec<String> = found.into_iter().map(|(key, _)| key).filter(|key| !ours(key)).collect();
+    if others.is_empty() { Ok(()) } else { Err(CliError::Leftovers { id: id.to_owned(), keys: others }) }
 }
 
 async fn list(app: &App, prefix: &str, as_json: bool) -> Result<(), CliError> {

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use snapshots::{FOLDERS, Object, read_keys};
+
 use crate::error::CliError;
 
-/// The folders that a snapshot can have, each with those that may stand beside it.
-const SHAPES: [(&str, &[&str]); 3] = [("exposures", &["rewards"]), ("observations", &[]), ("cells", &[])];
-const FORMATS: [&str; 5] = [".parquet", ".jsonl", ".ndjson", ".json", ".csv"];
-const PACKED: [&str; 2] = [".gz", ".zst"];
+/// The largest object that one request can put.
+const MOST_BYTES: u64 = 5 << 30;
 
 /// A file of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,48 +22,36 @@ pub(super) struct LocalFile {
     pub(super) bytes: u64,
 }
 
-/// The files of a folder that are a snapshot's, in the order of their keys.
+/// The files of a folder that a training run would read, in the order of their keys.
 ///
 /// # Errors
 /// [`CliError::NoSnapshot`] for a folder that has not exactly one of the three shapes or holds no file that can be read, and
-/// [`CliError::File`].
+/// [`CliError::File`], also for a file that is too large to be put.
 pub(super) fn files(folder: &Path) -> Result<Vec<LocalFile>, CliError> {
     let fail = |cause: String| CliError::NoSnapshot { path: folder.to_owned(), cause };
     if !folder.is_dir() {
         return Err(fail("it is not a folder".into()));
     }
-    let present = |name: &&str| folder.join(name).is_dir();
-    let shapes: Vec<_> = SHAPES.iter().filter(|(name, _)| present(name)).collect();
-    let (main, beside) = match shapes.as_slice() {
-        [one] => one,
-        [] => return Err(fail("it has no folder exposures, observations or cells".into())),
-        several => {
-            let names: Vec<&str> = several.iter().map(|(name, _)| *name).collect();
-            return Err(fail(format!("it has {}; a snapshot has one shape", names.join(" and "))));
-        }
-    };
-    if present(&"rewards") && !beside.contains(&"rewards") {
-        return Err(fail(format!("it has rewards beside {main}, where they are joined already")));
-    }
     let mut all = Vec::new();
-    for part in std::iter::once(main).chain(*beside).filter(|name| present(name)) {
-        let before = all.len();
-        collect(&folder.join(part), part, &mut all)?;
-        if part == main && all.len() == before {
-            return Err(fail(format!("{main} holds no file; {}", formats_text())));
+    for part in FOLDERS {
+        let path = folder.join(part);
+        if path.is_dir() {
+            collect(&path, part, &mut all)?;
         }
-        one_format(&all[before..])
-            .map_err(|(a, b)| fail(format!("{part} mixes {a} and {b}; a folder has one format")))?;
     }
-    if let Some(odd) = all.iter().find(|file| format(&file.key).is_none()) {
-        return Err(fail(format!("{} is of no format that is read; {}", odd.key, formats_text())));
+    let objects: Vec<Object> = all.iter().map(|f| Object { key: f.key.clone(), size: f.bytes }).collect();
+    let read: BTreeSet<&str> = read_keys(&objects).map_err(|e| fail(e.to_string()))?.into_iter().collect();
+    if read.is_empty() {
+        return Err(fail("it has no file in a folder exposures, observations or cells".into()));
+    }
+    all.retain(|file| read.contains(file.key.as_str()));
+    if let Some(file) = all.iter().find(|file| file.bytes > MOST_BYTES) {
+        let cause =
+            format!("it has {} bytes, and a file of a snapshot at most {MOST_BYTES} (5 GiB); split it", file.bytes);
+        return Err(CliError::file(&file.path, cause));
     }
     all.sort();
     Ok(all)
-}
-
-fn formats_text() -> String {
-    format!("files end in {}, the text ones also in {} after that", FORMATS.join(", "), PACKED.join(" or "))
 }
 
 fn collect(folder: &Path, key: &str, into: &mut Vec<LocalFile>) -> Result<(), CliError> {
@@ -88,27 +76,6 @@ fn collect(folder: &Path, key: &str, into: &mut Vec<LocalFile>) -> Result<(), Cl
         }
     }
     Ok(())
-}
-
-/// The format of a file, by its name; JSON lines have three names.
-fn format(key: &str) -> Option<&'static str> {
-    let key = key.to_ascii_lowercase();
-    let plain = PACKED.iter().find_map(|packed| key.strip_suffix(packed));
-    let of = |name: &str| FORMATS.into_iter().find(|format| name.ends_with(format));
-    match (of(plain.unwrap_or(&key)), plain) {
-        (Some(".parquet"), Some(_)) | (None, _) => None,
-        (Some(".ndjson" | ".json"), _) => Some(".jsonl"),
-        (found, _) => found,
-    }
-}
-
-fn one_format(files: &[LocalFile]) -> Result<(), (&'static str, &'static str)> {
-    let formats: BTreeSet<&'static str> = files.iter().filter_map(|file| format(&file.key)).collect();
-    let mut formats = formats.into_iter();
-    match (formats.next(), formats.next()) {
-        (Some(one), Some(other)) => Err((one, other)),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -149,12 +116,23 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_snapshot() {
-        assert!(cause(&["rewards/a.csv"]).contains("no folder exposures"));
-        assert!(cause(&["exposures/a.csv", "cells/a.csv"]).contains("exposures and cells"));
-        assert!(cause(&["cells/a.csv", "rewards/a.csv"]).contains("joined already"));
-        assert!(cause(&["exposures/_a.csv"]).contains("holds no file"));
-        assert!(cause(&["exposures/a.csv", "exposures/b.parquet"]).contains("one format"));
-        assert!(cause(&["exposures/a.csv", "exposures/b.txt"]).contains("b.txt is of no format"));
-        assert!(cause(&["exposures/a.parquet.gz"]).contains("of no format"));
+        assert!(cause(&["rewards/a.csv"]).contains("no file in a folder exposures"));
+        assert!(cause(&["exposures/_a.csv"]).contains("no file in a folder exposures"));
+        assert!(cause(&["exposures/a.csv", "cells/a.csv"]).contains("both exposures/a.csv and cells/a.csv"));
+        assert!(cause(&["cells/a.csv", "rewards/a.csv"]).contains("both rewards/a.csv and cells/a.csv"));
+        assert!(cause(&["exposures/a.csv", "exposures/b.parquet"]).contains("more than one format"));
+        assert!(cause(&["exposures/a.csv", "exposures/b.txt"]).contains("exposures/b.txt: the name ends in none"));
+        assert!(cause(&["exposures/a.parquet.gz"]).contains("the name ends in none"));
+    }
+
+    #[test]
+    fn refuses_a_file_that_cannot_be_put() {
+        let folder = folder(&["exposures/a.csv"]);
+        let file = fs::File::options().write(true).open(folder.path().join("exposures/a.csv")).unwrap();
+        file.set_len(MOST_BYTES).unwrap();
+        assert_eq!(files(folder.path()).unwrap()[0].bytes, MOST_BYTES);
+        file.set_len(MOST_BYTES + 1).unwrap();
+        let refused = files(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("a.csv: it has 5368709121 bytes"), "{refused}");
     }
 }

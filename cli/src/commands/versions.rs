@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::parts::{assignment, list, number, text};
-use crate::screen::{Screen, Table, percent};
+use super::state::decimal;
+use crate::screen::{Screen, Table};
 
 /// `fulcrum models posteriors`.
 pub(super) fn shown(screen: Screen, answer: &Value) -> String {
@@ -16,9 +17,24 @@ pub(super) fn shown(screen: Screen, answer: &Value) -> String {
             text(version, "/trained_at"),
             text(version, "/snapshot_id"),
             text(version, "/observations/exposures"),
-            percent(expected),
+            decimal(expected),
             assignment(version, "/bias"),
         ]);
     }
     table.render(screen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reward_that_is_no_rate_is_not_told_as_one() {
+        let version = json!({
+            "posterior_version": 3, "active": true, "trained_at": "2026-11-23T19:00:00Z", "snapshot_id": "1",
+            "in_sample_metrics": {"expected_reward": {"mean": 41.25}}, "observations": {"exposures": 400}, "bias": {},
+        });
+        let shown = shown(Screen { bars: false, colour: false }, &json!({"posteriors": [version]}));
+        assert!(shown.contains(" 41.2500") && !shown.contains('%'), "{shown}");
+    }
 }

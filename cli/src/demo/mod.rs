@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use crate::args::DemoArgs;
 use crate::client::Client;
-use crate::commands::local::stop_signal;
+use crate::commands::local::{shutdown, stop_signal};
 use crate::commands::parts::text;
 use crate::error::CliError;
 use crate::local::{Local, Settings};
@@ -37,29 +37,23 @@ const PORT: u16 = 3000;
 /// Runs the demonstration.
 ///
 /// # Errors
-/// [`CliError`]; [`CliError::WrongBest`] where it is to end and the model did not find the best variant.
+/// [`CliError`]; [`CliError::Stopped`] where a signal ends it before all is shown, and [`CliError::WrongBest`] where it is to
+/// end and the model did not find the best variant.
 pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
     logging::init("warn,dynoxide=error")?;
     let screen = Screen::stdout();
     let local = start(args.port).await?;
     let stop = stop_signal()?;
     let found = tokio::select! {
-        found = show(screen, &local, &args) => Some(found?),
-        () = stop => None,
+        found = show(screen, &local, &args) => found,
+        () = stop => Err(CliError::Stopped),
     };
-    match found {
-        None => {}
-        Some(found) if args.exit => {
-            local.shutdown().await;
-            return if found { Ok(()) } else { Err(CliError::WrongBest) };
-        }
-        Some(_) => {
-            say("\nThe service goes on until Ctrl-C; then all of this is gone.");
-            stop_signal()?.await;
-        }
+    if found.is_ok() && !args.exit {
+        say("\nThe service goes on until Ctrl-C; then all of this is gone.");
+        stop_signal()?.await;
     }
-    local.shutdown().await;
-    Ok(())
+    shutdown(local).await?;
+    if found? || !args.exit { Ok(()) } else { Err(CliError::WrongBest) }
 }
 
 async fn start(port: Option<u16>) -> Result<Local, CliError> {
@@ -106,7 +100,8 @@ async fn show(screen: Screen, local: &Local, args: &DemoArgs) -> Result<bool, Cl
     say(&report::verdict(screen, &state));
     serve(screen, local, &optimization, args, &state).await?;
     if !args.exit {
-        say(&report::by_hand(screen, &local.env, &local.env_file.display().to_string(), &id));
+        let command = std::env::current_exe().unwrap_or_else(|_| "fulcrum".into());
+        say(&report::by_hand(screen, &local.env.url, [&local.env_file, &command], &id));
     }
     Ok(report::learned_best(&state) == Some(truth::best_overall()))
 }

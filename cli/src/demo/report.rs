@@ -1,11 +1,13 @@
 //! What the demonstration found, beside the truth.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::truth;
 use crate::commands::parts::{list, number, text};
 use crate::commands::state::{decimal, scale};
-use crate::local::LocalEnv;
+use crate::local::quoted;
 use crate::screen::{Screen, Table, percent};
 
 const WIDTH: u32 = 24;
@@ -141,18 +143,35 @@ pub(super) fn verdict(screen: Screen, state: &Value) -> String {
     format!("\n{}\n", screen.heading(&verdict))
 }
 
-/// The lines to go on by hand.
-pub(super) fn by_hand(screen: Screen, env: &LocalEnv, env_file: &str, model: &str) -> String {
-    let url = format!("{}/api/v2/models", env.url);
+/// The lines to go on by hand, with the file of variables and the command.
+pub(super) fn by_hand(screen: Screen, service: &str, paths: [&Path; 2], model: &str) -> String {
+    let [env_file, command] = paths.map(|path| quoted(&path.display().to_string()));
+    let url = format!("{service}/api/v2/models");
     let auth = "-H \"Authorization: Bearer $FULCRUM_API_KEY\"";
     format!(
         "\n{}\nset -a; . {env_file}; set +a\n\
+         {command} models state {model}\n\
          curl -s {auth} {url}\n\
          curl -s {auth} {url}/{model}\n\
          curl -s {auth} {url}/{model}/state\n\
          curl -s {auth} -X POST -d '{{\"bias\": {{\"headline\": 0.1}}}}' -H 'content-type: application/json' {url}/{model}/train\n\
-         curl -s {auth} -X DELETE {url}/{model}\n\
-         fulcrum models state {model}\n",
+         curl -s {auth} -X DELETE {url}/{model}\n",
         screen.heading("By hand, in another terminal")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_to_go_on_are_a_shells() {
+        let plain = Screen { bars: false, colour: false };
+        let paths = ["/tmp/it's here/local.env", "/opt/fulcrum"].map(Path::new);
+        let lines = by_hand(plain, "http://127.0.0.1:3000", paths, "4754cae0-9a5d-4691-91af-6d15ccc1f82e");
+        let lines: Vec<&str> = lines.trim().lines().collect();
+        assert_eq!(lines[1], r"set -a; . '/tmp/it'\''s here/local.env'; set +a");
+        assert!(lines[2].starts_with("/opt/fulcrum models state "), "{lines:?}");
+        assert!(lines.last().unwrap().contains("-X DELETE"), "nothing can be asked of a deleted model");
+    }
 }

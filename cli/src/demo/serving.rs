@@ -77,7 +77,7 @@ pub(super) fn earnings(screen: Screen, served: &Served, found: &Evaluation) -> S
     row("every variant alike", found.true_uniform, estimate(found.uniform), "mean");
     row("the policy", found.true_policy, estimate(found.ips), "IPS");
     row("", found.true_policy, estimate(found.snips), "SNIPS");
-    row("its 10,000 visitors", served.rate, String::new(), "");
+    row(&format!("its {VISITORS} visitors"), served.rate, String::new(), "");
     row("the best in every context", found.true_best, String::new(), "");
     let title = format!(
         "The policy earns {:+.1} % against uniform; from {} events that it has not seen: {:+.1} %",

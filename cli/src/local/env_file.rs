@@ -10,6 +10,36 @@ use crate::error::CliError;
 /// The name of the file in the data folder.
 pub const FILE_NAME: &str = "local.env";
 
+/// Which of the stores were inside the process that wrote the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Own {
+    /// `DynamoDB`.
+    pub dynamodb: bool,
+    /// S3.
+    pub s3: bool,
+}
+
+impl Own {
+    /// Both.
+    pub const BOTH: Self = Self { dynamodb: true, s3: true };
+
+    /// A comment, since it is nothing that a client needs to know.
+    fn comment(self) -> String {
+        let names = [(self.dynamodb, " dynamodb"), (self.s3, " s3")];
+        let names = names.into_iter().filter_map(|(own, name)| own.then_some(name));
+        format!("{OWN}{}", names.collect::<String>())
+    }
+
+    /// From the lines of a file; one without such a line is of nobody's own stores.
+    fn read(text: &str) -> Self {
+        let names = text.lines().find_map(|line| line.strip_prefix(OWN)).unwrap_or_default();
+        let has = |name: &str| names.split_whitespace().any(|own| own == name);
+        Self { dynamodb: has("dynamodb"), s3: has("s3") }
+    }
+}
+
+const OWN: &str = "# Own stores:";
+
 /// How to reach the stores.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreAccess {
@@ -25,6 +55,8 @@ pub struct StoreAccess {
     pub secret_access_key: String,
     /// Session token, where the credentials have one. Only those of other people's stores do.
     pub session_token: Option<String>,
+    /// Which of them are inside the service's process.
+    pub own: Own,
 }
 
 /// The content of the file.
@@ -84,7 +116,7 @@ impl LocalEnv {
     /// # Errors
     /// [`CliError::File`].
     pub fn write(&self, path: &Path) -> Result<(), CliError> {
-        let mut text = String::new();
+        let mut text = format!("{}\n", self.store.own.comment());
         for (name, value) in self.variables() {
             let _ = writeln!(text, "{name}={}", quoted(value));
         }
@@ -124,13 +156,14 @@ impl LocalEnv {
                 access_key_id: value("AWS_ACCESS_KEY_ID")?,
                 secret_access_key: value("AWS_SECRET_ACCESS_KEY")?,
                 session_token: value("AWS_SESSION_TOKEN"),
+                own: Own::read(&text),
             },
         })
     }
 }
 
 /// A value as a shell takes it: as it is where it is plain, in single quotes otherwise.
-fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/+=@%,".contains(c);
     if !value.is_empty() && value.chars().all(plain) {
         return value.to_owned();
@@ -163,6 +196,7 @@ mod tests {
                 access_key_id: "local".into(),
                 secret_access_key: "a/b+c=".into(),
                 session_token: None,
+                own: Own::BOTH,
             },
         }
     }
@@ -179,6 +213,16 @@ mod tests {
             use std::os::unix::fs::PermissionsExt as _;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
+    }
+
+    #[test]
+    fn which_stores_were_own_is_kept() {
+        for (dynamodb, s3) in [(true, true), (true, false), (false, true), (false, false)] {
+            let own = Own { dynamodb, s3 };
+            assert_eq!(Own::read(&own.comment()), own);
+        }
+        let neither = Own { dynamodb: false, s3: false };
+        assert_eq!(Own::read("AWS_ENDPOINT_URL_S3=http://127.0.0.1:3002\n"), neither);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
+use embedded::FolderLock;
 use fulcrum_core::App;
 use fulcrum_core::app::Endpoints;
 use fulcrum_core::auth::{Issuer, Scope};
@@ -20,6 +21,7 @@ use fulcrum_core::store::StoreError;
 use tempfile::TempDir;
 use tokio::sync::mpsc::unbounded_channel;
 
+pub(crate) use env_file::quoted;
 pub use env_file::{FILE_NAME, LocalEnv};
 pub use events::{Events, is_announced};
 pub use keys::new_key;
@@ -68,6 +70,7 @@ pub struct Local {
     events: Option<Events>,
     stores: Stores,
     temporary: Option<TempDir>,
+    _lock: FolderLock,
 }
 
 impl Local {
@@ -84,6 +87,8 @@ impl Local {
         }
         let listener = listen(settings.address, settings.port).await?;
         let (folder, temporary) = data_folder(settings.data.as_deref())?;
+        // The stores lock what is theirs, but there may be none of this process.
+        let lock = FolderLock::take(&folder)?;
         let env_file = folder.join(FILE_NAME);
         let before = LocalEnv::read(&env_file);
         let (created, objects) = unbounded_channel();
@@ -100,7 +105,7 @@ impl Local {
         let app = App { lease: settings.lease, issuer: settings.issuer, ..app };
         let away = |variable: &'static str, url: Option<String>| {
             move |source: StoreError| match url {
-                Some(url) => CliError::StoreAway { variable, url, source },
+                Some(url) => CliError::StoreAway { variable: variable_of(variable), url, source },
                 None => CliError::Store(source),
             }
         };
@@ -125,7 +130,7 @@ impl Local {
         env.write(&env_file)?;
         let objects = stores.own_s3().then_some(objects);
         let events = settings.events.then(|| Events::start(app.clone(), objects));
-        Ok(Self { env, env_file, app, http, events, stores, temporary })
+        Ok(Self { env, env_file, app, http, events, stores, temporary, _lock: lock })
     }
 
     /// The app that the functions run on.
@@ -148,6 +153,12 @@ impl Local {
         }
         self.stores.shutdown().await;
     }
+}
+
+/// The variable that says where a store is: its own, or the one for both.
+fn variable_of(own: &'static str) -> &'static str {
+    let set = std::env::var_os(own).is_some_and(|value| !value.is_empty());
+    if set { own } else { "AWS_ENDPOINT_URL" }
 }
 
 fn data_folder(kept: Option<&std::path::Path>) -> Result<(PathBuf, Option<TempDir>), CliError> {

@@ -10,10 +10,11 @@ use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsP
 use embedded::{EmbeddedError, ObjectCreated, Server, Storage, start_dynamodb, start_s3};
 use fulcrum_core::app::{Endpoints, Patience, http_client, sdk_config};
 use fulcrum_core::auth::Secret;
+use fulcrum_core::causes;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::LocalEnv;
-use super::env_file::StoreAccess;
+use super::env_file::{Own, StoreAccess};
 use crate::error::CliError;
 
 const REGION: &str = "us-east-1";
@@ -51,12 +52,15 @@ impl Stores {
     /// [`CliError::Embedded`], [`CliError::Credentials`].
     pub async fn start(wanted: Wanted, before: Option<&LocalEnv>) -> Result<Self, CliError> {
         let Wanted { folder, address, port, endpoints, created } = wanted;
+        let own = Own { dynamodb: endpoints.dynamodb.is_none(), s3: endpoints.s3.is_none() };
         let (sdk, credentials) = access(&endpoints, before).await?;
+        let dynamodb_before = before.filter(|b| b.store.own.dynamodb).map(|b| &b.store.dynamodb);
+        let s3_before = before.filter(|b| b.store.own.s3).map(|b| &b.store.s3);
         let storage = folder.map_or(Storage::Ephemeral, Storage::Folder);
         let next = |offset: u16| if port == 0 { 0 } else { port.checked_add(offset).unwrap_or(0) };
         let mut dynamodb = None;
         if endpoints.dynamodb.is_none() {
-            let ports = [port_of(before.map(|b| &b.store.dynamodb)), next(1)];
+            let ports = [port_of(dynamodb_before), next(1)];
             dynamodb = Some(on_first_free(&ports, async |port| start_dynamodb(&storage, (address, port)).await).await?);
         }
         let mut s3 = None;
@@ -65,7 +69,7 @@ impl Stores {
                 access_key_id: credentials.access_key_id().to_owned(),
                 secret_access_key: credentials.secret_access_key().to_owned(),
             };
-            let ports = [port_of(before.map(|b| &b.store.s3)), next(2)];
+            let ports = [port_of(s3_before), next(2)];
             let start = async |port| start_s3(&storage, (address, port), &pair, created.clone()).await;
             s3 = Some(on_first_free(&ports, start).await?);
         }
@@ -78,6 +82,7 @@ impl Stores {
             access_key_id: credentials.access_key_id().to_owned(),
             secret_access_key: credentials.secret_access_key().to_owned(),
             session_token: credentials.session_token().map(str::to_owned),
+            own,
         };
         Ok(Self { dynamodb, s3, sdk, endpoints, access })
     }
@@ -115,11 +120,13 @@ impl Stores {
 }
 
 /// The configuration and the credentials. Own stores get a key pair of their own, random and kept in `local.env`, never
-/// one that may be worth something elsewhere; servers that run already get what the environment has.
+/// one that may be worth something elsewhere; servers that run already get what the environment has, and so does an own
+/// store beside one, since clients have one key pair for both.
 async fn access(endpoints: &Endpoints, before: Option<&LocalEnv>) -> Result<(SdkConfig, Credentials), CliError> {
     let foreign = endpoints.dynamodb.as_ref().or(endpoints.s3.as_ref());
     let Some(url) = foreign else {
-        let credentials = match before {
+        // The pair of a start on other stores is theirs.
+        let credentials = match before.filter(|before| before.store.own == Own::BOTH) {
             Some(before) => pair(&before.store.access_key_id, &before.store.secret_access_key),
             None => pair("local", Secret::generate()?.expose().trim_start_matches(fulcrum_core::auth::PREFIX)),
         };
@@ -128,7 +135,7 @@ async fn access(endpoints: &Endpoints, before: Option<&LocalEnv>) -> Result<(Sdk
     let config = sdk_config(Patience::FUNCTION).await;
     let fail = |cause: String| CliError::Credentials { url: url.clone(), cause };
     let provider = config.credentials_provider().ok_or_else(|| fail("there is no source of any".into()))?;
-    let credentials = provider.provide_credentials().await.map_err(|e| fail(e.to_string()))?;
+    let credentials = provider.provide_credentials().await.map_err(|e| fail(causes(&e)))?;
     let config = match config.region() {
         Some(_) => config,
         None => config.into_builder().region(Region::new(REGION)).build(),

@@ -29,7 +29,26 @@ pub fn mab() -> Value {
     body
 }
 
-/// The cells of all the data here: headline, device, exposures, rewards.
+/// The body that makes a cmab of fifty variants in many contexts, and cells for it: a run over them takes a while.
+pub fn large() -> (Value, String) {
+    let levels = |n: u32| (0..n).map(|level| level.to_string()).collect::<Vec<_>>();
+    let factor = |name: &str, n| json!({"name": name, "dtype": "str", "levels": levels(n)});
+    let mut body = cmab();
+    let config = &mut body["training_data_config"];
+    config["design_factors"] = json!([factor("headline", 10), factor("image", 5)]);
+    config["context_factors"] = json!([factor("country", 16), factor("hour", 16), factor("source", 16)]);
+    let cell = |i: u32| {
+        let cell = json!({
+            "variant": {"headline": i % 10, "image": i % 7 % 5},
+            "context": {"country": i % 16, "hour": i / 16 % 16, "source": i / 256},
+            "n": 20, "reward_sum": i % 17 % 3,
+        });
+        format!("{cell}\n")
+    };
+    (body, (0..4_000).map(cell).collect())
+}
+
+/// The cells of all the small data here: headline, device, exposures, rewards.
 pub const CELLS: [(&str, &str, i64, i64); 4] =
     [("A", "desktop", 120, 6), ("A", "mobile", 80, 4), ("B", "desktop", 110, 22), ("B", "mobile", 90, 18)];
 /// Exposures in all.

@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use serde_json::Value;
+
 /// What a process printed and how it ended.
 #[derive(Debug)]
 pub struct Ended {
@@ -20,6 +22,27 @@ impl From<Output> for Ended {
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
+}
+
+/// What a command answered that had nothing to remark.
+#[track_caller]
+pub fn json(ended: &Ended) -> Value {
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    serde_json::from_str(&ended.stdout).unwrap()
+}
+
+/// The answer of `models train`, which may have waited for the run that a complete snapshot begins by itself.
+#[track_caller]
+pub fn trained(ended: &Ended) -> Value {
+    let waited = ended.stderr.lines().all(|line| line.starts_with("Another training run holds model"));
+    assert!(ended.status == Some(0) && waited, "{ended:?}");
+    serde_json::from_str(&ended.stdout).unwrap()
+}
+
+/// Sends a signal by its name.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
 }
 
 /// The command, with nothing of the environment but what is given.
@@ -66,9 +89,15 @@ impl LocalProcess {
         while !greeting.contains("Ctrl-C") {
             assert!(lines.read_line(&mut greeting).unwrap() > 0, "it ended: {greeting}");
         }
-        let env_file = greeting.lines().find_map(|line| line.strip_prefix("Environment")).unwrap().trim();
-        let environment = variables(Path::new(env_file));
-        Self { child, environment, greeting }
+        let mut process = Self { child, environment: Vec::new(), greeting };
+        process.environment = variables(process.env_file());
+        process
+    }
+
+    /// The file that holds them.
+    pub fn env_file(&self) -> &Path {
+        let line = self.greeting.lines().find_map(|line| line.strip_prefix("Environment"));
+        Path::new(line.expect("it says where the file is").trim())
     }
 
     pub fn variable(&self, name: &str) -> &str {
@@ -76,9 +105,8 @@ impl LocalProcess {
     }
 
     /// Sends a signal by its name and waits for the end.
-    pub fn end(mut self, signal: &str) -> Ended {
-        let sent = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+    pub fn end(mut self, name: &str) -> Ended {
+        signal(&self.child, name);
         let status = self.child.wait().unwrap().code();
         let mut stderr = String::new();
         std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut stderr).unwrap();
@@ -95,5 +123,6 @@ impl Drop for LocalProcess {
 
 fn variables(file: &Path) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(file).unwrap();
-    text.lines().map(|line| line.split_once('=').unwrap()).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| line.split_once('=').unwrap()).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
 }

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod auth;
 pub mod calls;
+mod causes;
 pub mod clock;
 pub mod deadline;
 pub mod domain;
@@ -19,6 +20,7 @@ pub mod warm;
 pub mod xray;
 
 pub use app::App;
+pub use causes::causes;
 pub use error::ApiError;
 pub use http::{Call, run};
 pub use lambda_http::{Body, Request, Response};

@@ -16,11 +16,39 @@ pub enum Storage {
     Ephemeral,
 }
 
-/// An open data folder. The lock lasts as long as this value, and the operating system drops it when the process is killed.
+/// The lock on a folder. It lasts as long as this value, and the operating system drops it when the process is killed.
+#[derive(Debug)]
+#[must_use = "the folder is free again when this value is dropped"]
+pub struct FolderLock {
+    _file: File,
+}
+
+impl FolderLock {
+    /// Makes the folder if it is missing, and locks it by a file `lock` in it.
+    ///
+    /// # Errors
+    /// [`EmbeddedError::InUse`] where it is locked already, [`EmbeddedError::Folder`] where it cannot be made or written.
+    pub fn take(folder: &Path) -> Result<Self, EmbeddedError> {
+        let fail = |path: &Path| {
+            let path = path.to_owned();
+            move |source| EmbeddedError::Folder { path, source }
+        };
+        fs::create_dir_all(folder).map_err(fail(folder))?;
+        let path = folder.join("lock");
+        let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(fail(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(EmbeddedError::InUse { path: folder.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(fail(&path)(source)),
+        }
+    }
+}
+
+/// An open data folder, locked where it is kept.
 #[derive(Debug)]
 pub(crate) struct DataFolder {
     path: PathBuf,
-    _lock: Option<File>,
+    _lock: Option<FolderLock>,
     _temporary: Option<TempDir>,
 }
 
@@ -28,19 +56,8 @@ impl DataFolder {
     /// Opens the subfolder `name` of `folder` and locks it.
     pub(crate) fn lock(folder: &Path, name: &str) -> Result<Self, EmbeddedError> {
         let path = folder.join(name);
-        fs::create_dir_all(&path).map_err(|source| EmbeddedError::Folder { path: path.clone(), source })?;
-        let lock_path = path.join("lock");
-        let lock = File::options()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .open(&lock_path)
-            .map_err(|source| EmbeddedError::Folder { path: lock_path.clone(), source })?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: Some(lock), _temporary: None }),
-            Err(TryLockError::WouldBlock) => Err(EmbeddedError::InUse { path }),
-            Err(TryLockError::Error(source)) => Err(EmbeddedError::Folder { path: lock_path, source }),
-        }
+        let lock = FolderLock::take(&path)?;
+        Ok(Self { path, _lock: Some(lock), _temporary: None })
     }
 
     /// Makes a temporary folder that is removed with this value.

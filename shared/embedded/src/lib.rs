@@ -14,6 +14,6 @@ mod server;
 
 pub use dynamodb::start_dynamodb;
 pub use error::EmbeddedError;
-pub use folder::Storage;
+pub use folder::{FolderLock, Storage};
 pub use s3::{Credentials, ObjectCreated, start_s3};
 pub use server::{Place, Server};

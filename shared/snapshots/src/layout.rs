@@ -35,7 +35,8 @@ pub(crate) enum Shape<'a> {
     Cells(Vec<File<'a>>),
 }
 
-const FOLDERS: [&str; 4] = ["exposures", "rewards", "observations", "cells"];
+/// The folders of a snapshot that are read.
+pub const FOLDERS: [&str; 4] = ["exposures", "rewards", "observations", "cells"];
 
 /// The shape of a snapshot. Objects outside the four folders, hidden ones and folder markers are left out.
 ///
@@ -69,6 +70,20 @@ pub(crate) fn shape(objects: &[Object]) -> Result<Shape<'_>, SnapshotError> {
         (_, false) => Shape::Cells(cells),
         _ => Shape::Exposures { exposures, rewards },
     })
+}
+
+/// The keys of those objects of a snapshot that are read, as [`count`](crate::count()) takes them; none where there is nothing
+/// to train on.
+///
+/// # Errors
+/// More than one shape, more than one format in a folder, a name without a known ending.
+pub fn read_keys(objects: &[Object]) -> Result<Vec<&str>, SnapshotError> {
+    let files = match shape(objects)? {
+        Shape::Exposures { exposures, .. } if exposures.is_empty() => Vec::new(),
+        Shape::Exposures { exposures, rewards } => [exposures, rewards].concat(),
+        Shape::Observations(files) | Shape::Cells(files) => files,
+    };
+    Ok(files.into_iter().map(|file| file.key).collect())
 }
 
 fn one_format(files: &[File<'_>], folder: &'static str) -> Result<(), SnapshotError> {
@@ -123,6 +138,14 @@ mod tests {
         assert_eq!(keys(&exposures), ["exposures/dt=1/bucket=07/a.snappy.PARQUET", "exposures/dt=2/b.parquet"]);
         assert_eq!(keys(&rewards), ["rewards/q.csv", "rewards/r.csv.gz"]);
         assert_eq!(rewards[1].format, Format::Csv(Compression::Gzip));
+    }
+
+    #[test]
+    fn the_keys_that_are_read() {
+        let with_rewards = objects(&["rewards/a.csv", "_SUCCESS", "exposures/b.csv", "exposures/_c.csv", "notes.txt"]);
+        assert_eq!(read_keys(&with_rewards).unwrap(), ["exposures/b.csv", "rewards/a.csv"]);
+        assert_eq!(read_keys(&objects(&["cells/a.csv"])).unwrap(), ["cells/a.csv"]);
+        assert!(read_keys(&objects(&["rewards/a.csv"])).unwrap().is_empty());
     }
 
     #[test]

@@ -51,6 +51,7 @@ mod workers;
 
 pub use count::{Counted, count};
 pub use error::{Kind, Place, SnapshotError};
+pub use layout::{FOLDERS, read_keys};
 pub use level::json_level;
 pub use plan::{Attribution, Immature, Plan};
 pub use report::{Observations, SkipReason};

@@ -7,6 +7,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use bytes::Bytes;
 
 use super::Answer;
@@ -77,22 +78,33 @@ impl Bucket {
         &self.name
     }
 
-    /// Makes the bucket if it is missing.
+    /// Makes the bucket if it is missing, in the region of the client.
     ///
     /// # Errors
     /// [`StoreError`] if it is neither there nor can be made.
     #[must_use]
     pub fn create_if_missing(&self) -> Answer<'_, ()> {
         Box::pin(async move {
-            if self.client.head_bucket().bucket(&self.name).send().await.is_ok() {
-                return Ok(());
+            match self.client.head_bucket().bucket(&self.name).send().await {
+                Ok(_) => return Ok(()),
+                Err(e) if e.as_service_error().is_none() => return Err(sort("HeadBucket", &e)),
+                Err(_) => {}
             }
-            match self.client.create_bucket().bucket(&self.name).send().await {
+            let create = self.client.create_bucket().bucket(&self.name);
+            match create.set_create_bucket_configuration(self.place()).send().await {
                 Ok(_) => Ok(()),
                 Err(e) if e.as_service_error().is_some_and(|e| e.is_bucket_already_owned_by_you()) => Ok(()),
                 Err(e) => Err(sort("CreateBucket", &e)),
             }
         })
+    }
+
+    /// What S3 wants to be told of a region: nothing of its first one, the name of any other.
+    fn place(&self) -> Option<CreateBucketConfiguration> {
+        let region = self.client.config().region().map(|region| region.as_ref().to_owned());
+        let elsewhere = region.filter(|region| region != "us-east-1");
+        let place = |region: String| BucketLocationConstraint::from(region.as_str());
+        elsewhere.map(|region| CreateBucketConfiguration::builder().location_constraint(place(region)).build())
     }
 
     /// The names of the folders under a prefix, in ascending order.

@@ -9,6 +9,8 @@ mod optimizations;
 mod scripted;
 mod serving;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use bucket::{Bucket, REQUESTS, SnapshotListing, posterior_key, request_key, snapshots_prefix};
 pub use error::StoreError;

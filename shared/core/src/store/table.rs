@@ -13,6 +13,7 @@
 //! `by_update`: a Query of it backwards is the list, newest first.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
@@ -21,7 +22,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, LocalSecondaryIndex, Projection,
-    ProjectionType, ScalarAttributeType, TransactWriteItem,
+    ProjectionType, ScalarAttributeType, TableStatus, TransactWriteItem,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use serde::Serialize;
@@ -35,6 +36,11 @@ pub type Item = HashMap<String, AttributeValue>;
 
 /// The index by time of the last change.
 pub const INDEX_BY_UPDATE: &str = "by_update";
+
+/// Between two looks at a table that is being made.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How many looks there are: a minute's.
+const LOOKS: u32 = 300;
 
 /// The one table.
 #[derive(Clone, Debug)]
@@ -190,7 +196,7 @@ impl Table {
         self.all(query).await
     }
 
-    /// Makes the table if it is missing, as the template makes it.
+    /// Makes the table if it is missing, as the template makes it, and waits until it can be used.
     ///
     /// # Errors
     /// [`StoreError`] if it is neither there nor can be made.
@@ -200,12 +206,33 @@ impl Table {
     }
 
     async fn create(&self) -> Result<(), StoreError> {
-        let described = self.client.describe_table().table_name(&self.name).send().await;
-        match described {
-            Ok(_) => return Ok(()),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {}
-            Err(e) => return Err(sort("DescribeTable", &e)),
+        let mut status = self.status().await?;
+        if status.is_none() {
+            self.make().await?;
+            status = self.status().await?;
         }
+        for _ in 0..LOOKS {
+            match status {
+                // A table that was just made may not be seen yet.
+                None | Some(TableStatus::Creating) => tokio::time::sleep(PAUSE).await,
+                Some(_) => return Ok(()),
+            }
+            status = self.status().await?;
+        }
+        let cause = format!("the table {} is still being made", self.name);
+        Err(StoreError::Unavailable { operation: "DescribeTable", cause })
+    }
+
+    /// The table's status, if it is there.
+    async fn status(&self) -> Result<Option<TableStatus>, StoreError> {
+        match self.client.describe_table().table_name(&self.name).send().await {
+            Ok(described) => Ok(described.table.and_then(|table| table.table_status)),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(None),
+            Err(e) => Err(sort("DescribeTable", &e)),
+        }
+    }
+
+    async fn make(&self) -> Result<(), StoreError> {
         let missing = |e: aws_sdk_dynamodb::error::BuildError| fault("CreateTable", &e);
         let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
         let keys = [key("pk", KeyType::Hash).map_err(missing)?, key("sk", KeyType::Range).map_err(missing)?];

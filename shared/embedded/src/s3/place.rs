@@ -141,6 +141,11 @@ impl Place {
                 "This store cannot hold the key beside keys that begin with it and a slash."
             ));
         }
+        self.check_above()
+    }
+
+    /// Refuses a key that lies below another key.
+    pub(crate) fn check_above(&self) -> S3Result<()> {
         let mut folder = self.folder.as_path();
         while folder != self.root {
             if folder.is_file() {

@@ -129,6 +129,7 @@ async fn put_folder(
     if place.object().is_file() {
         return Err(s3_error!(NotImplemented, "This store cannot hold a key below another key."));
     }
+    place.check_above()?;
     fs::create_dir_all(place.object()).map_err(S3Error::internal_error)?;
     let output = PutObjectOutput { e_tag: Some(ETag::Strong(EMPTY_ETAG.to_owned())), ..PutObjectOutput::default() };
     Ok(S3Response::new(output))

@@ -113,6 +113,18 @@ async fn a_key_below_or_above_another_is_refused() {
 }
 
 #[tokio::test]
+async fn nothing_lies_below_a_key() {
+    let s3 = S3::new().await;
+    s3.put("d", "x").await.unwrap();
+    for key in ["d/", "d/x", "d/x/", "d/x/y", "d/x/y/"] {
+        let body = if key.ends_with('/') { "" } else { "x" };
+        assert_eq!(s3.put(key, body).await, Err("501 NotImplemented".to_owned()), "{key}");
+    }
+    assert_eq!(s3.get("d").await.unwrap(), b"x");
+    assert_eq!(s3.keys("").await, ["d"]);
+}
+
+#[tokio::test]
 async fn names_of_the_store_itself_are_refused_and_hidden() {
     let s3 = S3::new().await;
     for key in [".bucket-x", "a/.tmp.0.internal.part", ".upload-1.json", ".upload_id-1.part-1"] {

@@ -1,0 +1,92 @@
+//! The demonstration as a process: how it ends, and what it takes.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use crate::process::{Ended, command, signal};
+
+/// A running demonstration, killed when dropped.
+struct Demo {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+    said: String,
+}
+
+impl Demo {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self { child, lines, said: String::new() }
+    }
+
+    /// Reads until a text has been said.
+    fn until(&mut self, text: &str) {
+        while !self.said.contains(text) {
+            assert!(self.lines.read_line(&mut self.said).unwrap() > 0, "it ended: {}", self.said);
+        }
+    }
+
+    /// Sends a signal by its name and waits for the end.
+    fn end(mut self, name: &str) -> Ended {
+        signal(&self.child, name);
+        let status = self.child.wait().unwrap().code();
+        let mut stderr = String::new();
+        std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut stderr).unwrap();
+        Ended { status, stdout: std::mem::take(&mut self.said), stderr }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_demonstration_that_is_stopped_early_is_no_success() {
+    for (name, more) in [("TERM", &["--exit"][..]), ("INT", &["--exit"]), ("TERM", &[])] {
+        let arguments = [&["demo", "--port", "0", "--exposures", "200000"], more].concat();
+        let mut demo = Demo::start(&mut command(&arguments, &[]));
+        demo.until("A landing page");
+        let ended = demo.end(name);
+        assert_eq!(ended.status, Some(1), "{name}: {ended:?}");
+        assert!(ended.stderr.contains("stopped before the demonstration was through"), "{name}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_demonstration_goes_on_until_it_is_stopped() {
+    let mut demo = Demo::start(&mut command(&["demo", "--port", "0", "--exposures", "20000"], &[]));
+    demo.until("goes on until Ctrl-C");
+    let ended = demo.end("TERM");
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    // The lines to go on by hand name this binary, wherever it is.
+    assert!(ended.stdout.contains(&format!("{} models state", env!("CARGO_BIN_EXE_fulcrum"))), "{}", ended.stdout);
+}
+
+/// The greatest resident memory of a process so far, in bytes.
+#[cfg(target_os = "linux")]
+fn peak_bytes(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "a figure of the release build, whose binary FULCRUM_BINARY names"]
+fn a_hundred_thousand_exposures_take_less_than_a_second_and_200_megabytes() {
+    let binary = std::env::var("FULCRUM_BINARY").expect("FULCRUM_BINARY names the binary of a release build");
+    let mut demo = Demo::start(Command::new(binary).args(["demo", "--port", "0"]).env_clear());
+    demo.until("goes on until Ctrl-C");
+    let peak = peak_bytes(demo.child.id());
+    let ended = demo.end("TERM");
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    let trained = ended.stdout.lines().find_map(|line| line.strip_prefix("Trained in ")).unwrap();
+    assert!(trained.contains(" ms: 100000 exposures,"), "{trained}");
+    let took_ms: u64 = trained.split_once(' ').unwrap().0.parse().unwrap();
+    println!("trained in {took_ms} ms, at most {peak} bytes of memory");
+    assert!(took_ms < 1000, "the training run took {took_ms} ms");
+    assert!(peak < 200_000_000, "the process took {peak} bytes of memory");
+}
