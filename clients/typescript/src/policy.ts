@@ -16,9 +16,9 @@ export type Decision = Model & { variant: Variant; variant_index: number; holdou
 export function compile(policy: Policy): (user: string, context: Context) => Decision | undefined {
   const { optimization_id, model_id, posterior_version, holdout_percentage: percentage, total } = policy;
   if (policy.format !== "fulcrum.policy.v1") return () => undefined;
-  const rows = new Map(policy.rows.map((row) => [row.context, row]));
   const variants = policy.design.reduce<Variant[]>((all, { name, levels }) =>
     all.flatMap((variant) => levels.map((level) => ({ ...variant, [name]: level }))), [{}]);
+  const rows = new Map(policy.rows.map((row) => [row.context, row]));
   const text = (value: unknown) => (/string|boolean|number/.test(typeof value) ? String(value) : undefined);
   return (user, context) => {
     const bytes = /\p{Surrogate}/u.test(user) ? 0 : new TextEncoder().encode(user).length;
