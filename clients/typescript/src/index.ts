@@ -20,9 +20,8 @@ export class Client {
     const decision = this.state.decide?.(user, context);
     if (decision) return { ...decision, source: "policy" };
     if (this.state.error) throw this.state.error;
-    const body = JSON.stringify({ anonymous_id: user, context });
-    const post = { method: "POST", headers: { "content-type": "application/json" }, body };
-    return { ...JSON.parse((await this.request("serve", post, now, 200)).text), source: "network" };
+    const body = new Blob([JSON.stringify({ anonymous_id: user, context })], { type: "application/json" });
+    return { ...JSON.parse((await this.request("serve", { method: "POST", body }, now, 200)).text), source: "network" };
   }
 
   /** 404 and 409 end a policy. Whatever else goes wrong leaves it in use, and is asked again after 5 s. */

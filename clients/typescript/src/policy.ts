@@ -9,18 +9,17 @@ type Model = { optimization_id: string; model_id: string; posterior_version: num
 export type Policy = Model & Rows & { format: string; holdout_percentage: number; design: Factor[]; context: Factor[] };
 export type Decision = Model & { variant: Variant; variant_index: number; holdout: boolean; propensity: number };
 
-/**
- * What the service would answer to a user; undefined where the policy cannot tell, having no row or another format.
- * Throws where the service would refuse the id.
- */
+/** What the service would answer to a user; undefined where the policy has no row for the context. */
 export function compile(policy: Policy): (user: string, context: Context) => Decision | undefined {
   const { optimization_id, model_id, posterior_version, holdout_percentage: percentage, total } = policy;
+  // A document of another meaning says nothing; the service has to be asked.
   if (policy.format !== "fulcrum.policy.v1") return () => undefined;
   const variants = policy.design.reduce<Variant[]>((all, { name, levels }) =>
     all.flatMap((variant) => levels.map((level) => ({ ...variant, [name]: level }))), [{}]);
   const rows = new Map(policy.rows.map((row) => [row.context, row]));
   const text = (value: unknown) => (/string|boolean|number/.test(typeof value) ? String(value) : undefined);
   return (user, context) => {
+    // The service refuses these.
     const bytes = /\p{Surrogate}/u.test(user) ? 0 : new TextEncoder().encode(user).length;
     if (bytes < 1 || bytes > 1_024) throw new RangeError("the id of a user is a text of 1 to 1,024 bytes");
     const number = policy.context.reduce((n, { name, levels }) => {

@@ -129,10 +129,10 @@ test("where the policy has another format the service decides", async (t) => {
 test("a context without a row goes to the service", async (t) => {
   const bodies: unknown[] = [];
   const decision = { ...known.decision, variant_index: 1, variant: { size: "L" } };
-  const serve: Reply = (answer, request) => (bodies.push(JSON.parse(request.body)), json(200, decision)(answer, request));
+  const serve: Reply = (answer, request) => (bodies.push(request.headers["content-type"], JSON.parse(request.body)), json(200, decision)(answer, request));
   const { client, requests } = await stage(t, [policy(observed.policy, '"1"'), serve]);
   assert.deepEqual(await client.serve(stranger.id, stranger.context, fallback), { ...decision, source: "network" });
-  assert.deepEqual(bodies, [{ anonymous_id: stranger.id, context: stranger.context }]);
+  assert.deepEqual(bodies, ["application/json", { anonymous_id: stranger.id, context: stranger.context }]);
   assert.deepEqual(requests, ["GET policy", "POST serve"]);
 });
 
