@@ -74,6 +74,18 @@ pub enum Error {
         /// What it said.
         cause: String,
     },
+    /// Serving costs more than it may.
+    #[error(
+        "p99 of serving at {connections} connections is {ratio:.2} × that of the floor; at most {bound} is accepted"
+    )]
+    Slow {
+        /// Connections that were open at once.
+        connections: usize,
+        /// p99 of serving in units of the floor's.
+        ratio: f64,
+        /// What is accepted.
+        bound: f64,
+    },
     /// A row of a policy is not there.
     #[error("the policy has no row for context {context}")]
     NoRow {
