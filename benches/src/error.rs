@@ -82,6 +82,18 @@ pub enum Error {
         /// The most that is allowed, milliseconds.
         most: f64,
     },
+    /// Serving costs more than it may.
+    #[error(
+        "p99 of serving at {connections} connections is {ratio:.2} × that of the floor; at most {bound} is accepted"
+    )]
+    Dear {
+        /// Connections that were open at once.
+        connections: usize,
+        /// p99 of serving in units of the floor's.
+        ratio: f64,
+        /// What is accepted.
+        bound: f64,
+    },
     /// A row of a policy is not there.
     #[error("the policy has no row for context {context}")]
     NoRow {

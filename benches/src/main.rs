@@ -88,7 +88,7 @@ enum Bench {
     },
     /// What a decision costs, against the hash of the ids alone.
     Decide,
-    /// What serving costs end to end over loopback, against a handler that returns a constant.
+    /// What serving costs end to end over loopback, against a handler that returns a constant. Fails where it costs too much.
     Serve {
         /// Requests for each path and number of connections.
         #[arg(long, default_value_t = 40_000)]

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::pin::Pin;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -67,19 +68,38 @@ pub async fn invoke_event(app: &App, function: &str, event: &str) -> Result<Resp
     Ok(Box::pin(invoke(app, function, request)).await)
 }
 
-/// Answers one request as the deployed service does behind its gateway. Never panics by what the request holds.
-pub async fn dispatch(app: &App, request: http::Request<Bytes>) -> Response<Body> {
-    dispatch_from(app, IpAddr::from([127, 0, 0, 1]), request).await
+/// A handler that answers in the place of every function, for a measurement.
+pub type StandIn =
+    for<'a> fn(&'a App, Request) -> Pin<Box<dyn Future<Output = Result<Response<Body>, ApiError>> + Send + 'a>>;
+
+async fn invoke_stand_in(app: &App, handler: StandIn, event: &str) -> Result<Response<Body>, lambda_http::Error> {
+    let request = lambda_http::request::from_str(event)?;
+    Ok(answer(app, &handler, request).await)
 }
 
-/// As [`dispatch`], for a client at an address.
-pub async fn dispatch_from(app: &App, client: IpAddr, request: http::Request<Bytes>) -> Response<Body> {
+/// Answers one request as the deployed service does behind its gateway. Never panics by what the request holds.
+pub async fn dispatch(app: &App, request: http::Request<Bytes>) -> Response<Body> {
+    dispatch_from(app, IpAddr::from([127, 0, 0, 1]), None, request).await
+}
+
+/// As [`dispatch`], for a client at an address, and by the stand-in where there is one.
+pub async fn dispatch_from(
+    app: &App,
+    client: IpAddr,
+    stand_in: Option<StandIn>,
+    request: http::Request<Bytes>,
+) -> Response<Body> {
     let id = Uuid::new_v4().simple().to_string();
     let (function, event) = match event(&id, client, app.clock.now(), &request) {
         Ok(made) => made,
         Err(error) => return refuse(&error, &format!("req_{id}"), &request),
     };
-    match invoke_event(app, function, &event.to_string()).await {
+    let event = event.to_string();
+    let answered = match stand_in {
+        None => invoke_event(app, function, &event).await,
+        Some(handler) => invoke_stand_in(app, handler, &event).await,
+    };
+    match answered {
         Ok(response) => response,
         Err(error) => {
             let error = ApiError::internal(format!("the event is not one: {error}"));

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
-use super::gateway::{BODY_LIMIT, dispatch_from};
+use super::gateway::{BODY_LIMIT, StandIn, dispatch_from};
 use crate::error::CliError;
 
 /// How long [`HttpServer::shutdown`] lets requests under way finish.
@@ -51,10 +51,18 @@ impl HttpServer {
     /// # Errors
     /// [`CliError::Listen`] where the listener has no address.
     pub fn start(listener: TcpListener, app: App) -> Result<Self, CliError> {
+        Self::start_with(listener, app, None)
+    }
+
+    /// As [`HttpServer::start`]; a stand-in answers every request in the place of the functions.
+    ///
+    /// # Errors
+    /// As [`HttpServer::start`].
+    pub fn start_with(listener: TcpListener, app: App, stand_in: Option<StandIn>) -> Result<Self, CliError> {
         let unnamed = |source| CliError::Listen { place: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), source };
         let address = listener.local_addr().map_err(unnamed)?;
         let (stop, stopped) = oneshot::channel();
-        Ok(Self { address, stop: Some(stop), task: tokio::spawn(accept(listener, app, stopped)) })
+        Ok(Self { address, stop: Some(stop), task: tokio::spawn(accept(listener, (app, stand_in), stopped)) })
     }
 
     /// Where the service is, as `http://ADDRESS:PORT`.
@@ -73,7 +81,10 @@ impl HttpServer {
     }
 }
 
-async fn accept(listener: TcpListener, app: App, mut stopped: oneshot::Receiver<()>) {
+/// The app, and what answers for its functions if anything does.
+type Behind = (App, Option<StandIn>);
+
+async fn accept(listener: TcpListener, behind: Behind, mut stopped: oneshot::Receiver<()>) {
     let graceful = GracefulShutdown::new();
     let (running, mut all_ended) = mpsc::channel::<()>(1);
     let mut connections = JoinSet::new();
@@ -90,7 +101,7 @@ async fn accept(listener: TcpListener, app: App, mut stopped: oneshot::Receiver<
             Some(_) = connections.join_next() => continue,
             _ = &mut stopped => break,
         };
-        let connection = graceful.watch(connection(stream, client.ip(), app.clone(), running.clone()));
+        let connection = graceful.watch(connection(stream, client.ip(), behind.clone(), running.clone()));
         connections.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
@@ -106,20 +117,20 @@ async fn accept(listener: TcpListener, app: App, mut stopped: oneshot::Receiver<
 fn connection(
     stream: TcpStream,
     client: IpAddr,
-    app: App,
+    behind: Behind,
     running: mpsc::Sender<()>,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let (app, running) = (app.clone(), running.clone());
-        async move { Ok::<_, Infallible>(into_hyper(serve(app, client, request, running).await)) }
+        let (behind, running) = (behind.clone(), running.clone());
+        async move { Ok::<_, Infallible>(into_hyper(serve(behind, client, request, running).await)) }
     });
     http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service)
 }
 
 /// Reads the whole request and has it answered in a task of its own, so that a client that hangs up does not end what it began.
 async fn serve(
-    app: App,
+    (app, stand_in): Behind,
     client: IpAddr,
     request: http::Request<Incoming>,
     running: mpsc::Sender<()>,
@@ -132,7 +143,7 @@ async fn serve(
     };
     let request = http::Request::from_parts(parts, body);
     let task = tokio::spawn(async move {
-        let response = dispatch_from(&app, client, request).await;
+        let response = dispatch_from(&app, client, stand_in, request).await;
         drop(running);
         response
     });

@@ -1,63 +1,51 @@
 // Serves by the policy at hand, else by the network, else the caller's fallback. It never throws.
-import { type Context, type Decision, type Policy, type Variant, compile } from "./policy.js";
-export { type Context, type Decision, type Policy, type Variant, compile };
+import { type Context, type Decision, type Variant, compile } from "./policy.js";
+export * from "./policy.js";
 
-export type Served =
-  | (Decision & { source: "policy" | "network" })
-  | { variant: Variant; source: "fallback"; error: unknown };
+export type Decided = Decision & { source: "policy" | "network" };
+export type Served = Decided | { variant: Variant; source: "fallback"; error: unknown };
 
 export class Client {
-  private decide: ReturnType<typeof compile> | undefined;
-  private etag = "";
-  private freshUntil = 0;
-  private error: unknown;
+  private state: { decide?: ReturnType<typeof compile>; etag?: string; error?: unknown; until: number } = { until: 0 };
   private pending: Promise<void> | undefined;
-
   constructor(readonly url: string, readonly optimization: string, readonly timeoutMs = 2_000) {}
 
-  /** Asks for the policy at most once per cache time (30 s), and for nothing else where it has the context. */
-  async serve(user: string, context: Context, fallback: Variant): Promise<Served> {
+  /** Decides at once by a policy at hand, up to 30 s past its time. Otherwise it waits, at most the time-out in all. */
+  readonly serve = (user: string, context: Context, fallback: Variant): Promise<Served> =>
+    this.decided(user, context).catch((error: unknown) => ({ variant: fallback, source: "fallback", error }));
+
+  private async decided(user: string, context: Context, now = Date.now()): Promise<Decided> {
+    if (now >= this.state.until) this.pending ??= this.refresh(now).finally(() => (this.pending = undefined));
+    if (!this.state.decide || now >= this.state.until + 30_000) await this.pending;
+    const decision = this.state.decide?.(user, context);
+    if (decision) return { ...decision, source: "policy" };
+    if (this.state.error) throw this.state.error;
+    const body = new Blob([JSON.stringify({ anonymous_id: user, context })], { type: "application/json" });
+    return { ...JSON.parse((await this.request("serve", { method: "POST", body }, now, 200)).text), source: "network" };
+  }
+
+  /** 404 and 409 end a policy. Whatever else goes wrong leaves it in use, and is asked again after 5 s. */
+  private async refresh(now: number): Promise<void> {
     try {
-      if (Date.now() >= this.freshUntil) await (this.pending ??= this.refresh().finally(() => (this.pending = undefined)));
-      const decision = this.decide?.(user, context);
-      if (decision) return { ...decision, source: "policy" };
-      if (this.error) throw this.error;
-      const body = JSON.stringify({ anonymous_id: user, context });
-      const answer = await this.request("serve", { method: "POST", headers: { "content-type": "application/json" }, body });
-      if (answer.status !== 200) throw new Error(`${answer.status} ${answer.text}`);
-      return { ...JSON.parse(answer.text), source: "network" };
+      const known = { headers: this.state.etag ? { "if-none-match": this.state.etag } : {} };
+      const { status, headers, text } = await this.request("policy", known, now, 200, 304, 404, 409);
+      const time = Number(/max-age=(\d+)/.exec(headers.get("cache-control") ?? "")?.[1] ?? 30);
+      const until = Date.now() + Math.max(1, time - (Number(headers.get("age")) || 0)) * 1_000;
+      if (status === 200) this.state = { decide: compile(JSON.parse(text)), etag: headers.get("etag") ?? "", until };
+      else this.state = status === 304 ? { ...this.state, error: undefined, until } : { until };
     } catch (error) {
-      return { variant: fallback, source: "fallback", error };
+      this.state = { ...this.state, error, until: Date.now() + 5_000 };
     }
   }
 
-  /** Keeps the old policy where the service is away, and asks again after 5 s; forgets it where the service says so. */
-  private async refresh(): Promise<void> {
-    let seconds = 5;
-    try {
-      const { status, headers, text } = await this.request("policy", { headers: this.etag ? { "if-none-match": this.etag } : {} });
-      if (status === 200) [this.decide, this.etag] = [compile(JSON.parse(text)), headers.get("etag") ?? ""];
-      else if (status !== 304) [this.decide, this.etag] = [undefined, ""];
-      seconds = Number(/max-age=(\d+)/.exec(headers.get("cache-control") ?? "")?.[1] ?? 30);
-      this.error = undefined;
-    } catch (error) {
-      this.error = error;
-    }
-    this.freshUntil = Date.now() + seconds * 1_000;
-  }
-
-  /** One retry after no answer in time, a broken connection, 429 and 5xx. */
-  private async request(path: string, init: RequestInit, last = false): Promise<{ status: number; headers: Headers; text: string }> {
-    try {
-      const url = `${this.url}/api/v2/optimizations/${this.optimization}/${path}`;
-      const answer = await fetch(url, { ...init, signal: AbortSignal.timeout(this.timeoutMs) });
-      const { status, headers } = answer;
-      const text = await answer.text();
-      if (status === 429 || status >= 500) throw new Error(`${status} ${text}`);
-      return { status, headers, text };
-    } catch (error) {
-      if (last) throw error;
-      return this.request(path, init, true);
-    }
+  /** Asks once more after a broken connection, 429 and 5xx, where there is time. */
+  private async request(path: string, init: RequestInit, started: number, ...expected: number[]) {
+    const signal = AbortSignal.timeout(Math.max(0, started + this.timeoutMs - Date.now()));
+    const ask = () => fetch(`${this.url}/api/v2/optimizations/${this.optimization}/${path}`, { ...init, signal })
+      .then(async (answer) => ({ status: answer.status, headers: answer.headers, text: await answer.text() }));
+    const first = await ask().catch(() => undefined);
+    const answer = first && first.status !== 429 && first.status < 500 ? first : await ask();
+    if (!expected.includes(answer.status)) throw new Error(`${answer.status} ${answer.text}`);
+    return answer;
   }
 }

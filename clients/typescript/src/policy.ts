@@ -4,14 +4,10 @@ import { choose, holdOut } from "./rendezvous.js";
 export type Variant = Record<string, string | boolean>;
 export type Context = Record<string, unknown>;
 type Factor = { name: string; levels: (string | boolean)[] };
-export type Policy = {
-  optimization_id: string; model_id: string; posterior_version: number; holdout_percentage: number;
-  design: Factor[]; context: Factor[]; total: number; rows: { context?: string; variants: number[]; counts: number[] }[];
-};
-export type Decision = {
-  optimization_id: string; model_id: string; posterior_version: number;
-  variant: Variant; variant_index: number; holdout: boolean; propensity: number;
-};
+type Rows = { total: number; rows: { context?: string; variants: number[]; counts: number[] }[] };
+type Model = { optimization_id: string; model_id: string; posterior_version: number };
+export type Policy = Model & Rows & { format: string; holdout_percentage: number; design: Factor[]; context: Factor[] };
+export type Decision = Model & { variant: Variant; variant_index: number; holdout: boolean; propensity: number };
 
 /** Whether a value is a level: texts are compared, those of a bool factor in any case. NaN and infinities are none, as in JSON. */
 function isLevel(level: string | boolean, value: unknown): boolean {
@@ -22,8 +18,15 @@ function isLevel(level: string | boolean, value: unknown): boolean {
 /** What the service would answer to a user; undefined where the policy has no row for the context. */
 export function compile(policy: Policy): (user: string, context: Context) => Decision | undefined {
   const { optimization_id, model_id, posterior_version, holdout_percentage: percentage, total } = policy;
+  // A document of another meaning says nothing; the service has to be asked.
+  if (policy.format !== "fulcrum.policy.v1") return () => undefined;
+  const variants = policy.design.reduce<Variant[]>((all, { name, levels }) =>
+    all.flatMap((variant) => levels.map((level) => ({ ...variant, [name]: level }))), [{}]);
   const rows = new Map(policy.rows.map((row) => [row.context, row]));
   return (user, context) => {
+    // The service refuses these.
+    const bytes = /\p{Surrogate}/u.test(user) ? 0 : new TextEncoder().encode(user).length;
+    if (bytes < 1 || bytes > 1_024) throw new RangeError("the id of a user is a text of 1 to 1,024 bytes");
     const number = policy.context.reduce((n, { name, levels }) => {
       const level = levels.findIndex((level) => isLevel(level, context[name]));
       return n * BigInt(levels.length + 1) + BigInt(level < 0 ? levels.length : level);
@@ -34,12 +37,7 @@ export function compile(policy: Policy): (user: string, context: Context) => Dec
     const variant_index = holdout ? 0 : choose(optimization_id, user, row.variants, row.counts);
     const share = (row.counts[row.variants.indexOf(variant_index)] ?? 0) / total;
     const propensity = (1 - percentage / 100) * share + (variant_index === 0 ? percentage / 100 : 0);
-    const pairs: [string, string | boolean][] = [];
-    for (let d = policy.design.length - 1, rest = variant_index; d >= 0; d--) {
-      const { name, levels } = policy.design[d]!;
-      pairs.unshift([name, levels[rest % levels.length]!]);
-      rest = Math.floor(rest / levels.length);
-    }
-    return { optimization_id, model_id, posterior_version, variant: Object.fromEntries(pairs), variant_index, holdout, propensity };
+    const variant = { ...variants[variant_index] };
+    return { optimization_id, model_id, posterior_version, variant, variant_index, holdout, propensity };
   };
 }

@@ -1,26 +1,65 @@
-// 10,000 users' answers against those of the service (shared/core/tests/serving/answers.rs writes the file).
+// 10,000 random users' answers against those of the service (shared/core/tests/serving/answers.rs writes the file).
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { type Context, type Decision, type Policy, compile } from "../src/index.js";
+import { type Context, compile } from "../src/index.js";
+import { uniform } from "../src/rendezvous.js";
+import { cases, pieces } from "./answers.js";
 
-type Case = { policy: Policy; contexts: Context[]; first: Decision; answers: string; propensity_sum: number };
-const cases: Case[] = JSON.parse(readFileSync(new URL("../../test/data/answers.json", import.meta.url), "utf8"));
+/** The random numbers of the file's writer, below n. */
+function draws(seed: number) {
+  let drawn = 0;
+  return (n: number) => Math.ceil(uniform(BigInt(seed), drawn++) * n) - 1;
+}
 
-test("10,000 users get the service's answers under each policy", () => {
-  assert.equal(cases.length, 3);
-  for (const { policy, contexts, first, answers, propensity_sum } of cases) {
-    const decide = compile(policy);
-    assert.deepEqual(decide("user-0", contexts[0]!), first);
-    let [found, sum] = ["", 0];
+function drawUser(below: (n: number) => number, values: [string, unknown[]][]): { id: string; context: Context } {
+  const piece = () => pieces[below(pieces.length)]!;
+  const long = (text: string) => text.repeat(Math.floor(1_024 / Buffer.byteLength(text)));
+  const id = below(250) === 0 ? long(piece()) : Array.from({ length: below(16) + 1 }, piece).join("");
+  const drawn = values.map(([name, all]) => [name, all[below(all.length + 1)]] as const);
+  return { id, context: Object.fromEntries(drawn.filter(([, value]) => value !== undefined)) };
+}
+
+function bits(number: number): string {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, number);
+  return view.getBigUint64(0).toString(16).padStart(16, "0");
+}
+
+test("10,000 random users get the service's answers under each policy", () => {
+  const decided = cases.map(({ seed, policy, values, users, digests }) => {
+    const [below, decide, digest] = [draws(seed), compile(policy), createHash("sha256")];
+    const found: string[] = [];
+    let decisions = 0;
     for (let user = 0; user < 10_000; user++) {
-      const decision = decide(`user-${user}`, contexts[user % contexts.length]!);
-      sum += decision?.propensity ?? 0;
-      found += !decision ? "." : decision.holdout ? "*" : decision.variant_index.toString(36);
+      const { id, context } = drawUser(below, values);
+      const decision = decide(id, context);
+      if (user < users.length) assert.deepEqual({ id, context, decision: decision ?? null }, users[user]);
+      const { variant_index, holdout, propensity = 0 } = decision ?? {};
+      digest.update(decision ? `${id}\t${variant_index}\t${holdout}\t${bits(propensity)}\n` : `${id}\tnone\n`);
+      if (user % 1_000 === 999) found.push(digest.copy().digest("hex").slice(0, 16));
+      decisions += decision ? 1 : 0;
     }
-    assert.equal(found, answers);
-    assert.equal(sum, propensity_sum);
+    assert.deepEqual(found, digests);
+    assert.equal(users.length, 50);
+    return decisions;
+  });
+  // The third policy has rows for some contexts only.
+  assert.deepEqual(decided.slice(0, 2), [10_000, 10_000]);
+  assert.ok(decided.length === 3 && decided[2]! > 2_000 && decided[2]! < 8_000, `${decided}`);
+});
+
+test("an id that the service refuses gets no decision", () => {
+  const decide = compile(cases[0]!.policy);
+  for (const id of ["", "x".repeat(1_025), "é".repeat(513), "\ud800", "a\udc00", "\udc00\ud800"]) {
+    assert.throws(() => decide(id, {}), RangeError);
   }
+  for (const id of ["x".repeat(1_024), "é".repeat(512), "\ud83d\udca1".repeat(256), "\n"]) assert.ok(decide(id, {}));
+});
+
+test("a policy of another format decides nothing", () => {
+  const decide = compile({ ...cases[0]!.policy, format: "fulcrum.policy.v2" });
+  assert.equal(decide("user-0", {}), undefined);
 });
 
 test("names of JavaScript itself are no context", () => {

@@ -11,8 +11,8 @@ use lambda_http::{Body, Request, Response};
 /// [`ApiError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     query(&request, &[])?;
-    let document = app.policy(path_id(&request)?).await?;
-    let etag = document.etag();
+    let policy = app.policy(path_id(&request)?).await?;
+    let etag = policy.etag();
     let known = request.headers().get_all(header::IF_NONE_MATCH).iter();
     let unchanged = known.filter_map(|value| value.to_str().ok()).flat_map(|list| list.split(',')).any(|tag| {
         let tag = tag.trim();
@@ -23,7 +23,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        respond_open(request_id(&request), &document)?
+        respond_open(request_id(&request), &policy.document())?
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, HeaderValue::from_str(&etag).map_err(ApiError::internal)?);

@@ -44,9 +44,21 @@ impl Layout {
     /// # Errors
     /// [`DecisionError::Shape`], [`DecisionError::NoDraws`] and [`DecisionError::NotFinite`] for a posterior that is
     /// not one of this space.
-    #[expect(clippy::cast_possible_truncation, reason = "variants are at most 2^31, and columns fit the memory")]
     pub(crate) fn new(space: &Space, posterior: &Posterior) -> Result<Self, DecisionError> {
-        check(space, posterior)?;
+        Self::for_draws(space, posterior, 0..posterior.len())
+    }
+
+    /// The same for somebody who uses the given draws alone: the others are not looked at.
+    ///
+    /// # Errors
+    /// As [`Layout::new`].
+    #[expect(clippy::cast_possible_truncation, reason = "variants are at most 2^31, and columns fit the memory")]
+    pub(crate) fn for_draws(
+        space: &Space,
+        posterior: &Posterior,
+        draws: impl IntoIterator<Item = usize>,
+    ) -> Result<Self, DecisionError> {
+        check(space, posterior, draws)?;
         let variants = space.variants();
         let design: Vec<usize> = space.design().iter().map(|f| f.levels().len()).collect();
         let mut slots = Vec::with_capacity(design.len());
@@ -101,8 +113,8 @@ impl Layout {
     }
 }
 
-/// Whether a posterior is one of a space.
-fn check(space: &Space, posterior: &Posterior) -> Result<(), DecisionError> {
+/// Whether a posterior is one of a space, and its mean and the given draws are numbers.
+fn check(space: &Space, posterior: &Posterior, draws: impl IntoIterator<Item = usize>) -> Result<(), DecisionError> {
     let expected = match posterior.predictor {
         Predictor::Arms => space.variants(),
         Predictor::Columns => space.columns(),
@@ -119,8 +131,10 @@ fn check(space: &Space, posterior: &Posterior) -> Result<(), DecisionError> {
     if let Some(column) = posterior.mean.iter().position(|m| !m.is_finite()) {
         return Err(DecisionError::NotFinite { column, draw: None });
     }
-    if let Some(at) = posterior.draws.iter().position(|x| !x.is_finite()) {
-        return Err(DecisionError::NotFinite { column: at % expected, draw: Some(at / expected) });
+    for draw in draws {
+        if let Some(column) = posterior.draw(draw).iter().position(|x| !x.is_finite()) {
+            return Err(DecisionError::NotFinite { column, draw: Some(draw) });
+        }
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ pub fn serving_seed(optimization_id: &str, posterior_version: u64, context: u64)
 /// [`SERVING_DRAWS`] of the posterior's draws, chosen without replacement by the seed; over all where there are not more.
 ///
 /// The row is a function of its arguments alone. With [`serving_seed`] every machine makes the same row of a version and
-/// a context, so that serving from it is sticky and its propensities are exact.
+/// a context, so that serving from it is sticky and its propensities are exact. Only the chosen draws are read, and checked.
 ///
 /// # Errors
 /// [`DecisionError`], as for [`crate::Policy::compile`], and [`DecisionError::UnknownContext`].
@@ -36,9 +36,9 @@ pub fn draw_row(
     if context >= space.contexts() {
         return Err(DecisionError::UnknownContext { context, contexts: space.contexts() });
     }
-    let layout = Layout::new(space, posterior)?;
-    let moved = multipliers(space, posterior.predictor, options.bias, options.exploration)?;
     let draws = sample(posterior.len(), SERVING_DRAWS, seed);
+    let layout = Layout::for_draws(space, posterior, draws.iter().copied())?;
+    let moved = multipliers(space, posterior.predictor, options.bias, options.exploration)?;
     let levels = [layout.context_levels(space, context)];
     let no_variant = DecisionError::NoVariant { variants: space.variants() };
     if space.allowed().next().is_none() {

@@ -129,6 +129,14 @@ fn many_contexts_compile_the_observed_ones_and_draw_the_rest() {
     }
     let other = draw_row(&space, &posterior, &limited(1_000), 5, &serving_seed("o", 2, 5)).unwrap();
     assert_ne!(row, other);
+    // A third of the draws is read: that one of all is no number is noticed by those rows alone that it is in.
+    let mut broken = posterior.clone();
+    broken.draws[7 * posterior.columns + 1] = f32::NAN;
+    let rows: Vec<_> =
+        (0..20).map(|v| draw_row(&space, &broken, &limited(1_000), 5, &serving_seed("o", v, 5))).collect();
+    let noticed = Err(DecisionError::NotFinite { column: 1, draw: Some(7) });
+    assert!(rows.contains(&noticed) && rows.iter().any(Result::is_ok));
+    assert!(rows.iter().all(|row| row.is_ok() || *row == noticed));
     // With no more draws than that, the row is the compiled one.
     let mut short = posterior.clone();
     short.draws.truncate(700 * short.columns);

@@ -17,7 +17,7 @@ mod versions;
 pub use at_hand::ServingCache;
 pub use models::NewModel;
 pub use optimizations::{NewOptimization, PatchOptimization, WithModel};
-pub use policy::PolicyDocument;
+pub use policy::{PolicyDocument, PublishedPolicy};
 pub use retrain::{Occasion, Outcome};
 pub use serve::{Decision, Visitor};
 pub use train::{Begun, Trained};

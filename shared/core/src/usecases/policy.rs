@@ -1,10 +1,13 @@
 //! The compiled policy as JSON, for clients and edge workers that serve without a request.
 
+use std::sync::Arc;
+
 use bandit::{Coverage, Factor};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::at_hand::Ready;
 use crate::app::App;
 use crate::domain::level_json;
 use crate::error::ApiError;
@@ -39,11 +42,45 @@ struct RowDocument {
     counts: Vec<u32>,
 }
 
-impl PolicyDocument {
+/// What an optimization serves, of which a document can be made. The tag alone costs next to nothing.
+pub struct PublishedPolicy {
+    optimization: Uuid,
+    holdout_percentage: f64,
+    ready: Arc<Ready>,
+}
+
+impl PublishedPolicy {
     /// Changes exactly when the document does.
     #[must_use]
     pub fn etag(&self) -> String {
-        format!("W/\"{}.{}.{}\"", self.model_id, self.posterior_version, self.holdout_percentage)
+        let served = &self.ready.served;
+        format!("W/\"{}.{}.{}\"", served.model_id, served.posterior_version, self.holdout_percentage)
+    }
+
+    /// The document, up to 5.5 MB of it.
+    #[must_use]
+    pub fn document(&self) -> PolicyDocument {
+        let row = |(context, row): (Option<u64>, bandit::RowRef<'_>)| {
+            let (variants, counts) = row.iter().unzip();
+            RowDocument { context: context.map(|number| number.to_string()), variants, counts }
+        };
+        let Ready { served, checked, policy, .. } = self.ready.as_ref();
+        PolicyDocument {
+            format: "fulcrum.policy.v1",
+            optimization_id: self.optimization,
+            model_id: served.model_id,
+            posterior_version: served.posterior_version,
+            holdout_percentage: self.holdout_percentage,
+            design: checked.space.design().iter().map(factor).collect(),
+            context: checked.space.context().iter().map(factor).collect(),
+            coverage: match policy.coverage() {
+                Coverage::AnyContext => "any_context",
+                Coverage::EveryContext => "every_context",
+                Coverage::ObservedContexts => "observed_contexts",
+            },
+            total: policy.total(),
+            rows: policy.iter().map(row).collect(),
+        }
     }
 }
 
@@ -57,38 +94,16 @@ impl App {
     ///
     /// # Errors
     /// As [`App::serve`]; [`ApiError::Conflict`] also where the policy is too large for one answer.
-    pub async fn policy(&self, optimization: Uuid) -> Result<PolicyDocument, ApiError> {
+    pub async fn policy(&self, optimization: Uuid) -> Result<PublishedPolicy, ApiError> {
         let at_hand = self.at_hand(optimization).await?;
-        let ready = at_hand.serving(optimization)?;
-        let policy = &ready.policy;
+        let ready = Arc::clone(at_hand.serving(optimization)?);
         // At most: a row's number, brackets, names and the quotes that travel twice as long take 70, two numbers of an entry 11.
-        let bytes = policy.rows() * 70 + policy.entries() * 11;
-        if bytes > self.answer_bytes {
+        let (rows, entries) = (ready.policy.rows(), ready.policy.entries());
+        if rows * 70 + entries * 11 > self.answer_bytes {
             return Err(ApiError::conflict(format!(
-                "the policy of optimization {optimization} has {} probabilities, too many for one answer; call serve instead",
-                policy.entries()
+                "the policy of optimization {optimization} has {entries} probabilities, too many for one answer; call serve instead"
             )));
         }
-        let row = |(context, row): (Option<u64>, bandit::RowRef<'_>)| {
-            let (variants, counts) = row.iter().unzip();
-            RowDocument { context: context.map(|number| number.to_string()), variants, counts }
-        };
-        let space = &ready.checked.space;
-        Ok(PolicyDocument {
-            format: "fulcrum.policy.v1",
-            optimization_id: optimization,
-            model_id: ready.served.model_id,
-            posterior_version: ready.served.posterior_version,
-            holdout_percentage: at_hand.holdout_percentage,
-            design: space.design().iter().map(factor).collect(),
-            context: space.context().iter().map(factor).collect(),
-            coverage: match policy.coverage() {
-                Coverage::AnyContext => "any_context",
-                Coverage::EveryContext => "every_context",
-                Coverage::ObservedContexts => "observed_contexts",
-            },
-            total: policy.total(),
-            rows: policy.iter().map(row).collect(),
-        })
+        Ok(PublishedPolicy { optimization, holdout_percentage: at_hand.holdout_percentage, ready })
     }
 }

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use bandit::{
-    Cell, CellTable, Diagnostics, Link, Policy, Posterior, Predictor, Space, Step, Training, TrainingOptions,
+    Cell, CellTable, Diagnostics, Link, ModelType, Policy, Posterior, Predictor, Space, Step, Training, TrainingOptions,
 };
+use fulcrum_core::domain::{Checked, OptimizationStatus, Served, Serving, TrainingDataConfig};
+use serde_json::Value;
+use uuid::Uuid;
 
 /// A policy from counts per variant, in the documented format. Rows without a number: row r is that of context r, or of any
 /// context where there is only one.
@@ -32,6 +35,32 @@ pub fn policy(space: &Space, rows: &[(Option<u64>, Vec<u32>)]) -> Policy {
     bytes.extend(entries.iter().flatten().map(|(v, _)| v.to_le_bytes()[0]));
     bytes.extend(entries.iter().flatten().flat_map(|(_, n)| u16::try_from(*n).unwrap().to_le_bytes()));
     Policy::from_bytes(&bytes).unwrap()
+}
+
+/// The id of a test's optimization number n, the same in every run, so that its users' hashes are.
+pub fn fixed_id(n: u128) -> Uuid {
+    Uuid::from_u128(0x9e1c_0a2e_2f34_4a8f_9d7d_2a0e_2c0f_9b00 + n)
+}
+
+/// The space of a configuration: a mab's where it has no context.
+pub fn space(config: &Value) -> (ModelType, TrainingDataConfig, Space) {
+    let config: TrainingDataConfig = serde_json::from_value(config.clone()).unwrap();
+    let model_type = if config.context_factors.is_empty() { ModelType::Mab } else { ModelType::Cmab };
+    let space = Checked::new(model_type, config.clone()).unwrap().space;
+    (model_type, config, space)
+}
+
+/// An optimization of a fixed id that serves a version of a policy.
+pub fn serving(number: u128, holdout_percentage: f64, config: &Value, version: u64, policy: Vec<u8>) -> Serving {
+    let (model_type, config, _) = space(config);
+    let untrained = Served::untrained(fixed_id(number + 0x10), model_type, config);
+    Serving {
+        optimization_id: fixed_id(number),
+        organization_id: "org_fixed".into(),
+        status: OptimizationStatus::Live,
+        holdout_percentage,
+        served: Some(Served { posterior_version: version, policy: Some(policy), ..untrained }),
+    }
 }
 
 /// What a training run would leave behind, with draws of no particular distribution and one trial in each given cell.
