@@ -119,6 +119,7 @@ impl App {
         let seed = seed(model, &read.snapshot_id)?;
         let shared = Arc::clone(&checked);
         let training = compute(shared, read.cells, bias.clone(), holdout_share, self.threads, seed).await?;
+        log_inference(model, &training);
         let metrics = training.metrics;
         let posterior = PosteriorRecord {
             posterior_version: model.highest_version + 1,
@@ -195,6 +196,25 @@ async fn compute(
             .map_err(ApiError::internal)
     };
     blocking(work).await?
+}
+
+/// One line on how the posterior was made, beside the line of the request or message that asked for it.
+fn log_inference(model: &Model, training: &Training) {
+    let Some(made) = &training.report.diagnostics else { return };
+    tracing::info!(
+        organization = model.organization_id,
+        model_id = %model.id,
+        step = ?made.step,
+        pareto_k = made.pareto_k,
+        effective_draws = made.effective_draws,
+        r_hat = made.r_hat,
+        divergences = made.divergences,
+        main_scale = made.main_scale,
+        pair_scale = made.pair_scale,
+        kappa = made.kappa,
+        covered_share = made.covered_share,
+        "fitted"
+    );
 }
 
 /// What serving gets of a posterior: the policy itself where it is small enough.
