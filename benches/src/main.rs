@@ -57,15 +57,11 @@ enum Bench {
     },
     /// Online simulation: what learning costs, beside yardsticks. Runs that are in the results are not run again.
     Regret {
-        /// Only these worlds; the four with bounds by default.
-        #[arg(long, value_delimiter = ',', default_value = "full,mains,strong,weak")]
+        /// Only these worlds; all ten by default, of which the first four have bounds.
+        #[arg(long, value_delimiter = ',')]
         world: Vec<String>,
         /// Only these policies, and uniform serving; all by default.
-        #[arg(
-            long,
-            value_delimiter = ',',
-            default_value = "cmab-1,cmab-0.5,fixed-scales,mains-only,mab,beta-thompson"
-        )]
+        #[arg(long, value_delimiter = ',')]
         policy: Vec<String>,
         /// Seeds, from `--seed` on.
         #[arg(long, default_value_t = 20)]

@@ -98,7 +98,7 @@ pub struct Summary {
     pub chi_square: f64,
     /// Its p-value at [`BINS`] − 1 degrees of freedom.
     pub p_value: f64,
-    /// Share of all cells in each bin.
+    /// Share of all cells in each bin, with standard errors over data sets: a data set's cells are not independent.
     pub all_ranks: Vec<Estimate>,
     /// Median seconds of processor time of a fit.
     pub cpu_seconds: f64,
@@ -188,25 +188,51 @@ impl Summary {
     }
 }
 
-/// All models as a table in Markdown.
+/// All models as a table in Markdown. The last columns are of all cells: the share of them whose truth is in the lowest and
+/// in the highest [`BINS`]th of the draws.
 #[must_use]
 pub fn markdown(summaries: &[Summary]) -> String {
-    let mut text =
-        "| model | data sets | 50 % | 80 % | 95 % | ranks: p of χ² |\n| --- | --- | --- | --- | --- | --- |\n"
-            .to_owned();
+    let head = "| model | data sets | 50 % | 80 % | 95 % | one cell: p of χ² | all cells: lowest 5 % | highest 5 % |";
+    let mut text = format!("{head}\n|{}\n", " --- |".repeat(8));
     for s in summaries {
-        let at = |k: usize| format!("{:.1} ± {:.1}", 100.0 * s.coverage[k].mean, 100.0 * s.coverage[k].error);
+        let percent =
+            |at: &Estimate, places: usize| format!("{:.places$} ± {:.places$}", 100.0 * at.mean, 100.0 * at.error);
         // Writing to a text does not fail.
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {:.2} |",
+            "| {} | {} | {} | {} | {} | {:.2} | {} | {} |",
             s.estimator,
             s.data_sets,
-            at(0),
-            at(1),
-            at(2),
-            s.p_value
+            percent(&s.coverage[0], 1),
+            percent(&s.coverage[1], 1),
+            percent(&s.coverage[2], 1),
+            s.p_value,
+            s.all_ranks.first().map_or(String::new(), |at| percent(at, 2)),
+            s.all_ranks.last().map_or(String::new(), |at| percent(at, 2)),
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Two data sets of two cells: one whose truths are both lowest, one with one lowest and one highest.
+    #[test]
+    fn errors_of_the_ranks_of_all_cells_are_of_data_sets() {
+        let outcome = |bins: [usize; 2]| {
+            let mut outcome = Outcome::new(0.1, Step::Exact);
+            for (place, bin) in bins.into_iter().enumerate() {
+                outcome.add(&Found { covered: [true; 3], bin, stratum: 0, tested: place == 0 });
+            }
+            outcome
+        };
+        let summary = Summary::of("m", 1, 0, &[outcome([0, 0]), outcome([0, BINS - 1])]);
+        let (low, high) = (summary.all_ranks[0], summary.all_ranks[BINS - 1]);
+        assert!((low.mean - 0.75).abs() < 1e-12 && (low.error - 0.25).abs() < 1e-12, "{low:?}");
+        assert!((high.mean - 0.25).abs() < 1e-12 && (high.error - 0.25).abs() < 1e-12, "{high:?}");
+        let text = markdown(&[summary]);
+        assert!(text.ends_with("| 75.00 ± 25.00 | 25.00 ± 25.00 |\n"), "{text}");
+    }
 }

@@ -8,17 +8,19 @@ const LEFT: f64 = 72.0;
 const STEP: f64 = 204.0;
 const WIDTH: f64 = 180.0;
 
-/// For each model: how far coverage is from what intervals promise, and where the truth ranks among draws.
+/// For each model: how far coverage is from what intervals promise, and where the truth ranks among draws, of one cell per
+/// data set and of all cells.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a handful of panels and bins")]
 pub fn picture(summaries: &[Summary]) -> String {
-    let mut svg = Svg::new(880.0, 470.0);
+    let mut svg = Svg::new(880.0, 700.0);
     let ranks = |s: &Summary| s.ranks.iter().copied().max().unwrap_or(0) as f64;
     let tallest = summaries.iter().map(|s| ranks(s) * BINS as f64 / s.data_sets as f64).fold(2.0, f64::max);
     for (k, summary) in summaries.iter().enumerate() {
         let left = LEFT + STEP * k as f64;
         coverage(&mut svg, left, k == 0, summary);
         histogram(&mut svg, left, k == 0, tallest, summary);
+        all_cells(&mut svg, left, k == 0, tallest, summary);
     }
     svg.finish("Coverage of 50, 80 and 95 % intervals and rank histograms of the four models over simulated data sets")
 }
@@ -66,6 +68,26 @@ fn histogram(svg: &mut Svg, left: f64, first: bool, tallest: f64, summary: &Summ
     }
     svg.line(panel.at(0.0, 1.0), panel.at(1.0, 1.0), INK, 1.2, "4 3");
     panel.x_axis(svg, &[0.0, 0.5, 1.0], |x| format!("{x}"));
-    panel.title(svg, &format!("p of χ² = {:.2}", summary.p_value));
-    panel.labels(svg, "rank of the truth", if first { "data sets, relative to even" } else { "" });
+    panel.title(svg, &format!("one cell: p of χ² = {:.2}", summary.p_value));
+    panel.labels(svg, "", if first { "data sets, relative to even" } else { "" });
+}
+
+/// The ranks of all cells, each bin with two standard errors over data sets.
+#[expect(clippy::cast_precision_loss, reason = "a handful of bins")]
+fn all_cells(svg: &mut Svg, left: f64, first: bool, tallest: f64, summary: &Summary) {
+    let panel = Panel { origin: (left, 478.0), size: (WIDTH, 150.0), x: (0.0, 1.0), y: (0.0, 1.05 * tallest) };
+    let bins = BINS as f64;
+    let ticks: Vec<f64> = (0..20).map(f64::from).take_while(|&t| t <= tallest).collect();
+    panel.y_axis(svg, &ticks, |density| if first { format!("{density:.0}") } else { String::new() });
+    for (bin, at) in summary.all_ranks.iter().enumerate() {
+        let (x, y) = panel.at(bin as f64 / bins, bins * at.mean);
+        let (_, bottom) = panel.at(0.0, 0.0);
+        svg.rect((x + 1.0, y), (WIDTH / bins - 2.0, bottom - y), COLOURS[5]);
+        let end = |sign: f64| panel.at((bin as f64 + 0.5) / bins, bins * (at.mean + sign * 2.0 * at.error));
+        svg.line(end(-1.0), end(1.0), COLOURS[0], 1.5, "");
+    }
+    svg.line(panel.at(0.0, 1.0), panel.at(1.0, 1.0), INK, 1.2, "4 3");
+    panel.x_axis(svg, &[0.0, 0.5, 1.0], |x| format!("{x}"));
+    panel.title(svg, "all cells");
+    panel.labels(svg, "rank of the truth", if first { "cells, relative to even" } else { "" });
 }

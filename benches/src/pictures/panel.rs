@@ -74,9 +74,15 @@ impl Panel {
 
     /// The area between two curves given as (x, low, high).
     pub fn band(&self, svg: &mut Svg, points: &[(f64, f64, f64)], fill: &str, opacity: f64) {
-        let upper = points.iter().map(|&(x, _, high)| self.at(x, high));
-        let lower = points.iter().rev().map(|&(x, low, _)| self.at(x, low));
-        svg.area(&upper.chain(lower).collect::<Vec<_>>(), fill, opacity);
+        let upper: Vec<(f64, f64)> = points.iter().map(|&(x, _, high)| (x, high)).collect();
+        let lower: Vec<(f64, f64)> = points.iter().map(|&(x, low, _)| (x, low)).collect();
+        self.between(svg, &upper, &lower, fill, opacity);
+    }
+
+    /// The area between two curves that need not have the same points.
+    pub fn between(&self, svg: &mut Svg, upper: &[(f64, f64)], lower: &[(f64, f64)], fill: &str, opacity: f64) {
+        let around = upper.iter().chain(lower.iter().rev()).map(|&(x, y)| self.at(x, y));
+        svg.area(&around.collect::<Vec<_>>(), fill, opacity);
     }
 }
 

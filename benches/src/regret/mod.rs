@@ -15,7 +15,7 @@ use std::path::Path;
 pub use policy::{CONTENDERS, UNIFORM};
 pub use results::{Run, read};
 pub use simulate::Schedule;
-pub use table::{detailed, lines, markdown};
+pub use table::{detailed, lines, markdown, trade_off};
 pub use world::{Truth, WORLDS, World};
 
 use crate::error::Error;
@@ -24,9 +24,9 @@ use crate::pool;
 /// What is simulated.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Names of worlds.
+    /// Names of worlds; all where there is none.
     pub worlds: Vec<String>,
-    /// Names of policies; uniform serving is always added.
+    /// Names of policies, all where there is none; uniform serving is always added.
     pub policies: Vec<String>,
     /// Seeds `first..first + seeds`.
     pub first: u64,
@@ -79,7 +79,7 @@ pub fn run(options: &Options, folder: &Path) -> Result<(), Error> {
             results::write(&path, &mut runs, order)
         },
     )?;
-    println!("{}\n{}", detailed(&runs), markdown(&runs));
+    println!("{}\n{}\n{}", detailed(&runs), markdown(&runs), trade_off(&runs));
     Ok(())
 }
 
@@ -89,12 +89,16 @@ fn order(name: &str) -> usize {
     world.or_else(|| CONTENDERS.iter().position(|c| c.name == name)).unwrap_or(usize::MAX)
 }
 
+/// Those of the names; all where no name is given.
 fn chosen<'a, T>(
     what: &'static str,
     names: &[String],
     all: &'a [T],
     name_of: impl Fn(&T) -> &'static str,
 ) -> Result<Vec<&'a T>, Error> {
+    if names.is_empty() {
+        return Ok(all.iter().collect());
+    }
     names
         .iter()
         .map(|name| {
@@ -103,4 +107,20 @@ fn chosen<'a, T>(
             found.ok_or_else(|| Error::Unknown { what, name: name.clone(), known: known() })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worlds_are_chosen_by_name_and_all_by_none() {
+        let chosen = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            chosen("world", &names, &WORLDS, |w| w.name).map(|worlds| worlds.iter().map(|w| w.name).collect::<Vec<_>>())
+        };
+        assert_eq!(chosen(&[]).unwrap().len(), 10);
+        assert_eq!(chosen(&["weak", "full"]).unwrap(), ["weak", "full"]);
+        assert!(matches!(chosen(&["flat"]), Err(Error::Unknown { what: "world", .. })));
+    }
 }

@@ -116,25 +116,59 @@ pub fn detailed(runs: &[Run]) -> String {
     text
 }
 
-/// All worlds as a table in Markdown: mean over seeds of regret / regret of uniform serving.
+/// All worlds that there are runs of as a table in Markdown: mean over seeds of regret / regret of uniform serving, beside
+/// the bounds of `exploration` 1 and 0.5 where there are any.
 #[must_use]
 pub fn markdown(runs: &[Run]) -> String {
     let learners: Vec<&str> = CONTENDERS.iter().map(|c| c.name).filter(|&name| name != UNIFORM).collect();
-    let mut rows = vec![["world", "seeds"].into_iter().chain(learners.iter().copied()).map(str::to_owned).collect()];
-    rows.push(vec!["---".to_owned(); 2 + learners.len()]);
-    for world in &WORLDS {
+    let head = ["world", "bound at 1 / 0.5"].into_iter().chain(learners.iter().copied());
+    let rows = WORLDS.iter().filter_map(|world| {
         let lines = lines(runs, world.name, None);
-        let Some(first) = lines.first() else { continue };
-        let mut row = vec![world.name.to_owned(), first.seeds.to_string()];
-        for name in &learners {
-            let line = lines.iter().find(|l| l.policy == *name);
-            row.push(
-                line.map_or(String::new(), |l| format!("{:.3} ± {:.3}", l.mean_of_ratios.mean, l.mean_of_ratios.error)),
-            );
-        }
-        rows.push(row);
-    }
-    let lines: Vec<String> = rows.iter().map(|row: &Vec<String>| format!("| {} |", row.join(" | "))).collect();
+        let bound = world.bounds.map_or(String::new(), |(one, half)| format!("{one} / {half}"));
+        let cells = learners.iter().map(|&name| {
+            let line = lines.iter().find(|l| l.policy == name);
+            line.map_or(String::new(), |l| decimals(&l.mean_of_ratios, 3))
+        });
+        let row = [format!("{}: {}", world.name, world.about), bound].into_iter().chain(cells).collect();
+        (!lines.is_empty()).then_some(row)
+    });
+    table(head.map(str::to_owned).collect(), rows)
+}
+
+/// What `exploration` trades, as a table in Markdown: conversions lost and how often the last policy is locked in a worse
+/// variant, at 1 and at 0.5, in every world with runs of both.
+#[must_use]
+pub fn trade_off(runs: &[Run]) -> String {
+    let head = [
+        "world",
+        "conversions lost at 1",
+        "at 0.5",
+        "contexts locked at 1",
+        "at 0.5",
+        "runs with one or more at 1",
+        "at 0.5",
+    ];
+    let rows = WORLDS.iter().filter_map(|world| {
+        let lines = lines(runs, world.name, None);
+        let of = |name: &str| lines.iter().find(|l| l.policy == name);
+        let both = [of("cmab-1")?, of("cmab-0.5")?];
+        let mut row = vec![world.name.to_owned()];
+        row.extend(both.iter().map(|l| decimals(&l.regret, 0)));
+        row.extend(both.iter().map(|l| format!("{:.1} %", 100.0 * l.locked.mean)));
+        row.extend(both.iter().map(|l| format!("{:.0} %", 100.0 * l.runs_locked)));
+        Some(row)
+    });
+    table(head.map(str::to_owned).to_vec(), rows)
+}
+
+fn decimals(at: &Estimate, places: usize) -> String {
+    format!("{:.places$} ± {:.places$}", at.mean, at.error)
+}
+
+fn table(head: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> String {
+    let rule = vec!["---".to_owned(); head.len()];
+    let lines: Vec<String> =
+        [head, rule].into_iter().chain(rows).map(|row| format!("| {} |", row.join(" | "))).collect();
     lines.join("\n") + "\n"
 }
 
@@ -160,6 +194,27 @@ mod tests {
         assert_eq!(ours.seeds, 2);
         assert!((ours.ratio.mean - 0.275).abs() < 1e-12 && (ours.mean_of_ratios.mean - 0.25).abs() < 1e-12);
         assert!((super::lines(&runs, "full", Some(0))[1].regret.mean - 27.5).abs() < 1e-12);
-        assert!(detailed(&runs).contains("bound 0.21: within") && markdown(&runs).contains("| full | 2 | 0.250"));
+        assert!(detailed(&runs).contains("bound 0.21: within"));
+    }
+
+    #[test]
+    fn tables_have_a_line_for_each_world_that_was_run() {
+        let mut runs = vec![run("uniform", 1, 100.0), run("cmab-1", 1, 20.0), run("uniform", 2, 300.0)];
+        runs.push(Run { locked: 0.25, ..run("cmab-1", 2, 90.0) });
+        // Ratios .2 and .3: mean .25, standard error .1/√2/√2.
+        let text = markdown(&runs);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].starts_with("| world | bound at 1 / 0.5 | cmab-1 | cmab-0.5 |"));
+        let expected = "| full: mains 0.5, pairs 0.25, base rate 5 % | 0.21 / 0.17 | 0.250 ± 0.050 |  |";
+        assert!(lines[2].starts_with(expected), "{}", lines[2]);
+        // A world without bounds, and a trade-off only where there are both.
+        runs.extend(runs.clone().into_iter().map(|r| Run { world: "sparse".to_owned(), ..r }));
+        assert!(markdown(&runs).contains("| sparse: as full, base rate 1 % |  | 0.250 ± 0.050 |"));
+        assert_eq!(trade_off(&runs).lines().count(), 2);
+        runs.extend([run("cmab-0.5", 1, 10.0), run("cmab-0.5", 2, 50.0)]);
+        let text = trade_off(&runs);
+        let line = text.lines().nth(2).unwrap();
+        assert_eq!(line, "| full | 55 ± 35 | 30 ± 20 | 12.5 % | 0.0 % | 50 % | 0 % |");
     }
 }

@@ -39,6 +39,19 @@ pub enum Column {
     },
 }
 
+/// The linear predictor of the contextual models as a list of indicator columns. The location of the cell of variant v
+/// (levels `v_d` of the design factors d = 1…D) and context c (levels `c_k` of the context factors k = 1…K) is
+///
+/// ```text
+/// η(v, c; β) = β0 + Σ_k β[k, c_k] + Σ_d β[d, v_d] + Σ_{d<d'} β[dd', v_d v_d'] + Σ_{d,k} β[dk, v_d c_k]
+/// ```
+///
+/// in log-odds for bool rewards, in units of the link's scale for numeric ones: the sum of the coefficients whose column
+/// is 1 in the cell, see [`Columns::active`]. Every level and every pair of levels has a column; none is left out as a
+/// reference, so that no level is special, and the prior makes the coefficients identifiable. `unknown` has no column: its
+/// terms drop out. Main effects and pairs as in Hill et al. (2017). Shape: with `L_f` levels of factor f,
+/// 1 + `Σ_k` `L_k` + `Σ_d` `L_d` + `Σ_{d<d'}` `L_d` `L_d'` + `Σ_{d,k}` `L_d` `L_k` columns.
+///
 /// The order of the columns: the intercept; context factors; design factors; pairs of design factors (d, d') with
 /// d < d' in lexicographic order; pairs (d, k) likewise. Within a block the last level runs fastest.
 #[derive(Clone, Debug, PartialEq, Eq)]

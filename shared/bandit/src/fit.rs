@@ -23,8 +23,10 @@ pub enum FitError {
         /// Context number.
         context: u64,
     },
-    /// A cell of a bool reward has a sum that no count of conversions can have.
-    #[error("cell (variant {variant}, context {context}) has {sum} conversions in {n} trials")]
+    /// A cell of a bool reward has a sum that no count of conversions can have, or another sum of squares.
+    #[error(
+        "cell (variant {variant}, context {context}) has {sum} conversions, with squares of {sum_sq}, in {n} trials"
+    )]
     NotBool {
         /// Variant number.
         variant: usize,
@@ -34,6 +36,8 @@ pub enum FitError {
         n: u64,
         /// Σ r.
         sum: f64,
+        /// Σ r².
+        sum_sq: f64,
     },
     /// The space has more columns than a contextual model may have.
     #[error("the model has {columns} columns, more than {MAX_COLUMNS}")]
@@ -95,6 +99,23 @@ pub enum FitError {
 ///
 /// - `space`: the factors; `cells`: the observations, Σ n > 0; `settings`: model type, reward and prior (`exploration`
 ///   is of the decisions and not used here); `seed`: the origin of all randomness.
+///
+/// With `n_v`, `s_v` the trials and conversions of variant v, m and r̄ the pooled rate and mean, sd the pooled standard
+/// deviation, and η = η(v, c; β) the predictor of [`crate::Columns`]:
+///
+/// | model | likelihood | prior |
+/// | --- | --- | --- |
+/// | mab, bool | `s_v` ~ Binomial(`n_v`, `θ_v`) | `θ_v` ~ Beta(κm, κ(1−m)), p(κ) ∝ κ^(−3/2) (BDA3, §5.3) |
+/// | mab, numeric | r ~ N(`μ_v`, `σ_v`²) | `μ_v` ~ N(r̄, `σ_v`²), `σ_v`² ~ Inv-Gamma(1.5, ½ sd²) (BDA3, §3.3) |
+/// | cmab, bool | r ~ Bernoulli(1/(1+e^(−η))) | β0 ~ N(logit m, 2.5²), else N(0, τ²) with half-normal τ |
+/// | cmab, numeric | (r − r̄)/sd ~ N(η, σ²) | β0 ~ N(0, 2.5² σ²), else N(0, τ² σ²); σ² ~ Inv-Gamma(1.5, ½) (BDA3, §14.8) |
+///
+/// (BDA3: Gelman et al., Bayesian Data Analysis, third edition; logistic regression as a bandit's model: Chapelle and Li
+/// 2011, Scott 2010; pairs of levels in it: Hill et al. 2017.) `τ_main` is of all main effects and `τ_pair` of all pairs.
+/// The modules of [`crate::models`] tell each in full.
+///
+/// Shape: draws × columns on the location scale, log-odds for bool rewards and (r − center)/scale for numeric ones, with
+/// one column a variant for a mab and [`Space::columns`] for a cmab.
 ///
 /// # Errors
 /// [`FitError`]; none of them leaves a partial result.

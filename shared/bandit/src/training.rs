@@ -142,7 +142,7 @@ impl Training {
             served: &served,
             holdout_share: options.holdout_share,
         };
-        let (metrics, report) = summarize(space, cells, &posterior, &belief)?;
+        let (metrics, report) = summarize(space, cells, &posterior, &belief, options.threads)?;
         Ok(Self { posterior, policy: served, metrics, report })
     }
 }

@@ -42,23 +42,78 @@ fn all_settings() -> [Settings; 4] {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4))]
 
-    /// Cells split over parts and merged fit to the same bits as the whole, for all four models.
+    /// Cells split over any number of parts and merged fit to the same bits as the whole, for all four models.
     #[test]
-    fn merged_parts_fit_as_the_whole(rows in proptest::collection::vec((0..4_usize, 0..9_u64, 1..40_u64, 0..40_u64), 2..20)) {
+    fn merged_parts_fit_as_the_whole(
+        rows in proptest::collection::vec((0..4_usize, 0..9_u64, 1..40_u64, 0..40_u64), 2..20),
+        parts in 2..6_usize,
+    ) {
         let space = space(&[2, 2], &[2, 2]);
         let cell = |&(v, c, n, s): &(usize, u64, u64, u64)| {
             #[expect(clippy::cast_precision_loss, reason = "small counts")]
             bool_cell(v, c, n, s.min(n) as f64)
         };
         let whole = CellTable::new(rows.iter().map(cell)).unwrap();
-        let (left, right) = rows.split_at(rows.len() / 2);
-        let parts = CellTable::new(right.iter().map(cell)).unwrap().merge(&CellTable::new(left.iter().map(cell)).unwrap()).unwrap();
+        let part = |k: usize| CellTable::new(rows.iter().skip(k).step_by(parts).map(cell)).unwrap();
+        let merged = (0..parts).rev().fold(CellTable::default(), |sum, k| sum.merge(&part(k)).unwrap());
+        prop_assert_eq!(&merged, &whole);
         for settings in all_settings() {
             prop_assert_eq!(
                 fit(&space, &whole, &settings, &seed()).unwrap(),
-                fit(&space, &parts, &settings, &seed()).unwrap()
+                fit(&space, &merged, &settings, &seed()).unwrap()
             );
         }
+    }
+}
+
+proptest! {
+    /// One reward at a time, dealt to parts that are merged one after the other or as a tree: trials and whole rewards are
+    /// exact, other sums within the rounding of adding in another order, n ε Σ|r|.
+    #[test]
+    fn merging_adds_up(
+        rewards in proptest::collection::vec((0..4_usize, 0..5_u64, -1e3..1e3_f64, 0..7_usize), 1..200),
+        whole_numbers: bool,
+    ) {
+        let cell = |&(variant, context, reward, _): &(usize, u64, f64, usize)| {
+            let r = if whole_numbers { reward.trunc() } else { reward };
+            Cell { variant, context, n: 1, sum: r, sum_sq: r * r }
+        };
+        let absolute = |&row: &_| {
+            let cell = cell(&row);
+            Cell { sum: cell.sum.abs(), ..cell }
+        };
+        let whole = CellTable::new(rewards.iter().map(cell)).unwrap();
+        let sizes = CellTable::new(rewards.iter().map(absolute)).unwrap();
+        let part = |k: usize| CellTable::new(rewards.iter().filter(|row| row.3 == k).map(cell)).unwrap();
+        let in_a_row = (0..7).fold(CellTable::default(), |sum, k| sum.merge(&part(k)).unwrap());
+        let pair = |a: usize, b: usize| part(a).merge(&part(b)).unwrap();
+        let tree = pair(6, 3).merge(&pair(1, 5)).unwrap().merge(&pair(0, 2).merge(&part(4)).unwrap()).unwrap();
+        for merged in [in_a_row, tree] {
+            prop_assert_eq!(merged.cells().len(), whole.cells().len());
+            for ((m, w), size) in merged.cells().iter().zip(whole.cells()).zip(sizes.cells()) {
+                prop_assert_eq!((m.variant, m.context, m.n), (w.variant, w.context, w.n));
+                #[expect(clippy::cast_precision_loss, reason = "small counts")]
+                let rounding = if whole_numbers { 0.0 } else { w.n as f64 * f64::EPSILON };
+                prop_assert!((m.sum - w.sum).abs() <= rounding * size.sum, "{} {}", m.sum, w.sum);
+                prop_assert!((m.sum_sq - w.sum_sq).abs() <= rounding * size.sum_sq, "{} {}", m.sum_sq, w.sum_sq);
+            }
+        }
+    }
+
+    /// Cells of different places make the same table in any order, whatever their sums.
+    #[test]
+    fn the_order_of_cells_is_nothing(
+        (cells, shuffled) in proptest::collection::btree_map((0..9_u64, 0..4_usize), (1..50_u64, -9.0..9.0_f64), 0..30)
+            .prop_map(|table| table.into_iter().map(|((context, variant), (n, mean))| {
+                #[expect(clippy::cast_precision_loss, reason = "small counts")]
+                let sum = n as f64 * mean;
+                Cell { variant, context, n, sum, sum_sq: 1.5 * sum * mean }
+            }).collect::<Vec<_>>())
+            .prop_flat_map(|cells| (Just(cells.clone()), Just(cells).prop_shuffle()))
+    ) {
+        let table = CellTable::new(cells.iter().copied()).unwrap();
+        prop_assert_eq!(table.cells(), &cells[..]);
+        prop_assert_eq!(CellTable::new(shuffled).unwrap(), table);
     }
 }
 
@@ -376,8 +431,11 @@ fn what_cannot_be_fitted_is_said() {
             ));
         }
         if settings.reward == RewardType::Bool {
-            let table = CellTable::new([Cell { variant: 0, context: 0, n: 5, sum: 6.0, sum_sq: 8.0 }]).unwrap();
-            assert!(matches!(fit(&small, &table, &settings, &seed()), Err(FitError::NotBool { n: 5, .. })));
+            for (sum, sum_sq) in [(6.0, 8.0), (1.5, 1.5), (-1.0, 1.0), (2.0, 3.0), (2.0, 1.0)] {
+                let table = CellTable::new([Cell { variant: 0, context: 0, n: 5, sum, sum_sq }]).unwrap();
+                let error = fit(&small, &table, &settings, &seed()).unwrap_err();
+                assert_eq!(error, FitError::NotBool { variant: 0, context: 0, n: 5, sum, sum_sq });
+            }
         }
     }
 }

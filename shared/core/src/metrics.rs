@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bandit::Diagnostics;
 use serde_json::{Map, Value, json};
 
 use crate::clock::{Clock, SystemClock};
@@ -55,9 +54,9 @@ impl Metrics {
         Self(Some(Arc::new(Inner { stage: stage.to_owned(), clock, sink: Box::new(sink) })))
     }
 
-    /// A run that put a posterior in force, with what the draws say of themselves: how many observations, how long it took, how fast rows were read, how many were
+    /// A run that put a posterior in force: how many observations, how long it took, how fast rows were read, how many were
     /// skipped.
-    pub fn trained(&self, posterior: &PosteriorRecord, diagnostics: &Diagnostics, took: Duration, reading: Duration) {
+    pub fn trained(&self, posterior: &PosteriorRecord, took: Duration, reading: Duration) {
         let seen = &posterior.observations;
         let skipped: u64 = seen.skipped.values().sum();
         let rows = count(seen.exposures + seen.rewards + skipped);
@@ -70,17 +69,7 @@ impl Metrics {
         if reading > Duration::ZERO {
             values.push(("RowsPerSecond", "Count/Second", rows / reading.as_secs_f64()));
         }
-        self.emit(
-            &values,
-            &[
-                ("snapshot_id", json!(posterior.snapshot_id)),
-                ("step", json!(diagnostics.step)),
-                ("pareto_k", json!(diagnostics.pareto_k)),
-                ("effective_draws", json!(diagnostics.effective_draws)),
-                ("r_hat", json!(diagnostics.r_hat)),
-                ("divergences", json!(diagnostics.divergences)),
-            ],
-        );
+        self.emit(&values, &[("snapshot_id", json!(posterior.snapshot_id))]);
     }
 
     /// A run that failed.
@@ -151,9 +140,7 @@ mod tests {
             },
             object: "posteriors/o/m/1.safetensors".into(),
         };
-        let diagnostics = json!({"step": "importance", "pareto_k": 0.3, "effective_draws": 9_000.0});
-        let diagnostics: Diagnostics = serde_json::from_value(diagnostics).unwrap();
-        metrics.trained(&posterior, &diagnostics, Duration::from_millis(1500), Duration::from_millis(500));
+        metrics.trained(&posterior, Duration::from_millis(1500), Duration::from_millis(500));
         let lines = lines.lock().unwrap();
         let line: Value = serde_json::from_str(&lines[0]).unwrap();
         assert_eq!(line["_aws"]["Timestamp"], 1_768_473_000_000_i64);
@@ -164,8 +151,6 @@ mod tests {
             assert!(line[name].is_f64(), "{name} is declared and given");
         }
         assert_eq!((line["Observations"].as_f64(), line["RowsPerSecond"].as_f64()), (Some(900.0), Some(2000.0)));
-        assert_eq!((line["step"].as_str(), line["pareto_k"].as_f64()), (Some("importance"), Some(0.3)));
-        assert_eq!((line["effective_draws"].as_f64(), line["r_hat"].is_null()), (Some(9_000.0), true));
         assert_eq!((line["Stage"].as_str(), line["TrainingDurationMs"].as_f64()), (Some("prod"), Some(1500.0)));
     }
 

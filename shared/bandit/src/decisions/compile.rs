@@ -43,12 +43,23 @@ impl Policy {
     /// Thompson sampling compiled: π(v|c) = share of the draws in which v is the best variant of context c,
     ///
     /// ```text
-    /// π(v|c) = #{s : v = argmax_{v' allowed} η(v', c; β'_s)} / #{s},     β'_sj = mean_j + m_j (β_sj − mean_j)
+    /// π(v|c) = #{s : v = argmax_{v' allowed} η(v', c; β'_s)} / S,     β'_sj = mean_j + m_j (β_sj − mean_j)
     /// ```
     ///
-    /// from all draws, with m the multipliers of `exploration` and `bias`. The links are increasing, so the greatest
-    /// location η is the greatest expected reward. Of equal locations (single precision) the lowest variant wins.
-    /// Excluded variants are not looked at.
+    /// - v: a variant, of V; c: a context; s: one of the S draws of the posterior; j: one of its columns;
+    /// - `β_s`: draw s, on the location scale (log-odds for bool rewards, units of the link's scale for numeric ones);
+    ///   `mean_j`: the mean of column j over the draws;
+    /// - η(v, c; β): the location of the cell, the sum of its active columns, see [`crate::Columns`]; for a mab column v;
+    /// - `m_j` = exploration · (1 + Σ bias of the factors that column j involves), no unit.
+    ///
+    /// Why: Thompson sampling draws one β from the posterior and serves the variant that is the best under it (Thompson
+    /// 1933; Chapelle and Li 2011), so it serves v with the probability that v is the best (Scott 2010): with m = 1 that
+    /// probability is π(v|c) itself, an integral over the posterior for which the share of S draws is the Monte-Carlo
+    /// estimate, with standard error √(π(1−π)/S), at most 0.5 % with 10,000 independent draws. The links are increasing, so
+    /// the greatest location η is the greatest expected reward. Of equal locations (single precision) the lowest variant
+    /// wins. Excluded variants are not looked at.
+    ///
+    /// Shape: rows × at most V counts that add up to S; only those above 0 are kept.
     ///
     /// Contexts: all where contexts × variants ≤ [`CompileLimits::every_context`], those with unknown levels included;
     /// else those of `cells`, the most frequented first as far as [`CompileLimits::observed`] goes. A mab has one row

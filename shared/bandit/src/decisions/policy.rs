@@ -88,9 +88,10 @@ impl Row {
     }
 }
 
-/// A policy table π(v|c), kept as the non-zero counts of each row.
+/// A policy table π(v|c), kept as the non-zero counts of each row: contexts × variants, π(v|c) = count / total, no unit.
 ///
-/// A row's counts add up to [`Policy::total`]: probabilities are exact fractions, the same on every machine.
+/// A row's counts add up to [`Policy::total`]: probabilities are exact fractions, the same on every machine. What is
+/// counted is told at [`Policy::compile`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     pub(super) variants: u32,

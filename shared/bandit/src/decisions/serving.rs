@@ -18,8 +18,19 @@ pub fn serving_seed(optimization_id: &str, posterior_version: u64, context: u64)
     Seed::derive(&["fulcrum.row.v1", optimization_id, &posterior_version.to_string(), &context.to_string()])
 }
 
-/// The row of a context that was not compiled: Thompson sampling as in [`crate::Policy::compile`], over
-/// [`SERVING_DRAWS`] of the posterior's draws, chosen without replacement by the seed; over all where there are not more.
+/// The row of a context that was not compiled: Thompson sampling (Thompson 1933) as in [`crate::Policy::compile`], over
+/// [`SERVING_DRAWS`] of the posterior's draws, chosen without replacement by the seed; over all where there are not more:
+///
+/// ```text
+/// π(v|c) = #{s in R : v = argmax_{v' allowed} η(v', c; β'_s)} / |R|
+/// ```
+///
+/// - R: the set of draws, every set of its size alike likely; η and β' as in [`crate::Policy::compile`], with the bias and
+///   exploration of `options`; its `limits` and `threads` are not used;
+/// - `context`: its number in the space; `seed`: what R follows from, and nothing else.
+///
+/// Shape: at most V counts that add up to |R|, no unit. Given the posterior, a count is hypergeometric about |R| times the
+/// compiled probability p: π has the standard error √(p(1−p)/|R| · (1 − |R|/S)) about p.
 ///
 /// The row is a function of its arguments alone. With [`serving_seed`] every machine makes the same row of a version and
 /// a context, so that serving from it is sticky and its propensities are exact. Only the chosen draws are read, and checked.

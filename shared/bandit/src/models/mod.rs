@@ -19,11 +19,13 @@ fn check_cells(space: &Space, table: &CellTable) -> Result<(), FitError> {
     }
 }
 
-/// That every sum is a count of conversions.
+/// That every sum is a count of conversions, and every sum of squares the same: 0² = 0 and 1² = 1.
 #[expect(clippy::cast_precision_loss, reason = "a count of observations is far below 2^52")]
 fn check_bool(table: &CellTable) -> Result<(), FitError> {
-    match table.cells().iter().find(|c| c.sum < 0.0 || c.sum > c.n as f64 || c.sum.fract() != 0.0) {
-        Some(&Cell { variant, context, n, sum, .. }) => Err(FitError::NotBool { variant, context, n, sum }),
+    #[expect(clippy::float_cmp, reason = "counts are exact")]
+    let is_count = |c: &Cell| c.sum >= 0.0 && c.sum <= c.n as f64 && c.sum.fract() == 0.0 && c.sum_sq == c.sum;
+    match table.cells().iter().find(|c| !is_count(c)) {
+        Some(&Cell { variant, context, n, sum, sum_sq }) => Err(FitError::NotBool { variant, context, n, sum, sum_sq }),
         None => Ok(()),
     }
 }

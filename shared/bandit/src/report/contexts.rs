@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::decisions::{Layout, OBSERVED_CELLS, most_frequented};
-use crate::{CellTable, Predictor, Space};
+use crate::{Cell, CellTable, Predictor, Space};
 
 /// Evaluations (cell × draw) that are made, at most, as long as [`LEAST_DRAWS`] remain.
 const MOST_EVALUATIONS: usize = 500_000_000;
 
-/// Draws that are used at least, where there are so many.
+/// Draws that are used at least, where there are so many. The ends of a 95 % interval of 1,000 draws have a standard
+/// error of about √(.025 · .975 / 1,000) / .058 = 0.085 posterior standard deviations.
 const LEAST_DRAWS: usize = 1_000;
 
 /// A context that rewards are computed for.
@@ -17,8 +18,8 @@ pub(super) struct Point {
     pub(super) levels: Vec<usize>,
     /// `n_c/N`; 0 where the data have no trial here and the point only serves the context factors' effects.
     pub(super) share: f64,
-    /// Place in [`Points::observed`], where the share is positive.
-    pub(super) observed: Option<usize>,
+    /// Whether the point is one of [`Points::observed`].
+    pub(super) observed: bool,
     /// (context level slot, weight): what the point's mean reward adds to a context level's effect.
     pub(super) replaced: Vec<(usize, f64)>,
 }
@@ -29,8 +30,18 @@ pub(super) struct Points {
     pub(super) all: Vec<Point>,
     /// The contexts of the training data that are used, with their trials, ascending.
     pub(super) observed: Vec<(u64, u64)>,
-    /// Every so many draws is used.
+    /// Their trials together.
+    pub(super) trials: u64,
+    /// Σ r over them, reward units.
+    pub(super) reward_sum: f64,
+    /// Every so many draws is used for all but the policy's value, see [`super::value`].
     pub(super) stride: usize,
+}
+
+/// n/N.
+#[expect(clippy::cast_precision_loss, reason = "counts of observations are far below 2^52")]
+pub(super) fn share(n: u64, trials: u64) -> f64 {
+    n as f64 / trials as f64
 }
 
 /// The first slot of each context factor; a slot is one of its levels, `unknown` last.
@@ -64,11 +75,16 @@ impl Points {
             Predictor::Columns => most_frequented(cells, most),
         };
         let trials: u64 = observed.iter().map(|&(_, n)| n).sum();
+        let used = |cell: &&Cell| {
+            predictor == Predictor::Arms
+                || observed.binary_search_by_key(&cell.context, |&(context, _)| context).is_ok()
+        };
+        let reward_sum = cells.cells().iter().filter(used).map(|cell| cell.sum).sum();
         let mut table: BTreeMap<u64, Point> = BTreeMap::new();
-        for (place, &(context, n)) in observed.iter().enumerate() {
+        for &(context, n) in &observed {
             let levels = layout.context_levels(space, context);
-            let share = n as f64 / trials as f64;
-            table.insert(context, Point { levels, share, observed: Some(place), replaced: Vec::new() });
+            let share = share(n, trials);
+            table.insert(context, Point { levels, share, observed: true, replaced: Vec::new() });
         }
         let mut by_trials = observed.clone();
         by_trials.sort_by_key(|&(context, n)| (std::cmp::Reverse(n), context));
@@ -92,7 +108,7 @@ impl Points {
             }
             for (number, levels, slot) in neighbours {
                 let point =
-                    table.entry(number).or_insert(Point { levels, share: 0.0, observed: None, replaced: Vec::new() });
+                    table.entry(number).or_insert(Point { levels, share: 0.0, observed: false, replaced: Vec::new() });
                 match point.replaced.iter_mut().find(|(s, _)| *s == slot) {
                     Some((_, weight)) => *weight += n as f64,
                     None => point.replaced.push((slot, n as f64)),
@@ -106,6 +122,6 @@ impl Points {
 
         let evaluations = points.len().saturating_mul(space.variants()).saturating_mul(draws);
         let stride = evaluations.div_ceil(MOST_EVALUATIONS).min(draws / LEAST_DRAWS).max(1);
-        Self { all: points, observed, stride }
+        Self { all: points, observed, trials, reward_sum, stride }
     }
 }

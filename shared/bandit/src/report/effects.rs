@@ -98,21 +98,21 @@ impl Marginals {
         }
     }
 
-    /// Adds the context that the block is at, an observed one, with the rewards that `reward` makes of variants and
-    /// their locations. Returns the mean reward over the variants.
+    /// Adds the context that the block is at, an observed one, with the rewards that `reward` makes of the
+    /// variants' locations. Returns the mean reward over the variants.
     pub(super) fn add_context(
         &mut self,
         layout: &Layout,
         point: &Point,
         block: &Block<'_>,
-        mut reward: impl FnMut(usize, &Lanes) -> Lanes,
+        reward: impl Fn(&Lanes) -> Lanes,
     ) -> Wide {
         let factors = layout.design.len();
         let per_level = !point.levels.is_empty();
         self.at_hand.fill(ZERO);
         let (mut sum, mut square) = (ZERO, ZERO);
         block.for_each_variant(|v, location| {
-            let reward = reward(v, location);
+            let reward = reward(location);
             let mut wide = ZERO;
             for i in 0..LANES {
                 wide[i] = f64::from(reward[i]);

@@ -1,15 +1,15 @@
-//! One pass over draws and contexts: everything that averages expected rewards.
+//! One pass over draws and contexts: everything that averages expected rewards over variants.
 
 use super::contexts::{Points, context_slots};
 use super::effects::{Marginals, Variances, Wide, count};
 use super::logistic::logistic;
 use crate::decisions::{Block, LANES, Lanes, Layout};
-use crate::{Link, Policy, Posterior, RowRef, Space};
+use crate::{Link, Posterior};
 
 /// Numbers of every draw that was used. Rewards of an identity link are in units of its scale about its center.
 pub(super) struct Expectations {
-    /// `V_s` of the Thompson policy.
-    pub(super) value: Vec<f64>,
+    /// Draws that were used.
+    pub(super) draws: usize,
     /// Variants × draws: `R_s(v)` = `Σ_c` (`n_c`/N) E[r | v, c, `β_s`].
     pub(super) variants: Vec<Vec<f64>>,
     /// Design slots × draws: the level's effect.
@@ -22,7 +22,7 @@ pub(super) struct Expectations {
 
 /// Rewards from locations: the logistic function, or the locations themselves where the link is affine.
 #[inline]
-fn rewards(link: Link, offset: &Lanes, location: &Lanes) -> Lanes {
+pub(super) fn rewards(link: Link, offset: &Lanes, location: &Lanes) -> Lanes {
     let mut eta = *location;
     for (eta, offset) in eta.iter_mut().zip(offset) {
         *eta += offset;
@@ -34,30 +34,13 @@ fn rewards(link: Link, offset: &Lanes, location: &Lanes) -> Lanes {
 }
 
 impl Expectations {
-    /// Computes all of it for every `stride`-th draw. `belief`: P(best), with a row for every observed context.
+    /// Computes all of it for every `stride`-th draw.
     ///
     /// The weight of a cell is (1/V) (`n_c`/N) over the full design, excluded combinations included: factors are then
     /// balanced against each other, so that a level's mean is not that of the levels it happens to be allowed with.
-    pub(super) fn compute(
-        space: &Space,
-        layout: &Layout,
-        posterior: &Posterior,
-        points: &Points,
-        belief: &Policy,
-    ) -> Self {
+    pub(super) fn compute(layout: &Layout, posterior: &Posterior, points: &Points) -> Self {
         let draws: Vec<usize> = (0..posterior.len()).step_by(points.stride).collect();
-        let variants = space.variants();
-        let policy: Vec<Vec<f64>> = points
-            .observed
-            .iter()
-            .map(|&(context, _)| {
-                let mut row = vec![0.0; variants];
-                for (v, count) in belief.row(context).iter().flat_map(RowRef::iter) {
-                    row[v] = f64::from(count) / f64::from(belief.total());
-                }
-                row
-            })
-            .collect();
+        let variants = layout.variants;
         let slots = context_slots(&layout.context);
         let context_slot_count: usize = layout.context.iter().map(|l| l + 1).sum();
         let mut shares = vec![0.0; context_slot_count];
@@ -67,7 +50,7 @@ impl Expectations {
             }
         }
         let mut all = Self {
-            value: Vec::with_capacity(draws.len()),
+            draws: draws.len(),
             variants: vec![Vec::with_capacity(draws.len()); variants],
             design_effects: vec![Vec::with_capacity(draws.len()); layout.slot_count],
             context_effects: vec![Vec::with_capacity(draws.len()); context_slot_count],
@@ -78,20 +61,11 @@ impl Expectations {
         for draws in draws.chunks(LANES) {
             block.load(draws);
             marginals.clear();
-            let mut value: Wide = [0.0; LANES];
             for point in &points.all {
                 block.context(&point.levels);
-                let mean = if let Some(place) = point.observed {
-                    let policy = &policy[place];
-                    marginals.add_context(layout, point, &block, |v, location| {
-                        let reward = rewards(posterior.link, block.offset(), location);
-                        let weight = policy[v] * point.share;
-                        if weight > 0.0 {
-                            for i in 0..LANES {
-                                value[i] += weight * f64::from(reward[i]);
-                            }
-                        }
-                        reward
+                let mean = if point.observed {
+                    marginals.add_context(layout, point, &block, |location| {
+                        rewards(posterior.link, block.offset(), location)
                     })
                 } else {
                     let mut sum: Wide = [0.0; LANES];
@@ -106,7 +80,6 @@ impl Expectations {
                 marginals.add_replaced(point, &mean);
             }
             let width = block.width();
-            all.value.extend(&value[..width]);
             for (kept, lanes) in all.variants.iter_mut().zip(marginals.variants()) {
                 kept.extend(&lanes[..width]);
             }

@@ -2,6 +2,7 @@
 
 mod assignment;
 mod contexts;
+mod diagnostics;
 mod effects;
 mod expectations;
 mod logistic;
@@ -9,8 +10,10 @@ mod metrics;
 mod quantiles;
 mod state;
 mod summary;
+mod value;
 
 pub use assignment::{Assignment, LevelValue};
+pub use diagnostics::StateDiagnostics;
 pub use metrics::{ExpectedReward, Metrics};
 pub use state::{ContextState, FactorRole, FactorState, InteractionState, LevelState, Report, State, VariantState};
 pub(crate) use summary::{Belief, summarize};

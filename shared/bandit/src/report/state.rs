@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Assignment, LevelValue};
+use super::{Assignment, LevelValue, StateDiagnostics};
 use crate::ModelType;
 
 /// One variant. Expectations of a cmab average over the contexts of the training data.
@@ -20,18 +20,29 @@ pub struct VariantState {
     pub rate: Option<f64>,
     /// Posterior mean of `R_s(v)` = `Σ_c` (`n_c`/N) E[r | v, c, `β_s`], reward units.
     pub expected_reward_mean: f64,
-    /// 2.5 % quantile of `R_s(v)`.
+    /// 2.5 % quantile of `R_s(v)` over the draws, reward units.
     pub expected_reward_lo: f64,
-    /// 97.5 % quantile of `R_s(v)`.
+    /// 97.5 % quantile of `R_s(v)` over the draws, reward units.
     pub expected_reward_hi: f64,
-    /// `Σ_c` (`n_c`/N) P(v is the best allowed variant in c): belief, untouched by exploration and bias. 0 if excluded.
+    /// `Σ_c` (`n_c`/N) P(v is the best allowed variant in c), in [0, 1]: belief, untouched by exploration and bias. 0 if
+    /// excluded. P(v is the best in c) is the share of the draws in which v has the greatest location η of the allowed
+    /// variants; over a user of the data, whose context is c with probability `n_c`/N, it is the probability that v is the
+    /// best for them. Adds up to 1 over the variants.
     pub prob_best: f64,
-    /// (1 − h) `Σ_c` (`n_c`/N) π(v|c), and h more for the baseline: the share of users of these contexts that is served v by
-    /// the compiled policy π, with exploration, bias and the holdout share h.
+    /// (1 − h) `Σ_c` (`n_c`/N) π(v|c), and h more for the baseline, in [0, 1]: the share of users of these contexts that is
+    /// served v by the compiled policy π, with exploration, bias and the holdout share h. A user is in the holdout with
+    /// probability h, whatever their context, and then sees the baseline; else they are served v with probability π(v|c).
+    /// With h = 0, exploration 1 and no bias, π(v|c) = P(v is the best in c) (Scott 2010), and the weight is `prob_best`.
     pub weight: f64,
 }
 
-/// One context of the training data.
+/// One context of the training data: for whom is what the best?
+///
+/// From the row of counts of the plain policy (exploration 1, no bias), P(v is the best in c) = #{s : v =
+/// argmax η(v', c; `β_s`)} / S over the S draws, see [`crate::Policy::compile`]: the best variant is argmax over v, the
+/// probability its maximum. It is at least 1/(allowed variants), has no unit, and is the chance of being right if the
+/// variant were served to everybody in c, not the share that is served: that is in the policy. Its Monte-Carlo error is
+/// √(p(1−p)/n) with n effective draws.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ContextState {
     /// Its levels; `null` for unknown.
@@ -109,12 +120,19 @@ pub struct Report {
     pub factors: Vec<FactorState>,
     /// Pairs of design factors, then pairs of a design and a context factor.
     pub interactions: Vec<InteractionState>,
-    /// 100 (V − S/N) / |S/N|, with V the mean value of the Thompson policy: what its allocation is expected to earn above
-    /// what was earned in the training data. `None` where S/N is 0.
+    /// 100 (V − r̄) / |r̄|, with V the mean value of the Thompson policy and r̄ = Σ r / Σ n over the contexts that V averages
+    /// over: what its allocation is expected to earn above what was earned in the training data. V is an average over the
+    /// contexts of the data, at their shares; r̄ must be of the same contexts for the difference to be the allocation's.
+    /// r̄ = S/N but where variants × contexts are above 10⁶, see [`StateDiagnostics::covered_share`]. `None` where r̄ is 0.
     pub estimated_improvement_percent: Option<f64>,
     /// 100 (`max_v` R(v) − R(0)) / |R(0)| over allowed variants, with R the posterior means of the expected rewards: what
-    /// the variant that is best on average is expected to earn above the baseline. `None` where R(0) is 0.
+    /// the variant that is best on average is expected to earn above the baseline. Both are averages over the same
+    /// contexts, so that the difference is the variants' alone; one variant is served to all, so that it is what a rollout
+    /// of the winner would bring, and no policy that looks at the context. `None` where R(0) is 0.
     pub best_vs_baseline_percent: Option<f64>,
+    /// How far these numbers can be trusted. `None` in objects of earlier versions, which do not have it.
+    #[serde(default)]
+    pub diagnostics: Option<StateDiagnostics>,
 }
 
 /// The state of a model, as `GET …/state` shows it.

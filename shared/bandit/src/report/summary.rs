@@ -1,9 +1,11 @@
 //! Putting metrics and report together.
 
-use super::contexts::{Points, context_slots};
+use super::contexts::{Points, context_slots, share};
+use super::diagnostics::StateDiagnostics;
 use super::expectations::Expectations;
 use super::quantiles::Spread;
 use super::state::{ContextState, FactorRole, FactorState, InteractionState, LevelState, Report, VariantState};
+use super::value::values;
 use super::{Assignment, ExpectedReward, LevelValue, Metrics};
 use crate::decisions::{Layout, most_frequented};
 use crate::{CellTable, DecisionError, Link, Policy, Posterior, Space};
@@ -21,7 +23,8 @@ pub(crate) struct Belief<'a> {
     pub(crate) holdout_share: f64,
 }
 
-/// Metrics and report of a posterior. The cells have at least one trial.
+/// Metrics and report of a posterior. The cells have at least one trial. The result does not depend on `threads`, at
+/// least 1.
 ///
 /// # Errors
 /// [`DecisionError`]: a posterior or cells that are not of this space.
@@ -31,17 +34,19 @@ pub(crate) fn summarize(
     cells: &CellTable,
     posterior: &Posterior,
     belief: &Belief<'_>,
+    threads: usize,
 ) -> Result<(Metrics, Report), DecisionError> {
     let layout = Layout::new(space, posterior)?;
     let points = Points::of(space, cells, &layout, posterior.predictor, posterior.len());
-    let mut found = Expectations::compute(space, &layout, posterior, &points, belief.believed);
+    let mut found = Expectations::compute(&layout, posterior, &points);
+    let mut values = values(space, &layout, posterior, &points, belief.believed, threads);
     let (center, scale) = match posterior.link {
         Link::Logit => (0.0, 1.0),
         Link::Identity { center, scale } => (center, scale),
     };
 
     let historic_reward = cells.reward_sum() / cells.trials() as f64;
-    let value = Spread::of(&mut found.value).moved(center, scale);
+    let value = Spread::of(&mut values).moved(center, scale);
     let metrics = Metrics {
         historic_reward,
         expected_reward: ExpectedReward { mean: value.mean, ci_lower: value.lo, ci_upper: value.hi },
@@ -74,6 +79,8 @@ pub(crate) fn summarize(
         })
         .collect();
 
+    // What the value is compared with was earned in the same contexts.
+    let earned = points.reward_sum / points.trials as f64;
     let best = space.allowed().map(|v| rewards[v].mean).fold(f64::NEG_INFINITY, f64::max);
     let report = Report {
         observations: cells.trials(),
@@ -81,8 +88,14 @@ pub(crate) fn summarize(
         contexts: contexts(space, cells, &layout, &points, belief.believed),
         factors: factors(space, &layout, &mut found, scale),
         interactions: interactions(space, &layout, &found, scale),
-        estimated_improvement_percent: percent_above(value.mean, historic_reward),
+        estimated_improvement_percent: percent_above(value.mean, earned),
         best_vs_baseline_percent: percent_above(best, rewards[0].mean),
+        diagnostics: Some(StateDiagnostics::new(
+            &posterior.diagnostics,
+            values.len(),
+            found.draws,
+            share(points.trials, cells.trials()),
+        )),
     };
     Ok((metrics, report))
 }

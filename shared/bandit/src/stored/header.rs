@@ -22,7 +22,8 @@ pub(super) enum Number {
 }
 
 impl Number {
-    pub(super) fn bytes(self) -> u64 {
+    /// Bytes of one number.
+    pub(super) fn size(self) -> usize {
         match self {
             Self::F64 => 8,
             Self::F32 => 4,
@@ -37,6 +38,15 @@ pub(super) struct Entry {
     pub(super) dtype: Number,
     pub(super) shape: Vec<u64>,
     pub(super) data_offsets: (u64, u64),
+}
+
+impl Entry {
+    /// The entry of a tensor that begins at `place`, which is moved to its end.
+    pub(super) fn at(place: &mut usize, dtype: Number, shape: &[usize]) -> Self {
+        let start = *place as u64;
+        *place += shape.iter().product::<usize>() * dtype.size();
+        Self { dtype, shape: shape.iter().map(|&n| n as u64).collect(), data_offsets: (start, *place as u64) }
+    }
 }
 
 /// The header of an object: its metadata, and where its tensors are, so that one tensor can be read by its range alone.
@@ -88,7 +98,7 @@ impl Header {
         let mut next = 0;
         for (name, entry) in in_place {
             let wrong = |what| StoredError::Tensor { name: name.clone(), what };
-            let size = entry.shape.iter().try_fold(entry.dtype.bytes(), |size, &n| size.checked_mul(n));
+            let size = entry.shape.iter().try_fold(entry.dtype.size() as u64, |size, &n| size.checked_mul(n));
             if entry.data_offsets.0 != next {
                 return Err(wrong("it does not begin where the one before ends"));
             }

@@ -32,7 +32,7 @@ pub const RESERVED_KEYS: [&str; 7] =
 /// The value of the key `format`.
 const FORMAT: &str = "fulcrum.posterior.v1";
 
-/// Bytes that an object has at most, as long as 1,000 draws remain.
+/// Bytes that an object has at most, header and all, as long as 1,000 draws remain.
 const MOST_BYTES: usize = 32_000_000;
 
 /// Draws that are kept whatever the size, where there are so many.

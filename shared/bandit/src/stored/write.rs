@@ -9,8 +9,8 @@ use crate::{Column, Columns, Link, Posterior, Predictor, Space, Training};
 
 /// The object of a training run. `metadata`: configuration and provenance, what the caller knows.
 ///
-/// The draws are every k-th, with the least k for which the object has at most 32,000,000 bytes, and at least 1,000 of
-/// them where there are so many.
+/// The draws are every k-th, with the least k for which the object has at most 32,000,000 bytes, header and all, and at
+/// least 1,000 of them where there are so many.
 ///
 /// # Errors
 /// [`StoredError::ReservedKey`] for metadata with one of [`RESERVED_KEYS`]; [`StoredError::Size`] for a posterior whose
@@ -20,13 +20,37 @@ pub fn encode(space: &Space, training: &Training, metadata: &BTreeMap<String, St
         return Err(StoredError::ReservedKey { key: (*key).to_owned() });
     }
     let posterior = &training.posterior;
-    let policy = training.policy.to_bytes();
-    let state = json("state", &training.report)?;
-    let fixed = posterior.mean.len() * 8 + posterior.precision_cholesky.len() * 4 + policy.len() + state.len();
+    let mut described = metadata.clone();
+    described.extend(own_metadata(space, training)?.map(|(key, value)| (key.to_owned(), value)));
+    let mut header = |stride: usize, entries: &[(&'static str, Entry)]| {
+        described.insert("draws_stride".to_owned(), stride.to_string());
+        Header::write(&described, entries).map_err(|cause| StoredError::Json { what: "the header", cause })
+    };
+    let mut tensors = doubles(space, training)?;
+    let (policy, state) = (training.policy.to_bytes(), json("state", &training.report)?);
     let (all, row) = (posterior.len(), posterior.columns * 4);
+    // The object of all draws has the longest numbers in its header.
+    let mut entries = tensors.entries.clone();
+    let mut size = tensors.data.len();
+    entries.push(("draws", Entry::at(&mut size, Number::F32, &[all, posterior.columns])));
+    entries.push(("policy", Entry::at(&mut size, Number::U8, &[policy.len()])));
+    entries.push(("state", Entry::at(&mut size, Number::U8, &[state.len()])));
+    let fixed = header(all, &entries)?.len() + size - all * row;
     let rows = (MOST_BYTES.saturating_sub(fixed) / row.max(1)).max(LEAST_DRAWS.min(all)).max(1);
     let stride = all.div_ceil(rows).max(1);
 
+    let draws = (0..all).step_by(stride).flat_map(|s| posterior.draw(s)).flat_map(|x| x.to_le_bytes());
+    tensors.push("draws", Number::F32, &[all.div_ceil(stride), posterior.columns], draws)?;
+    tensors.push("policy", Number::U8, &[policy.len()], policy)?;
+    tensors.push("state", Number::U8, &[state.len()], state)?;
+    let mut object = header(stride, &tensors.entries)?;
+    object.append(&mut tensors.data);
+    Ok(object)
+}
+
+/// All tensors of doubles.
+fn doubles(space: &Space, training: &Training) -> Result<Tensors, StoredError> {
+    let posterior = &training.posterior;
     let mut tensors = Tensors::default();
     tensors.doubles("mean", &[posterior.columns], &posterior.mean)?;
     tensors.doubles("precision_cholesky", &[packed_size(posterior)], &pack(posterior)?)?;
@@ -37,22 +61,11 @@ pub fn encode(space: &Space, training: &Training, metadata: &BTreeMap<String, St
     if let Link::Identity { center, scale } = posterior.link {
         tensors.doubles("location", &[2], &[center, scale])?;
     }
-    let draws = (0..all).step_by(stride).flat_map(|s| posterior.draw(s)).flat_map(|x| x.to_le_bytes());
-    tensors.push("draws", Number::F32, &[all.div_ceil(stride), posterior.columns], draws)?;
-    tensors.push("policy", Number::U8, &[policy.len()], policy)?;
-    tensors.push("state", Number::U8, &[state.len()], state)?;
-
-    let mut described = metadata.clone();
-    for (key, value) in own_metadata(space, training, stride)? {
-        described.insert(key.to_owned(), value);
-    }
-    let mut object =
-        Header::write(&described, &tensors.entries).map_err(|cause| StoredError::Json { what: "the header", cause })?;
-    object.append(&mut tensors.data);
-    Ok(object)
+    Ok(tensors)
 }
 
-fn own_metadata(space: &Space, training: &Training, stride: usize) -> Result<[(&'static str, String); 7], StoredError> {
+/// The reserved metadata but the stride.
+fn own_metadata(space: &Space, training: &Training) -> Result<[(&'static str, String); 6], StoredError> {
     let posterior = &training.posterior;
     let text = |what, bytes: Vec<u8>| {
         String::from_utf8(bytes).map_err(|_| StoredError::UnknownValue { key: what, value: "not UTF-8".to_owned() })
@@ -70,7 +83,6 @@ fn own_metadata(space: &Space, training: &Training, stride: usize) -> Result<[(&
     Ok([
         ("columns", text("columns", json("columns", &column_names(space, posterior.predictor))?)?),
         ("diagnostics", text("diagnostics", json("diagnostics", &diagnostics)?)?),
-        ("draws_stride", stride.to_string()),
         ("format", FORMAT.to_owned()),
         ("link", link.to_owned()),
         ("metrics", text("metrics", json("metrics", &training.metrics)?)?),
@@ -143,17 +155,15 @@ impl Tensors {
         shape: &[usize],
         bytes: impl IntoIterator<Item = u8>,
     ) -> Result<(), StoredError> {
-        let start = self.data.len() as u64;
+        let mut end = self.data.len();
         self.data.extend(bytes);
-        let end = self.data.len() as u64;
-        let shape: Vec<u64> = shape.iter().map(|&n| n as u64).collect();
-        let expected: u64 = shape.iter().product();
-        let found = (end - start) / dtype.bytes();
-        if found != expected {
-            let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-            return Err(StoredError::Size { what: name, found: count(found), expected: count(expected) });
+        let bytes = self.data.len() - end;
+        let entry = Entry::at(&mut end, dtype, shape);
+        if end != self.data.len() {
+            let expected = shape.iter().product();
+            return Err(StoredError::Size { what: name, found: bytes / dtype.size(), expected });
         }
-        self.entries.push((name, Entry { dtype, shape, data_offsets: (start, end) }));
+        self.entries.push((name, entry));
         Ok(())
     }
 }

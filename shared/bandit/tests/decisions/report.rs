@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::hand::{from_draws, location, naive_counts, random_arms, random_cells, random_columns, reward, space};
 use bandit::{
-    Cell, CellTable, Columns, DecisionError, Dtype, Factor, Link, ModelType, Posterior, Predictor, Space, State,
-    TrainError, Training, TrainingOptions,
+    Cell, CellTable, Columns, DecisionError, Diagnostics, Dtype, Factor, Link, ModelType, Posterior, Predictor,
+    ScalePoint, Space, State, Step, TrainError, Training, TrainingOptions,
 };
 use proptest::prelude::*;
 
@@ -351,7 +351,18 @@ fn the_state_is_the_json_of_the_contract() {
     let columns = Columns::of(&space).len();
     let mut draw = vec![0.0; columns];
     draw[Columns::of(&space).design(1, 1)] = 1.0;
-    let posterior = from_draws(Predictor::Columns, Link::Identity { center: 0.0, scale: 1.0 }, columns, draw);
+    let mut posterior = from_draws(Predictor::Columns, Link::Identity { center: 0.0, scale: 1.0 }, columns, draw);
+    posterior.diagnostics = Diagnostics {
+        step: Step::Importance,
+        scales: vec![
+            ScalePoint { main: 0.25, pair: 0.5, weight: 0.5 },
+            ScalePoint { main: 0.5, pair: 0.0, weight: 0.25 },
+            ScalePoint { main: 1.0, pair: 0.0, weight: 0.25 },
+        ],
+        pareto_k: Some(0.25),
+        effective_draws: Some(6_000.0),
+        ..posterior.diagnostics
+    };
     let cells = CellTable::new([
         Cell { variant: 0, context: 0, n: 4, sum: 0.0, sum_sq: 0.0 },
         Cell { variant: 1, context: 2, n: 4, sum: 2.0, sum_sq: 2.0 },
@@ -390,10 +401,63 @@ fn the_state_is_the_json_of_the_contract() {
         r#"{"level":"desk","effect_mean":0.0,"effect_lo":0.0,"effect_hi":0.0}]}],"#,
         r#""interactions":[{"factors":["title","bold"],"scale":0.0},{"factors":["title","device"],"scale":0.0},"#,
         r#"{"factors":["bold","device"],"scale":0.0}],"estimated_improvement_percent":300.0,"#,
-        r#""best_vs_baseline_percent":null}"#
+        r#""best_vs_baseline_percent":null,"diagnostics":{"step":"importance","pareto_k":0.25,"effective_draws":6000.0,"#,
+        r#""r_hat":null,"divergences":null,"main_scale":0.5,"pair_scale":0.25,"kappa":null,"value_draws":1,"draws":1,"#,
+        r#""covered_share":1.0}}"#
     );
     assert_eq!(json, expected);
     assert_eq!(serde_json::from_str::<State>(&json).unwrap(), state);
+    // Objects of earlier versions have no diagnostics.
+    let mut earlier: serde_json::Value = serde_json::from_str(&json).unwrap();
+    earlier.as_object_mut().unwrap().remove("diagnostics");
+    assert_eq!(serde_json::from_value::<State>(earlier).unwrap().report.diagnostics, None);
+}
+
+/// 60,000 cells are above what all draws are evaluated in. Every second draw is 1 above the others, which every second
+/// draw does not see.
+#[test]
+fn the_value_is_from_all_draws() {
+    let space = space(&[10, 10, 6], &[9, 9]);
+    let columns = space.columns();
+    let mut draws = vec![0.0; 10_000 * columns];
+    draws.iter_mut().skip(columns).step_by(2 * columns).for_each(|intercept| *intercept = 1.0);
+    let posterior = from_draws(Predictor::Columns, Link::Identity { center: 0.0, scale: 1.0 }, columns, draws);
+    let cell = |context| Cell { variant: 0, context, n: 2, sum: 1.0, sum_sq: 1.0 };
+    let cells = CellTable::new((0..space.contexts()).map(cell)).unwrap();
+    let training = Training::from_posterior(&space, &cells, posterior, &TrainingOptions::default()).unwrap();
+    let value = training.metrics.expected_reward;
+    close(value.mean, 0.5, "mean");
+    close(value.ci_lower, 0.0, "low");
+    close(value.ci_upper, 1.0, "high");
+    let diagnostics = training.report.diagnostics.unwrap();
+    assert_eq!((diagnostics.value_draws, diagnostics.draws), (10_000, 5_000));
+}
+
+/// 1,122 contexts of 1,000 variants are above a million cells: 1,000 of those with the most trials are used, on both sides
+/// of the comparison.
+#[test]
+fn the_improvement_is_over_the_contexts_of_the_value() {
+    let space = space(&[10, 10, 10], &[32, 33]);
+    let columns = space.columns();
+    // The first context factor's first level earns 0, all else 1, whatever is served.
+    let mut draw = vec![0.0; columns];
+    draw[0] = 1.0;
+    draw[Columns::of(&space).context(0, 0)] = -1.0;
+    let posterior = from_draws(Predictor::Columns, Link::Identity { center: 0.0, scale: 1.0 }, columns, draw);
+    // Few trials where nothing is earned, so that these contexts are the ones left out.
+    let cell = |context: u64| {
+        let first = space.decode_context(context)[0];
+        let (n, sum) = if first == 0 { (1, 0.0) } else { (10, 10.0) };
+        Cell { variant: 0, context, n, sum, sum_sq: sum }
+    };
+    let cells = CellTable::new((0..space.contexts()).map(cell)).unwrap();
+    let training = Training::from_posterior(&space, &cells, posterior, &TrainingOptions::default()).unwrap();
+    let diagnostics = training.report.diagnostics.unwrap();
+    let (all, used) = (cells.trials() as f64, 10_000.0);
+    close(diagnostics.covered_share, used / all, "share");
+    close(training.metrics.historic_reward, cells.reward_sum() / all, "historic");
+    close(training.metrics.expected_reward.mean, 1.0, "value");
+    close(training.report.estimated_improvement_percent.unwrap(), 0.0, "improvement");
 }
 
 #[test]

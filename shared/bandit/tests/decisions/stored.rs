@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::hand::{random_arms, random_cells, random_columns, space};
+use crate::hand::{from_draws, random_arms, random_cells, random_columns, space};
 use bandit::stored::{Header, RESERVED_KEYS, StoredError, decode, decode_report, encode};
-use bandit::{Link, Policy, ScalePoint, Space, Training, TrainingOptions};
+use bandit::{Link, Policy, Predictor, ScalePoint, Space, Training, TrainingOptions};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 
@@ -118,6 +118,31 @@ fn a_large_object_keeps_every_kth_draw() {
     assert_eq!((stored.draws_stride, stored.posterior.len()), (2, 5_000));
     assert_eq!(stored.posterior.draw(7), training.posterior.draw(14));
     assert_eq!(stored.policy.total(), 10_000);
+}
+
+/// The bound is of the whole object: metadata, tensors and draws.
+#[test]
+fn an_object_is_filled_up_to_the_bound_and_not_above() {
+    const MOST: usize = 32_000_000;
+    // 1,000 variants × 7,900 draws are 31.6 MB; the caller's metadata fill up the rest.
+    let space = space(&[10, 10, 10], &[]);
+    let posterior = from_draws(Predictor::Arms, Link::Logit, 1_000, vec![0.0; 7_900 * 1_000]);
+    let cells = random_cells(&space, &[0], 4);
+    let training = Training::from_posterior(&space, &cells, posterior, &TrainingOptions::default()).unwrap();
+    let with = |filler: usize| {
+        encode(&space, &training, &BTreeMap::from([("filler".to_owned(), "x".repeat(filler))])).unwrap()
+    };
+    let draws = |object: &[u8]| {
+        let range = Header::parse(object).unwrap().range("draws").unwrap();
+        (range.end - range.start) / 4_000
+    };
+    let room = MOST - with(0).len();
+    let full = with(room - 64);
+    assert!((MOST - 80..=MOST).contains(&full.len()), "{}", full.len());
+    assert_eq!(draws(&full), 7_900);
+    let above = with(room + 64);
+    assert!(above.len() < MOST, "{}", above.len());
+    assert_eq!(draws(&above), 3_950);
 }
 
 proptest! {

@@ -75,6 +75,7 @@ fn untrained(model: &Model, holdout_share: f64) -> Result<Map<String, Value>, Ap
     let Value::Object(report) = json!({
         "observations": 0, "variants": variants, "contexts": [], "factors": [], "interactions": [],
         "estimated_improvement_percent": null, "best_vs_baseline_percent": null,
+        "diagnostics": null,
     }) else {
         return Err(ApiError::internal("an object literal is no object"));
     };

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bandit::{CellTable, Diagnostics, FitError, Seed, TrainError, Training};
+use bandit::{CellTable, FitError, Seed, TrainError, Training};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -95,9 +95,9 @@ impl App {
             Err(error) => Err(error),
         };
         match run {
-            Ok((posterior, diagnostics, reading)) => {
+            Ok((posterior, reading)) => {
                 let took = started.elapsed();
-                self.metrics.trained(&posterior, &diagnostics, took, reading);
+                self.metrics.trained(&posterior, took, reading);
                 Ok(Trained { posterior, duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) })
             }
             Err(error) => {
@@ -130,13 +130,14 @@ impl App {
         hold: &Hold,
         bias: BTreeMap<String, f64>,
         snapshot: SnapshotListing,
-    ) -> Result<(PosteriorRecord, Diagnostics, Duration), ApiError> {
+    ) -> Result<(PosteriorRecord, Duration), ApiError> {
         let checked = Arc::new(checked(model)?);
         let holdout_share = self.holdout_share(model).await?;
         let read = self.read_snapshot(model, &checked, snapshot).await?;
         let seed = seed(model, &read.snapshot_id)?;
         let shared = Arc::clone(&checked);
         let training = compute(shared, read.cells, bias.clone(), holdout_share, self.threads, seed).await?;
+        log_inference(model, &training);
         let metrics = training.metrics;
         let posterior = PosteriorRecord {
             posterior_version: model.highest_version + 1,
@@ -155,14 +156,14 @@ impl App {
             object: String::new(),
         };
         let provenance = provenance(model, &posterior)?;
-        let (policy, diagnostics) = (training.policy.to_bytes(), training.posterior.diagnostics.clone());
+        let policy = training.policy.to_bytes();
         let encode = move || bandit::stored::encode(&checked.space, &training, &provenance);
         let bytes = blocking(encode).await?.map_err(ApiError::internal)?;
         let posterior = self.write(model, bytes.into(), posterior).await?;
         let served = served(model, &posterior, policy);
         hold.stop_renewing();
         match self.table.publish(model, &hold.owner, &posterior, &served).await {
-            Ok(()) => Ok((posterior, diagnostics, read.took)),
+            Ok(()) => Ok((posterior, read.took)),
             Err(StoreError::Condition { .. }) => Err(self.lost(model).await),
             Err(other) => Err(other.into()),
         }
@@ -236,6 +237,26 @@ pub(super) fn checked(model: &Model) -> Result<Checked, ApiError> {
     Checked::new(model.model_type, model.config.clone()).map_err(broken)
 }
 
+/// One line on how the posterior was made, beside the line of the request or message that asked for it.
+fn log_inference(model: &Model, training: &Training) {
+    let Some(made) = &training.report.diagnostics else { return };
+    tracing::info!(
+        request_id = noted("request_id"),
+        organization = model.organization_id,
+        model_id = %model.id,
+        step = ?made.step,
+        pareto_k = made.pareto_k,
+        effective_draws = made.effective_draws,
+        r_hat = made.r_hat,
+        divergences = made.divergences,
+        main_scale = made.main_scale,
+        pair_scale = made.pair_scale,
+        kappa = made.kappa,
+        covered_share = made.covered_share,
+        "fitted"
+    );
+}
+
 /// What serving gets of a posterior: the policy itself where it is small enough.
 pub(super) fn served(model: &Model, posterior: &PosteriorRecord, policy: Vec<u8>) -> Served {
     Served {
@@ -288,6 +309,7 @@ fn provenance(model: &Model, record: &PosteriorRecord) -> Result<BTreeMap<String
 mod tests {
     use super::*;
     use crate::http::status;
+use crate::notes::noted;
 
     #[test]
     fn a_fit_that_fails_says_what_happened_and_what_to_do() {
