@@ -67,8 +67,8 @@ pub enum FitError {
         /// How far it was from its criterion.
         residual: f64,
     },
-    /// The next step of a fit would cost more than a fit may: 4·10⁹ operations (less than 5 s of processor
-    /// time) up to 200 columns and 10,000 cells, and 1.6·10¹⁰ (about 20 s) beyond.
+    /// The next step of a fit would cost more than a fit may: 4·10⁹ operations (less than 5 s of processor time) up to 104
+    /// columns, or 200 columns and 10,000 cells, and 1.6·10¹⁰ (about 20 s) beyond.
     #[error(
         "a fit of {columns} columns has spent {spent:.1e} of {bound:.1e} operations, too many for {step} to follow"
     )]
@@ -83,7 +83,10 @@ pub enum FitError {
         bound: f64,
     },
     /// Neither importance weights nor the no-U-turn sampler reached their criteria within the work that a fit may take.
-    #[error("sampling fell short: Pareto k {pareto_k:.2}, R-hat {r_hat:.3}, {effective_draws:.0} effective draws")]
+    #[error(
+        "sampling fell short: Pareto k {pareto_k:.2}, R-hat {r_hat:.3}, {effective_draws:.0} effective draws, \
+         {divergences} divergences"
+    )]
     Sampling {
         /// k̂ of the importance weights.
         pareto_k: f64,
@@ -91,6 +94,8 @@ pub enum FitError {
         r_hat: f64,
         /// Least effective number of draws.
         effective_draws: f64,
+        /// Divergent transitions.
+        divergences: u64,
     },
 }
 

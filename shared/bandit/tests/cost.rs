@@ -61,6 +61,7 @@ fn processor_seconds() -> f64 {
 fn cost() {
     let small = || space(&[3, 2], &[2, 2]);
     let middle = || space(&[5, 4], &[4, 3]);
+    let hundred = || space(&[2, 2, 3], &[5, 5]);
     let large = || space(&[12, 10, 10, 7], &[10, 8, 7]);
     let tall = || space(&[2], &[10, 10, 10, 10, 10]);
     let full = || space(&[5, 20, 25], &[4, 20]);
@@ -73,6 +74,10 @@ fn cost() {
         ("middle_1k_none", middle(), 1_000, -14.0),
         ("middle_5k", middle(), 5_000, -3.0),
         ("middle_1m", middle(), 1_000_000, -3.0),
+        ("hundred_1k", hundred(), 1_000, -3.0),
+        ("hundred_5k", hundred(), 5_000, -3.0),
+        ("hundred_tall", space(&[2], &[7, 7, 7, 6, 6]), 200_000, -3.0),
+        ("hundred_most", space(&[2], &[3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3]), 1_000_000, -3.0),
         ("wide_20k", space(&[8, 6, 5], &[5, 5]), 20_000, -3.0),
         ("large_1k", large(), 1_000, -2.0),
         ("large_20k", large(), 20_000, -3.0),

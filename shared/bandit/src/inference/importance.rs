@@ -65,7 +65,7 @@ impl Sample {
     /// `count` draws more, shared out half by the grid's weights and half by what the draws so far say of the points.
     ///
     /// # Errors
-    /// [`FitError::NotPositiveDefinite`], [`FitError::Work`].
+    /// [`FitError::NotPositiveDefinite`], [`FitError::Work`]; the sample is then what it was.
     pub(crate) fn extend(
         &mut self,
         rows: &Rows,
@@ -76,7 +76,16 @@ impl Sample {
         let shares: Vec<f64> =
             mixture.points.iter().zip(self.point_weights()).map(|(p, found)| 0.5 * (p.weight + found)).collect();
         self.draws.reserve_exact(count * rows.columns);
-        self.round(rows, mixture, directions, &shares, count)
+        let (before, taken) = (self.point.len(), self.taken.clone());
+        let extended = self.round(rows, mixture, directions, &shares, count);
+        if extended.is_err() {
+            self.draws.truncate(before * rows.columns);
+            self.keys.iter_mut().for_each(|key| key.truncate(before));
+            self.point.truncate(before);
+            self.ratio.truncate(before);
+            self.taken = taken;
+        }
+        extended
     }
 
     /// The posterior probability of each point of the grid: the weight of its draws.

@@ -110,6 +110,17 @@ pub(crate) fn laplace(
     Err(FitError::NoConvergence { what: "Newton's method", residual: gradient_norm })
 }
 
+/// The factor of Λ = ΦᵀWΦ + D at β.
+///
+/// # Errors
+/// [`FitError::NotPositiveDefinite`].
+pub(crate) fn curvature(rows: &Rows, prior: &GaussianPrior, beta: &[f64]) -> Result<Factor, FitError> {
+    let mut eta = Vec::new();
+    rows.predict(beta, &mut eta);
+    let weights: Vec<f64> = eta.iter().zip(&rows.n).map(|(&e, n)| n * sigmoid(e) * sigmoid(-e)).collect();
+    Factor::new(rows.gram(&weights, &prior.d))
+}
+
 /// Euclidean norm.
 fn norm(x: &[f64]) -> f64 {
     x.iter().map(|v| v * v).sum::<f64>().sqrt()

@@ -16,10 +16,13 @@ use super::variational::{Moments, variational};
 use super::work::{self, Work};
 use crate::{FitError, Prior};
 
-/// Points that carry less than this are not drawn from.
+/// Points that carry less than this are not drawn from: 10,000 draws shared out would give them none or one, whose weight
+/// is then all that the point is judged by.
 const NEGLIGIBLE: f64 = 1e-4;
 /// Above this cost of one step (see [`step_cost`]) the points of a grid share expansions of the likelihood.
 const SHARED_ABOVE: f64 = 1.5e7;
+/// Three groups of points have an expansion each where that takes less than this share of the work that is left.
+const SHARE: f64 = 0.4;
 /// A variational fit ends where a step raises its bound by less: in small models, and in those that share one fit.
 const TOLERANCES: (f64, f64) = (1e-3, 0.03);
 
@@ -53,14 +56,15 @@ enum Fits {
     Shared(Vec<Sites>),
 }
 
-/// Ranges of about a third of the weight each, of points in the order given.
-fn thirds(points: &[Place]) -> Vec<std::ops::Range<usize>> {
-    let mut ranges = Vec::with_capacity(3);
+/// Ranges of about equal weight, of points in the order given: three, or one.
+fn groups(points: &[Place], count: usize) -> Vec<std::ops::Range<usize>> {
+    let cuts: &[f64] = if count == 1 { &[] } else { &[0.3, 0.6] };
+    let mut ranges = Vec::with_capacity(cuts.len() + 1);
     let (mut start, mut running) = (0, 0.0);
     for (i, point) in points.iter().enumerate() {
         running += point.weight;
         let last = i + 1 == points.len();
-        if last || (ranges.len() < 2 && running >= [0.3, 0.6][ranges.len()]) {
+        if last || cuts.get(ranges.len()).is_some_and(|&cut| running >= cut) {
             ranges.push(start..i + 1);
             start = i + 1;
         }
@@ -147,7 +151,8 @@ impl Model<'_> {
     }
 
     /// A few expansions of the likelihood for all points: made at a guess of the scales and again at their mean to lay
-    /// the grid; then, for each third of the posterior of `τ_pair`, at the mean of its scales.
+    /// the grid; then, for each third of the posterior of `τ_pair`, at the mean of its scales. Where three would take too much
+    /// of the work that is left, one for all of it: rows are then so many for the columns that the scales matter little.
     fn shared(&self, prior: &Prior, kind: Kind) -> Result<Mixture, FitError> {
         let locate = Resolution { main: 4, pair: 5, rounds: 3 };
         let guess = Scales { main: 0.6 * prior.main_scale, pair: 0.6 * prior.pair_scale };
@@ -157,7 +162,8 @@ impl Model<'_> {
         let (mut points, _) = self.lay(prior, Resolution { rounds: 2, ..locate }, Some(&axes), &self.expand(&mode))?;
         points.sort_by(|a, b| a.scales.pair.total_cmp(&b.scales.pair).then(a.scales.main.total_cmp(&b.scales.main)));
         let mut sites: Vec<Sites> = Vec::new();
-        for group in thirds(&points) {
+        let steps = 12.0 * (work::newton_step(self.rows) + work::averaging(self.rows));
+        for group in groups(&points, if steps > SHARE * self.work.left() { 1 } else { 3 }) {
             let prior = self.prior(grid::mean_scales(&points[group.clone()]));
             // The expansion of the group before is nearer than any mode.
             let before = sites.last().map(|sites| sites.under(&prior, &self.work)).transpose()?;

@@ -1,53 +1,60 @@
-//! The no-U-turn sampler (Hoffman & Gelman 2014) at the points of the grid that carry the weight.
+//! The no-U-turn sampler (Hoffman & Gelman 2014) at the points of the grid.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use nuts_rs::{
     Chain, CpuLogpFunc, CpuMath, CpuMathError, DiagNutsSettings, HasDims, KineticEnergyKind, LogpError, Settings,
+    StepSizeAdaptMethod,
 };
 use rand::RngExt;
 
-use super::convergence::{autocorrelation_time, mean_variance, r_hat};
+use super::convergence::{centre, mean_variance, mixing, r_hat, rank_scores};
 use super::grid::share_out;
 use super::laplace::{Gaussian, GaussianPrior};
 use super::logistic::{sigmoid, softplus};
 use super::mixture::Mixture;
 use super::rows::Rows;
+use super::scales::Scales;
 use super::streams::{Stream, indexed};
-use super::work;
+use super::work::{self, Work};
 use crate::{FitError, Seed};
 
+/// What errors call it.
+const STEP: &str = "the no-U-turn sampler";
 /// Runs of the whole grid that are compared with each other.
 const REPLICATES: usize = 4;
 /// Draws of one round, over all replicates and points.
 const ROUND: usize = 10_000;
 /// Rounds at most.
 const ROUNDS: usize = 4;
-/// Draws to find the step size, which are thrown away.
-const TUNE: u64 = 150;
+/// Draws of a chain in a round are a multiple of this: each has two halves of two draws at least.
+const SLOT: usize = 4;
+/// Draws that are thrown away: of a chain that finds its step size, and of one that is given it.
+const WARM_UP: (u64, u64) = (150, 50);
+/// Points whose first chain finds a step size; it serves the chains at the points that are nearest to it.
+const TUNED: usize = 8;
 /// Doublings of a trajectory, at most, and gradients that takes.
 const DEPTH: u64 = 7;
 const LONGEST: f64 = 128.0;
-/// Points of the grid that are run, at most.
-const POINTS: usize = 16;
+/// Chains are not believed where more than one transition in so many diverges.
+const PER_DIVERGENCE: u64 = 1_000;
 
 /// What the sampler leaves.
 pub(crate) struct Chains {
     /// Draws × P, row-major.
     pub draws: Vec<f32>,
-    /// Greatest R̂ over the coefficients.
+    /// For each point of the grid the share of the draws that were made there.
+    pub shares: Vec<f64>,
+    /// Greatest split R̂ over the coefficients.
     pub r_hat: f64,
     /// Least effective number of draws over the coefficients.
     pub effective: f64,
     /// Divergent transitions after warm-up.
     pub divergences: u64,
-}
-
-impl Chains {
-    /// Whether they are to be believed.
-    pub(crate) fn converged(&self) -> bool {
-        self.r_hat < 1.01 && self.effective >= 1000.0
-    }
+    /// Whether they are to be believed: R̂ < 1.01, at least 1,000 effective draws, and at most one divergence in 1,000
+    /// transitions.
+    pub converged: bool,
 }
 
 /// The log-posterior of β given scales, over whitened coordinates z: β = μ + L⁻ᵀz, ∇_z = L⁻¹∇_β.
@@ -55,6 +62,8 @@ struct Whitened<'a> {
     rows: &'a Rows,
     prior: &'a GaussianPrior,
     gaussian: &'a Gaussian,
+    /// Whether nothing was asked of it yet.
+    fresh: bool,
 }
 
 impl Whitened<'_> {
@@ -109,6 +118,10 @@ impl CpuLogpFunc for Whitened<'_> {
             }
         }
         self.gaussian.factor.whiten_gradient(gradient);
+        if std::mem::take(&mut self.fresh) {
+            // See [`settings`].
+            gradient.iter_mut().zip(position).for_each(|(g, z)| *g = -z);
+        }
         if value.is_finite() { Ok(value) } else { Err(NotFinite) }
     }
 
@@ -117,21 +130,36 @@ impl CpuLogpFunc for Whitened<'_> {
     }
 }
 
-/// Settings that leave the mass matrix alone: there is no switch for it, but without an early window, and with a window
-/// for the step size that lasts all through warm-up, it is never updated after its start, where it is set from the
-/// gradient: about 1 in each coordinate where every |z| is 1.
-fn settings(draws: u64) -> DiagNutsSettings {
-    let mut settings = DiagNutsSettings { num_tune: TUNE, num_draws: draws, maxdepth: DEPTH, ..Default::default() };
+/// Settings that leave the mass matrix at 1, in coordinates that are whitened already. There is no switch for it, but
+/// without an early window, and with a window for the step size that lasts all through warm-up, it is never updated after
+/// its start, where it is set from the first gradient: that of the standard normal, which [`Whitened`] answers with where
+/// it is asked first, and every |z| is 1. `step` is the step size; `None` to find it.
+fn settings(step: Option<f64>) -> DiagNutsSettings {
+    let (tune, draws) = (if step.is_none() { WARM_UP.0 } else { 0 }, (ROUNDS * ROUND) as u64);
+    let mut settings = DiagNutsSettings { num_tune: tune, num_draws: draws, maxdepth: DEPTH, ..Default::default() };
     settings.adapt_options.early_window = 0.0;
     settings.adapt_options.step_size_window = 1.0;
+    if let Some(step) = step {
+        settings.adapt_options.step_size_settings.adapt_options.method = StepSizeAdaptMethod::Fixed(step);
+    }
     settings.trajectory_kind = KineticEnergyKind::Euclidean;
     settings
 }
 
-/// One chain at one point of the grid.
-struct Run {
+/// A point of the grid that is run.
+struct Place<'a> {
+    /// Its number in the grid.
     point: usize,
-    replicate: usize,
+    /// Draws of each of its chains in a round.
+    length: usize,
+    prior: GaussianPrior,
+    gaussian: Cow<'a, Gaussian>,
+}
+
+/// One chain at one point of the grid.
+struct Run<'a> {
+    sampler: <DiagNutsSettings as Settings>::Chain<CpuMath<Whitened<'a>>>,
+    target: Whitened<'a>,
     /// Draws in a round.
     length: usize,
     /// Draws × P of all rounds.
@@ -139,105 +167,180 @@ struct Run {
     divergences: u64,
 }
 
-/// Runs four chains at every point of the grid that carries weight, each with its share of the draws, in rounds until
-/// R̂ < 1.01 and 1,000 draws are effective, for four rounds at most.
-///
-/// A replicate is one chain from every point: R̂ compares the four replicates, each of
-/// them a sample of the whole posterior. The effective number is Var(β)/Var(mean), where the mean's variance adds up
-/// `n_r` `σ_r²` `t_r` over the runs, t their autocorrelation times.
-///
-/// # Errors
-/// [`FitError::NoConvergence`] where nuts-rs gives up, [`FitError::NotPositiveDefinite`]; [`FitError::Work`] before a
-/// trajectory that might pass the fit's bound, and at once where even short trajectories would.
-#[expect(clippy::cast_precision_loss, reason = "counts of gradients")]
-pub(crate) fn sample(rows: &Rows, mixture: &Mixture, seed: &Seed) -> Result<Chains, FitError> {
-    let weight = |g: usize| mixture.points[g].weight;
-    let mut points: Vec<usize> = (0..mixture.points.len()).collect();
-    points.sort_by(|&a, &b| weight(b).total_cmp(&weight(a)).then(a.cmp(&b)));
-    points.truncate(POINTS);
-    points.retain(|&g| weight(g) > 0.01);
-    let kept: Vec<f64> = points.iter().map(|&g| weight(g)).collect();
-    let mut runs: Vec<Run> = Vec::new();
-    let mut chains: Vec<(GaussianPrior, std::borrow::Cow<'_, Gaussian>)> = Vec::new();
-    for (&point, share) in points.iter().zip(share_out(&kept, ROUND / REPLICATES)) {
-        chains.push((mixture.prior(point), mixture.gaussian(point)?));
-        runs.extend((0..REPLICATES).map(|replicate| Run {
-            point: chains.len() - 1,
-            replicate,
-            length: share,
-            draws: Vec::new(),
-            divergences: 0,
-        }));
-    }
-    let (step, gradient) = ("the no-U-turn sampler", work::gradient(rows));
-    let longest = LONGEST * gradient;
-    // Trajectories of three gradients for one round.
-    let shortest = 3 * (ROUND as u64 + TUNE * runs.len() as u64);
-    mixture.work.require(step, shortest as f64 * gradient)?;
-    let failed = |_| FitError::NoConvergence { what: "the no-U-turn sampler", residual: f64::NAN };
-    let mut samplers = Vec::with_capacity(runs.len());
-    for (index, run) in runs.iter().enumerate() {
-        let (prior, gaussian) = &chains[run.point];
-        let target = || Whitened { rows, prior, gaussian };
-        let mut rng = indexed(seed, Stream::Chains, index as u64);
-        let mut sampler = settings((run.length * ROUNDS) as u64)
-            .new_chain(index as u64, CpuMath::new(target()), &mut rng)
-            .map_err(failed)?;
+fn failed(_: impl Sized) -> FitError {
+    FitError::NoConvergence { what: STEP, residual: f64::NAN }
+}
+
+impl<'a> Run<'a> {
+    /// A chain in its start at ±1 in every coordinate, warmed up; and its step size.
+    fn start(
+        rows: &'a Rows,
+        place: &'a Place<'a>,
+        step: Option<f64>,
+        (seed, index): (&Seed, u64),
+        work: &Work,
+    ) -> Result<(Self, f64), FitError> {
+        let target = |fresh| Whitened { rows, prior: &place.prior, gaussian: &place.gaussian, fresh };
+        let mut rng = indexed(seed, Stream::Chains, index);
+        let mut sampler = settings(step).new_chain(index, CpuMath::new(target(true)), &mut rng).map_err(failed)?;
         let start: Vec<f64> = (0..rows.columns).map(|_| if rng.random::<bool>() { 1.0 } else { -1.0 }).collect();
         sampler.set_position(&start).map_err(failed)?;
-        for _ in 0..TUNE {
-            mixture.work.require(step, longest)?;
-            let (_, progress) = sampler.draw().map_err(failed)?;
-            mixture.work.charge(step, (progress.num_gradients as f64 * gradient).min(longest))?;
+        let mut run = Self { sampler, target: target(false), length: place.length, draws: Vec::new(), divergences: 0 };
+        let mut found = 0.0;
+        for _ in 0..if step.is_none() { WARM_UP.0 } else { WARM_UP.1 } {
+            found = run.step(work)?.1.step_size;
         }
-        samplers.push((sampler, target()));
+        Ok((run, found))
     }
-    let mut round = 0;
-    loop {
-        round += 1;
-        let before = mixture.work.left();
-        for (run, (sampler, target)) in runs.iter_mut().zip(&mut samplers) {
-            for _ in 0..run.length {
-                mixture.work.require(step, longest)?;
-                let (z, progress) = sampler.draw().map_err(failed)?;
-                mixture.work.charge(step, (progress.num_gradients as f64 * gradient).min(longest))?;
-                run.divergences += u64::from(progress.diverging);
-                #[expect(clippy::cast_possible_truncation, reason = "draws are kept in single precision")]
-                run.draws.extend(target.beta(&z).into_iter().map(|b| b as f32));
-            }
+
+    /// One transition, counted: no trajectory begins that might pass the fit's bound.
+    #[expect(clippy::cast_precision_loss, reason = "a count of gradients")]
+    fn step(&mut self, work: &Work) -> Result<(Box<[f64]>, nuts_rs::Progress), FitError> {
+        let gradient = work::gradient(self.target.rows);
+        work.require(STEP, (LONGEST + 1.0) * gradient)?;
+        let (z, progress) = self.sampler.draw().map_err(failed)?;
+        work.charge(STEP, ((progress.num_gradients as f64).min(LONGEST) + 0.5) * gradient)?;
+        Ok((z, progress))
+    }
+
+    /// The draws of one round.
+    fn round(&mut self, work: &Work) -> Result<(), FitError> {
+        for _ in 0..self.length {
+            let (z, progress) = self.step(work)?;
+            self.divergences += u64::from(progress.diverging);
+            #[expect(clippy::cast_possible_truncation, reason = "draws are kept in single precision")]
+            self.draws.extend(self.target.beta(&z).into_iter().map(|b| b as f32));
         }
-        let chains = judge(&runs, rows.columns);
-        // A second round makes the draws finer; where there is no work left for one, the first will do.
-        let another = mixture.work.left() > 1.2 * (before - mixture.work.left());
-        if round == ROUNDS || (chains.converged() && (round > 1 || !another)) {
-            return Ok(chains);
-        }
+        Ok(())
     }
 }
 
-/// R̂ and the effective number of draws over the runs so far.
-#[expect(clippy::cast_precision_loss, reason = "thousands of draws")]
-fn judge(runs: &[Run], columns: usize) -> Chains {
-    let (mut worst, mut least) = (1.0_f64, f64::INFINITY);
-    for j in 0..columns {
-        let mut replicates: Vec<Vec<f64>> = vec![Vec::new(); REPLICATES];
-        let mut noise = 0.0;
-        for run in runs {
-            let chain: Vec<f64> = run.draws.chunks_exact(columns).map(|draw| f64::from(draw[j])).collect();
-            noise += chain.len() as f64 * mean_variance(&chain).1 * autocorrelation_time(&chain);
-            replicates[run.replicate].extend(chain);
-        }
-        let all: Vec<f64> = replicates.iter().flatten().copied().collect();
-        let total = all.len() as f64;
-        if noise > 0.0 {
-            least = least.min(total * total * mean_variance(&all).1 / noise);
-        }
-        worst = worst.max(r_hat(&replicates));
+/// Runs four chains at the points of the grid, each with its share of the draws, in rounds until R̂ < 1.01, 1,000 draws are
+/// effective and at most one transition in 1,000 diverges, for four rounds at most.
+///
+/// Draws are shared out over all points by their weights, in lots of 16: a point with less weight than that of one lot
+/// (0.16 %) is run or not as systematic sampling along the grid has it. [`Chains::shares`] are the weights that this
+/// comes to. The first chains at the eight heaviest points find a step size, which those near them are given.
+///
+/// A replicate is one chain from every point. R̂ compares the eight halves of the four replicates, each of them a sample of
+/// the whole posterior, within points: see [`r_hat`]. The effective number is Var(β)/Var(mean), the latter from
+/// [`mixing`].
+///
+/// # Errors
+/// [`FitError::NoConvergence`] where nuts-rs gives up, [`FitError::NotPositiveDefinite`]; [`FitError::Work`] before a
+/// trajectory that might pass the fit's bound, and at once where even short trajectories would. Not where an earlier
+/// round is to be believed: it is returned then.
+pub(crate) fn sample(rows: &Rows, mixture: &Mixture, seed: &Seed) -> Result<Chains, FitError> {
+    let places = places(rows, mixture)?;
+    let mut runs = start(rows, mixture, &places, seed)?;
+    let mut shares = vec![0.0; mixture.points.len()];
+    for place in &places {
+        #[expect(clippy::cast_precision_loss, reason = "thousands of draws")]
+        (shares[place.point] = (place.length * REPLICATES) as f64 / ROUND as f64);
     }
-    Chains {
+    let mut believed = None;
+    for round in 1.. {
+        let before = mixture.work.left();
+        let drawn: Result<(), FitError> = runs.iter_mut().try_for_each(|run| run.round(&mixture.work));
+        let chains = match drawn.and_then(|()| judge(&runs, rows.columns, &shares, &mixture.work)) {
+            Ok(chains) => chains,
+            Err(error) => return believed.ok_or(error),
+        };
+        // A second round makes the draws finer; where there is no work left for one, the first will do.
+        let another = mixture.work.left() > 1.2 * (before - mixture.work.left());
+        if round == ROUNDS || (chains.converged && (round > 1 || !another)) {
+            return Ok(chains);
+        }
+        believed = Some(chains).filter(|chains| chains.converged);
+    }
+    Err(failed(()))
+}
+
+/// The points that are run, with their shares of the draws.
+///
+/// # Errors
+/// [`FitError::Work`] where trajectories of three gradients for one round would pass the bound.
+#[expect(clippy::cast_precision_loss, reason = "counts of draws")]
+fn places<'a>(rows: &Rows, mixture: &'a Mixture) -> Result<Vec<Place<'a>>, FitError> {
+    let weights: Vec<f64> = mixture.points.iter().map(|p| p.weight).collect();
+    let lengths: Vec<usize> =
+        share_out(&weights, ROUND / REPLICATES / SLOT).into_iter().map(|slots| SLOT * slots).collect();
+    let points: Vec<usize> = (0..lengths.len()).filter(|&g| lengths[g] > 0).collect();
+    let warm_up = WARM_UP.1 * (REPLICATES * points.len()) as u64;
+    mixture.work.require(STEP, 3.0 * (ROUND as u64 + warm_up) as f64 * work::gradient(rows))?;
+    let place = |&point: &usize| {
+        let gaussian = mixture.gaussian(point)?;
+        Ok(Place { point, length: lengths[point], prior: mixture.prior(point), gaussian })
+    };
+    points.iter().map(place).collect()
+}
+
+/// The chains, those of one place one after another.
+fn start<'a>(
+    rows: &'a Rows,
+    mixture: &Mixture,
+    places: &'a [Place<'a>],
+    seed: &Seed,
+) -> Result<Vec<Run<'a>>, FitError> {
+    let mut heaviest: Vec<usize> = (0..places.len()).collect();
+    heaviest.sort_by_key(|&p| std::cmp::Reverse(places[p].length));
+    heaviest.truncate(TUNED);
+    let mut first = HashMap::new();
+    let mut steps: Vec<(Scales, f64)> = Vec::new();
+    let number = |place: usize, replicate: usize| (seed, (place * REPLICATES + replicate) as u64);
+    for place in heaviest {
+        let (run, step) = Run::start(rows, &places[place], None, number(place, 0), &mixture.work)?;
+        steps.push((mixture.points[places[place].point].scales, step));
+        first.insert(place, run);
+    }
+    let mut runs = Vec::with_capacity(places.len() * REPLICATES);
+    for (p, place) in places.iter().enumerate() {
+        let at = mixture.points[place.point].scales;
+        let nearest = steps.iter().min_by(|a, b| distance(at, a.0).total_cmp(&distance(at, b.0))).map(|found| found.1);
+        let tuned = first.remove(&p);
+        let given = usize::from(tuned.is_some())..REPLICATES;
+        runs.extend(tuned);
+        for replicate in given {
+            runs.push(Run::start(rows, place, nearest, number(p, replicate), &mixture.work)?.0);
+        }
+    }
+    Ok(runs)
+}
+
+/// Squared distance of the logarithms.
+fn distance(a: Scales, b: Scales) -> f64 {
+    (a.main / b.main).ln().powi(2) + (a.pair / b.pair).ln().powi(2)
+}
+
+/// R̂ and the effective number of draws over the runs so far.
+///
+/// # Errors
+/// [`FitError::Work`].
+#[expect(clippy::cast_precision_loss, reason = "thousands of draws")]
+fn judge(runs: &[Run<'_>], columns: usize, shares: &[f64], work: &Work) -> Result<Chains, FitError> {
+    let (mut worst, mut least) = (1.0_f64, f64::INFINITY);
+    let count: usize = runs.iter().map(|run| run.draws.len() / columns).sum();
+    let scores = rank_scores(count);
+    for j in 0..columns {
+        work.charge("judging chains", work::ranking(count))?;
+        let strand = |run: &Run<'_>| run.draws.iter().skip(j).step_by(columns).map(|&b| f64::from(b)).collect();
+        let mut strands: Vec<Vec<f64>> = runs.iter().map(strand).collect();
+        let all: Vec<f64> = strands.iter().flatten().copied().collect();
+        centre(&mut strands, REPLICATES);
+        let mixed = mixing(&strands, REPLICATES);
+        work.charge("judging chains", (mixed.lags * count) as f64)?;
+        if mixed.noise > 0.0 {
+            least = least.min((count * count) as f64 * mean_variance(&all).1 / mixed.noise);
+        }
+        worst = worst.max(r_hat(&strands, REPLICATES, &scores));
+    }
+    let divergences: u64 = runs.iter().map(|run| run.divergences).sum();
+    Ok(Chains {
         draws: runs.iter().flat_map(|run| run.draws.iter().copied()).collect(),
+        shares: shares.to_vec(),
         r_hat: worst,
         effective: least,
-        divergences: runs.iter().map(|run| run.divergences).sum(),
-    }
+        divergences,
+        converged: worst < 1.01 && least >= 1_000.0 && divergences * PER_DIVERGENCE <= count as u64,
+    })
 }

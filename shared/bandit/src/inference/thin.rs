@@ -4,7 +4,7 @@ use super::logistic::sigmoid;
 use super::rows::Rows;
 
 /// Cells that are watched, at most.
-const CELLS: usize = 128;
+pub(crate) const CELLS: usize = 128;
 /// Numbers watched for each: η, η², p and the two tails.
 const FEATURES: usize = 5;
 
