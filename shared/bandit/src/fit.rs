@@ -53,6 +53,16 @@ pub enum FitError {
         /// `prior.pair_scale`.
         pair: f64,
     },
+    /// The sums of a numeric reward have lost its spread to rounding: less than two digits of the variance are left.
+    #[error(
+        "the rewards' spread, about {sd:e}, is too small against their mean, {mean:e}, to be told from rounding in sums of squares: subtract a constant near the mean from every reward"
+    )]
+    Unresolved {
+        /// Mean of all rewards.
+        mean: f64,
+        /// Their standard deviation, as far as it can be told.
+        sd: f64,
+    },
     /// A precision that must be positive definite is not, to the accuracy of the arithmetic.
     #[error("the precision is not positive definite at pivot {pivot}")]
     NotPositiveDefinite {

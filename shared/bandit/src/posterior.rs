@@ -23,7 +23,7 @@ pub enum Link {
     Identity {
         /// Reward units.
         center: f64,
-        /// Reward units, positive.
+        /// Reward units; 0 where all rewards were equal, and there is no unit in which to say how far others may be.
         scale: f64,
     },
 }

@@ -3,7 +3,8 @@
 mod common;
 
 use bandit::{
-    Cell, CellTable, Columns, FitError, Link, ModelType, Posterior, Prior, RewardType, Seed, Settings, Space, Step, fit,
+    Cell, CellTable, Columns, FitError, Link, ModelType, Posterior, Prior, RewardType, Seed, Settings, Space, Step,
+    Training, TrainingOptions, fit,
 };
 use common::{factor, settings, sigmoid, space, summary};
 use proptest::prelude::*;
@@ -317,19 +318,79 @@ fn linear_model_matches_the_dense_formula() {
     }
 }
 
+/// Equal rewards say what a reward is, and nothing of which variant is best: those that were never served keep their share.
 #[test]
-fn equal_rewards_give_a_point() {
+fn equal_rewards_are_reported_as_they_are_and_serve_every_variant() {
     let space = space(&[2, 2], &[2]);
     for reward in [0.1, -3.0, 0.0, 1e9, 1e-9] {
-        let cells: Vec<Cell> = (0..4)
-            .map(|variant| Cell { variant, context: 0, n: 10, sum: 10.0 * reward, sum_sq: 10.0 * reward * reward })
-            .collect();
+        let cell = |variant| Cell { variant, context: 0, n: 500, sum: 500.0 * reward, sum_sq: 500.0 * reward * reward };
+        let table = CellTable::new([cell(0), cell(1)]).unwrap();
         for model in [ModelType::Mab, ModelType::Cmab] {
-            let posterior = run(&space, cells.clone(), &settings(model, RewardType::Numeric, Prior::default()));
+            let settings = settings(model, RewardType::Numeric, Prior::default());
+            let posterior = run(&space, table.cells().to_vec(), &settings);
             let Link::Identity { center, scale } = posterior.link else { panic!("identity link") };
-            assert!(scale > 0.0 && (center - reward).abs() <= 1e-12 * reward.abs());
-            assert!(posterior.draws.iter().all(|&d| d == 0.0));
+            assert!(scale == 0.0 && (center - reward).abs() <= 1e-12 * reward.abs());
+            let training = Training::from_posterior(&space, &table, posterior, &TrainingOptions::default()).unwrap();
+            let report = &training.report;
+            for v in &report.variants {
+                for found in [v.expected_reward_mean, v.expected_reward_lo, v.expected_reward_hi] {
+                    assert!((found - reward).abs() <= 1e-12 * reward.abs(), "{found} for {reward}");
+                }
+                let least = if v.n == 0 { 0.2 } else { 0.05 };
+                assert!((least..0.7).contains(&v.prob_best), "{model:?}, {reward}: {v:?}");
+                assert!((v.weight - v.prob_best).abs() < 1e-12, "{model:?}, {reward}: {v:?}");
+            }
+            assert!(report.factors.iter().all(|f| f.importance == 0.0 && f.levels.iter().all(|l| l.effect_hi == 0.0)));
         }
+    }
+}
+
+/// Rewards added up one by one, as a snapshot does it.
+fn summed(variant: usize, rewards: impl Iterator<Item = f64>) -> Cell {
+    rewards.fold(Cell { variant, context: 0, n: 0, sum: 0.0, sum_sq: 0.0 }, |c, r| Cell {
+        n: c.n + 1,
+        sum: c.sum + r,
+        sum_sq: c.sum_sq + r * r,
+        ..c
+    })
+}
+
+/// A large constant in every reward changes nothing while the sums can tell the spread, and is an error beyond that.
+#[test]
+fn rewards_with_an_offset_are_told_apart_or_refused() {
+    let space = space(&[2], &[]);
+    let settings = settings(ModelType::Mab, RewardType::Numeric, Prior::default());
+    let table = |offset: f64, better: f64| {
+        let noise = |i: u32| 141.4 * (f64::from(i) * 2.399_963).sin();
+        CellTable::new([0, 1].map(|v| {
+            let mean = offset + if v == 1 { better } else { 0.0 };
+            summed(v, (0..1_000).map(move |i| mean + noise(i)))
+        }))
+        .unwrap()
+    };
+    // Half a standard error: neither arm is surely the better one, at any offset.
+    for offset in [0.0, 1e3, 1e6, 3e7] {
+        let posterior = fit(&space, &table(offset, 2.0), &settings, &seed()).unwrap();
+        let Link::Identity { scale, .. } = posterior.link else { panic!("identity link") };
+        assert!((scale / 100.0 - 1.0).abs() < 0.02, "{offset}: {scale}");
+        let (a, b) = (column(&posterior, 0), column(&posterior, 1));
+        let share = a.iter().zip(&b).filter(|(a, b)| a < b).count();
+        assert!((6_000..7_500).contains(&share), "{offset}: {share}");
+    }
+    for (offset, better) in [(1e9, 500.0), (1e9, 0.5), (1e12, 500.0)] {
+        let refused = fit(&space, &table(offset, better), &settings, &seed());
+        assert!(matches!(refused, Err(FitError::Unresolved { .. })), "{offset}: {refused:?}");
+    }
+}
+
+/// Adding up the same number a million times is off in the tenth digit: that is no variance.
+#[test]
+fn the_rounding_of_sums_is_no_variance() {
+    let space = space(&[3], &[2]);
+    let table = CellTable::new([0, 1].map(|v| summed(v, std::iter::repeat_n(0.1, 300_000 + 77_777 * v)))).unwrap();
+    for model in [ModelType::Mab, ModelType::Cmab] {
+        let posterior = fit(&space, &table, &settings(model, RewardType::Numeric, Prior::default()), &seed()).unwrap();
+        assert!(matches!(posterior.link, Link::Identity { center, scale: 0.0 } if (center - 0.1).abs() < 1e-9));
     }
 }
 

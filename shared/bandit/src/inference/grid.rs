@@ -15,21 +15,38 @@ pub(crate) struct Point<F> {
     pub fit: F,
 }
 
-/// How fine a grid is.
+/// How fine a grid is, and how it is laid.
 #[derive(Clone, Copy)]
 pub(crate) struct Resolution {
     /// Points along `τ_main`.
-    pub main: usize,
+    main: usize,
     /// Points along `τ_pair`.
-    pub pair: usize,
+    pair: usize,
     /// The grid is laid at most so many times.
-    pub rounds: usize,
+    rounds: usize,
+    /// Whether a grid that would still move after the last round is an error.
+    settled: bool,
+}
+
+impl Resolution {
+    /// What the scales are integrated over. Well determined scales settle in three or four rounds; ten are the most that
+    /// was seen in 3,000 random problems of 3 to 200 and 4 to 1,925 effects, with scales between 0.002 and 8.
+    pub(crate) const FULL: Self = Self { main: 6, pair: 8, rounds: 16, settled: true };
+    /// Where each `τ_pair` costs a factorisation: enough to see where a grid of [`Resolution::FULL`] has to lie.
+    pub(crate) const LOCATE: Self = Self { main: 6, pair: 5, rounds: 3, settled: false };
 }
 
 /// The first grid spans these multiples of the hyperprior's scale. The lowest cell reaches down to 0.
 const SPAN: (f64, f64) = (0.06, 3.6);
-/// Beyond this multiple the grid does not follow the data.
-const LIMIT: f64 = 100.0;
+/// Beyond these multiples the grid does not follow the data.
+const LIMITS: (f64, f64) = (0.001, 100.0);
+/// An end of the grid may carry so much, unless the grid cannot go on there.
+const EDGE: f64 = 0.005;
+/// A grid with fewer points than this for a standard deviation is too coarse. The trapezoidal rule then errs by
+/// 2 exp(−2π²·0.55²) = 0.005 for a normal density (Trefethen & Weideman 2014).
+const COARSE: f64 = 0.55;
+/// Half the width of a grid about a peak, in standard deviations.
+const REACH: f64 = 3.2;
 
 /// Equally spaced values of ln τ.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,26 +54,43 @@ struct Axis {
     low: f64,
     step: f64,
     points: usize,
-    /// Lowest point of the first grid.
+    /// The lowest point there may be, whose cell reaches down to τ = 0.
     floor: f64,
+    /// How far the floor may be lowered.
+    bottom: f64,
     ceiling: f64,
 }
 
 impl Axis {
     fn new(scale: f64, points: usize) -> Self {
         let (low, high) = ((scale * SPAN.0).ln(), (scale * SPAN.1).ln());
-        Self::spanning(low, high, points, low, (scale * LIMIT).ln())
+        let unlaid = Self {
+            low,
+            step: 0.0,
+            points,
+            floor: low,
+            bottom: (scale * LIMITS.0).ln(),
+            ceiling: (scale * LIMITS.1).ln(),
+        };
+        unlaid.spanning(low, high)
     }
 
     /// A single point, for a scale that governs no column: the data say nothing about it.
     fn single(scale: f64) -> Self {
-        Self { low: scale.ln(), step: 1.0, points: 1, floor: f64::NEG_INFINITY, ceiling: scale.ln() }
+        let low = scale.ln();
+        Self { low, step: 1.0, points: 1, floor: f64::NEG_INFINITY, bottom: f64::NEG_INFINITY, ceiling: low }
     }
 
+    /// As many points from `low` to `high`, or as far as there may be any.
     #[expect(clippy::cast_precision_loss, reason = "a handful of points")]
-    fn spanning(low: f64, high: f64, points: usize, floor: f64, ceiling: f64) -> Self {
-        let (low, high) = (low.max(floor), high.min(ceiling));
-        Self { low, step: (high - low) / (points - 1) as f64, points, floor, ceiling }
+    fn spanning(&self, low: f64, high: f64) -> Self {
+        let (low, high) = (low.max(self.floor), high.min(self.ceiling));
+        Self { low, step: (high - low) / (self.points - 1) as f64, ..*self }
+    }
+
+    /// The same range with another number of points.
+    fn with_points(&self, points: usize) -> Self {
+        if self.points == 1 { self.clone() } else { Self { points, ..*self }.spanning(self.low, self.high()) }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a handful of points")]
@@ -68,37 +102,119 @@ impl Axis {
         self.at(self.points - 1)
     }
 
+    fn is_at_floor(&self) -> bool {
+        self.low <= self.floor
+    }
+
+    fn is_at_ceiling(&self) -> bool {
+        self.high() >= self.ceiling - 1e-9
+    }
+
     /// ln of the width of cell i in τ: τ·h, the trapezoidal rule in ln τ; the lowest cell of all reaches down to 0.
     fn log_width(&self, i: usize) -> f64 {
         if self.points == 1 {
             0.0
-        } else if i == 0 && self.low <= self.floor {
+        } else if i == 0 && self.is_at_floor() {
             self.at(i) + 0.5 * self.step
         } else {
             self.at(i) + self.step.ln()
         }
     }
 
-    /// The axis that suits the marginal weights along this one; itself where it does already.
-    fn follow(&self, weights: &[f64]) -> Self {
+    /// The axis that suits the marginal weights along this one, of which the logarithms are given; itself where it does
+    /// already: no end carries more than 0.5 % (except at a limit), a standard deviation has at least 0.55 steps, and no
+    /// point that carries most lies between points that carry nothing.
+    fn follow(&self, log_marginal: &[f64]) -> Self {
         if self.points == 1 {
             return self.clone();
         }
+        let weights = proportions(log_marginal);
+        if self.is_at_floor() && weights[0] > 0.5 && self.floor > self.bottom {
+            // Most of the posterior lies below, where one cell stands for all.
+            let floor = (self.low - 3.0 * self.step).max(self.bottom);
+            return Self { floor, ..*self }.spanning(floor, self.high() - self.step);
+        }
+        self.finer(log_marginal, &weights)
+            .or_else(|| self.wider(&weights))
+            .or_else(|| self.trimmed(&weights))
+            .unwrap_or_else(|| self.clone())
+    }
+
+    /// About the peak, where the grid is too coarse to show its width. A parabola through the log-density of the highest point
+    /// and its neighbours says where the peak is and how wide; while it is much narrower than a step that is only a guess,
+    /// and the next grid spans a step.
+    fn finer(&self, log_marginal: &[f64], weights: &[f64]) -> Option<Self> {
         let mean: f64 = weights.iter().enumerate().map(|(i, w)| w * self.at(i)).sum();
         let sd = weights.iter().enumerate().map(|(i, w)| w * (self.at(i) - mean).powi(2)).sum::<f64>().sqrt();
-        let respan = |low, high| Self::spanning(low, high, self.points, self.floor, self.ceiling);
-        if weights[self.points - 1] > 0.005 && self.high() < self.ceiling {
-            return respan(self.low + self.step, self.high() + 3.0 * self.step);
+        if sd >= COARSE * self.step {
+            return None;
         }
-        if weights[0] > 0.005 && self.low > self.floor {
-            return respan(self.low - 3.0 * self.step, self.high() - self.step);
+        // Densities in ln τ.
+        let density = |i: usize| log_marginal[i] - self.log_width(i) + self.at(i);
+        let peak = (0..self.points).max_by(|&a, &b| density(a).total_cmp(&density(b)))?;
+        if peak == 0 || peak + 1 == self.points {
+            return None;
         }
-        if sd < 0.7 * self.step {
-            let sd = sd.max(curvature(weights).map_or(0.3, |c| c.clamp(0.02, 0.7)) * self.step);
-            return respan(mean - 3.2 * sd, mean + 3.2 * sd);
+        let (below, above) = (density(peak - 1) - density(peak), density(peak + 1) - density(peak));
+        let curvature = -(below + above);
+        if !(curvature.is_finite() && curvature > 0.0) {
+            return None;
         }
-        self.clone()
+        let width = self.step / curvature.sqrt();
+        let (middle, half) = if width < 0.35 * self.step {
+            (self.at(peak) + 0.5 * self.step * (above - below) / curvature, (REACH * width).max(0.5 * self.step))
+        } else {
+            (mean, REACH * width.max(sd))
+        };
+        Some(self.spanning(middle - half, middle + half))
     }
+
+    /// With more at the ends that carry too much: as many steps as weights that go on to fall as they do would need, at most 3.
+    fn wider(&self, weights: &[f64]) -> Option<Self> {
+        let steps = |end: f64, inner: f64| {
+            if end <= EDGE {
+                0.0
+            } else if inner <= end {
+                3.0
+            } else {
+                ((end / EDGE).ln() / (inner / end).ln()).ceil().clamp(1.0, 3.0)
+            }
+        };
+        let last = self.points - 1;
+        let down = if self.is_at_floor() { 0.0 } else { steps(weights[0], weights[1]) };
+        let up = if self.is_at_ceiling() { 0.0 } else { steps(weights[last], weights[last - 1]) };
+        (down + up > 0.0).then(|| self.spanning(self.low - down * self.step, self.high() + up * self.step))
+    }
+
+    /// Without the ends that carry nothing, where one point carries most of all: a steep flank beside a long tail.
+    fn trimmed(&self, weights: &[f64]) -> Option<Self> {
+        let carries = |w: &f64| *w >= 0.1 * EDGE;
+        let first = weights.iter().position(carries)?.saturating_sub(1);
+        let last = (weights.iter().rposition(carries)? + 1).min(self.points - 1);
+        let most = weights.iter().any(|&w| w > 0.5);
+        (most && last - first + 1 < self.points).then(|| self.spanning(self.at(first), self.at(last)))
+    }
+
+    /// How far the ends of another axis are from this one's, in ln τ.
+    fn distance(&self, other: &Self) -> f64 {
+        (self.low - other.low).abs().max((self.high() - other.high()).abs())
+    }
+}
+
+/// Numbers that add up to 1 in proportion to those of which the logarithms are given.
+fn proportions(logs: &[f64]) -> Vec<f64> {
+    let greatest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let total: f64 = logs.iter().map(|l| (l - greatest).exp()).sum();
+    logs.iter().map(|l| (l - greatest).exp() / total).collect()
+}
+
+/// ln Σ exp of the values that belong to each of `count` places.
+fn log_sums(count: usize, values: impl Iterator<Item = (usize, f64)> + Clone) -> Vec<f64> {
+    let mut greatest = vec![f64::NEG_INFINITY; count];
+    values.clone().for_each(|(i, v)| greatest[i] = greatest[i].max(v));
+    let mut sums = vec![0.0; count];
+    values.filter(|(_, v)| *v > f64::NEG_INFINITY).for_each(|(i, v)| sums[i] += (v - greatest[i]).exp());
+    greatest.iter().zip(sums).map(|(g, s): (&f64, f64)| g + s.ln()).collect()
 }
 
 /// Where a grid lies.
@@ -118,23 +234,31 @@ impl Axes {
         };
         Self { main: Axis::new(prior.main_scale, resolution.main), pair }
     }
-}
 
-/// Standard deviation, in steps, of the normal through the log-weights of the greatest weight and its neighbours.
-fn curvature(weights: &[f64]) -> Option<f64> {
-    let peak = (0..weights.len()).max_by(|&a, &b| weights[a].total_cmp(&weights[b]))?;
-    let (below, above) = (weights.get(peak.checked_sub(1)?)?, weights.get(peak + 1)?);
-    let second = below.max(1e-300).ln() + above.max(1e-300).ln() - 2.0 * weights[peak].ln();
-    (second < 0.0).then(|| (-1.0 / second).sqrt())
+    /// The same place at another resolution.
+    fn resolved(&self, resolution: Resolution) -> Self {
+        Self { main: self.main.with_points(resolution.main), pair: self.pair.with_points(resolution.pair) }
+    }
+
+    /// Where the grid should lie, by the logarithms of the weights at its places (i, j).
+    fn follow(&self, places: &[(usize, usize)], logs: &[f64]) -> Self {
+        let of = |place: fn(&(usize, usize)) -> usize| places.iter().map(place).zip(logs.iter().copied());
+        Self {
+            main: self.main.follow(&log_sums(self.main.points, of(|p| p.0))),
+            pair: self.pair.follow(&log_sums(self.pair.points, of(|p| p.1))),
+        }
+    }
 }
 
 /// The posterior of the scales: evidence × hyperprior × cell on a grid in (ln `τ_main`, ln `τ_pair`). The grid is laid over
-/// 0.06…3.6 times the hyperprior's scales, then moved or narrowed until the posterior spans it.
+/// 0.06…3.6 times the hyperprior's scales, then moved, widened or narrowed until the posterior spans it.
 ///
-/// `start` is where a grid of the same resolution was found to lie before. `fit` gives p(y | τ) and whatever is to be kept, from the scales and a neighbouring fit.
+/// `start` is where a grid was found to lie before. `fit` gives p(y | τ) and whatever is to be kept, from the scales and a
+/// neighbouring fit.
 ///
 /// # Errors
-/// What `fit` returns; [`FitError::NoConvergence`] where no point has a finite evidence.
+/// What `fit` returns; [`FitError::NoConvergence`] where no point has a finite evidence, or where the grid would still
+/// move after its last round and `resolution` does not allow that.
 pub(crate) fn search<F>(
     prior: &Prior,
     layout: Layout,
@@ -142,16 +266,18 @@ pub(crate) fn search<F>(
     start: Option<&Axes>,
     mut fit: impl FnMut(Scales, Option<&F>) -> Result<(F, f64), FitError>,
 ) -> Result<(Vec<Point<F>>, Axes), FitError> {
-    let mut axes = start.cloned().unwrap_or_else(|| Axes::new(prior, layout, resolution));
+    let mut axes = start.map_or_else(|| Axes::new(prior, layout, resolution), |axes| axes.resolved(resolution));
     if prior.fixed {
         let scales = Scales { main: prior.main_scale, pair: prior.pair_scale };
         let (fit, log_evidence) = fit(scales, None)?;
         return Ok((vec![Point { scales, log_prior: 0.0, log_evidence, weight: 1.0, fit }], axes));
     }
     let mut points: Vec<Point<F>> = Vec::new();
-    for _ in 0..resolution.rounds.max(1) {
+    let mut moved = 0.0;
+    for _ in 0..resolution.rounds {
         let Axes { main, pair } = &axes;
         let mut next: Vec<Point<F>> = Vec::with_capacity(main.points * pair.points);
+        let mut places = Vec::with_capacity(main.points * pair.points);
         for i in 0..main.points {
             for step in 0..pair.points {
                 // Back and forth, so that each fit starts from a neighbour.
@@ -161,26 +287,21 @@ pub(crate) fn search<F>(
                 let (fit, log_evidence) = fit(scales, near)?;
                 let log_prior = log_hyperprior(prior, scales) + main.log_width(i) + pair.log_width(j);
                 next.push(Point { scales, log_prior, log_evidence, weight: 0.0, fit });
+                places.push((i, j));
             }
         }
         normalise(&mut next)?;
         points = next;
-        let marginal = |axis: &Axis, of: &dyn Fn(&Point<F>) -> f64| {
-            let mut weights = vec![0.0; axis.points];
-            for point in &points {
-                let nearest = (0..axis.points)
-                    .min_by(|&a, &b| (axis.at(a) - of(point)).abs().total_cmp(&(axis.at(b) - of(point)).abs()));
-                weights[nearest.unwrap_or(0)] += point.weight;
-            }
-            weights
-        };
-        let next_main = main.follow(&marginal(main, &|p| p.scales.main.ln()));
-        let next_pair = pair.follow(&marginal(pair, &|p| p.scales.pair.ln()));
-        let next = Axes { main: next_main, pair: next_pair };
+        let logs: Vec<f64> = points.iter().map(|p| p.log_evidence + p.log_prior).collect();
+        let next = axes.follow(&places, &logs);
         if next == axes {
-            break;
+            return Ok((points, axes));
         }
+        moved = axes.main.distance(&next.main).max(axes.pair.distance(&next.pair));
         axes = next;
+    }
+    if resolution.settled {
+        return Err(FitError::NoConvergence { what: "the grid of the scales", residual: moved });
     }
     Ok((points, axes))
 }
@@ -237,3 +358,6 @@ pub(crate) fn share_out(weights: &[f64], total: usize) -> Vec<usize> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,14 +127,15 @@ impl Model<'_> {
     }
 
     /// A fit of its own at every point: Laplace to lay the grid, the variational one where there is weight.
-    fn each(&self, prior: &Prior, kind: Kind) -> Result<Mixture, FitError> {
+    pub(super) fn each(&self, prior: &Prior, kind: Kind) -> Result<Mixture, FitError> {
         let origin = self.origin();
-        let resolution = Resolution { main: 6, pair: 8, rounds: 5 };
-        let (found, _) = grid::search(prior, self.layout, resolution, None, |scales, near: Option<&Gaussian>| {
-            let mode = laplace(self.rows, &self.prior(scales), near.map_or(&origin, |g| &g.mean), EXACT, &self.work)?;
-            let log_evidence = mode.log_evidence;
-            Ok((mode, log_evidence))
-        })?;
+        let (found, _) =
+            grid::search(prior, self.layout, Resolution::FULL, None, |scales, near: Option<&Gaussian>| {
+                let mode =
+                    laplace(self.rows, &self.prior(scales), near.map_or(&origin, |g| &g.mean), EXACT, &self.work)?;
+                let log_evidence = mode.log_evidence;
+                Ok((mode, log_evidence))
+            })?;
         let mut points = Vec::with_capacity(found.len());
         let mut fits = Vec::with_capacity(found.len());
         for Point { scales, log_prior, log_evidence, weight, fit } in found {
@@ -153,13 +154,12 @@ impl Model<'_> {
     /// A few expansions of the likelihood for all points: made at a guess of the scales and again at their mean to lay
     /// the grid; then, for each third of the posterior of `τ_pair`, at the mean of its scales. Where three would take too much
     /// of the work that is left, one for all of it: rows are then so many for the columns that the scales matter little.
-    fn shared(&self, prior: &Prior, kind: Kind) -> Result<Mixture, FitError> {
-        let locate = Resolution { main: 4, pair: 5, rounds: 3 };
+    pub(super) fn shared(&self, prior: &Prior, kind: Kind) -> Result<Mixture, FitError> {
         let guess = Scales { main: 0.6 * prior.main_scale, pair: 0.6 * prior.pair_scale };
         let mode = laplace(self.rows, &self.prior(guess), &self.origin(), ROUGH, &self.work)?;
-        let (found, axes) = self.lay(prior, locate, None, &self.expand(&mode))?;
+        let (found, axes) = self.lay(prior, Resolution::LOCATE, None, &self.expand(&mode))?;
         let mode = laplace(self.rows, &self.prior(grid::mean_scales(&found)), &mode.mean, ROUGH, &self.work)?;
-        let (mut points, _) = self.lay(prior, Resolution { rounds: 2, ..locate }, Some(&axes), &self.expand(&mode))?;
+        let (mut points, _) = self.lay(prior, Resolution::FULL, Some(&axes), &self.expand(&mode))?;
         points.sort_by(|a, b| a.scales.pair.total_cmp(&b.scales.pair).then(a.scales.main.total_cmp(&b.scales.main)));
         let mut sites: Vec<Sites> = Vec::new();
         let steps = 12.0 * (work::newton_step(self.rows) + work::averaging(self.rows));

@@ -9,17 +9,20 @@
 //! integrated over a grid, not maximised).
 
 use faer::Mat;
-use libm::lgamma;
-use rand::RngExt;
+use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Gamma, StandardNormal};
 
-use super::{Pooled, check_cells, check_contextual, column_means, within};
+use super::{Pooled, check_cells, check_contextual, column_means};
 use crate::fit::DRAWS;
 use crate::inference::factor::Factor;
 use crate::inference::grid::{self, Point, Resolution};
+use crate::inference::laplace::GaussianPrior;
 use crate::inference::rows::Rows;
 use crate::inference::scales::{Layout, Scales};
+use crate::inference::sites::Sites;
 use crate::inference::streams::{Stream, stream};
+use crate::inference::swept::Swept;
+use crate::inference::work::{self, Work};
 use crate::{
     CellTable, Columns, Diagnostics, FitError, Link, Posterior, Predictor, Prior, ScalePoint, Seed, Space, Step,
 };
@@ -28,107 +31,144 @@ use crate::{
 const ALPHA: f64 = 1.5;
 /// β0 of the residual variance, in pooled variances.
 const BETA: f64 = 0.5;
+/// Values of `τ_pair` for which a factorisation is kept at a time: those of two grids.
+const KEPT: usize = 16;
 
-/// The posterior given the scales: β | σ² ~ N(μ, σ² Λ⁻¹), σ² ~ Inv-Gamma(α, β).
-struct Conjugate {
-    mean: Vec<f64>,
-    beta: f64,
-}
-
-/// Sufficient statistics in standardised units.
+/// The likelihood in standardised units, from one pass over the rows.
+///
+/// For the rows' sum of squares S(β) = Σ n (ȳ − `φᵀβ`)², −½ S(β) is quadratic about any β0, exactly; β0 is the fit at the
+/// hyperprior's scales, so that what is left of S there is small and nothing of it cancels at other scales.
 struct Data {
-    rows: Rows,
-    /// ΦᵀNΦ, lower triangle.
-    gram: Mat<f64>,
-    /// `ΦᵀΣy`.
-    moment: Vec<f64>,
-    /// Mean of y in each row.
-    means: Vec<f64>,
-    /// Σ (y − mean of its row)².
+    /// −½ S(β).
+    sites: Sites,
+    layout: Layout,
+    /// Σ (y − ȳ)², ȳ the mean of its row.
     within: f64,
+    /// αn.
     alpha: f64,
+    work: Work,
 }
 
 impl Data {
-    fn precision(&self, d: &[f64]) -> Result<Factor, FitError> {
-        let mut precision = self.gram.clone();
-        for (j, d) in d.iter().enumerate() {
-            precision[(j, j)] += d;
-        }
-        Factor::new(precision)
+    #[expect(clippy::cast_precision_loss, reason = "a count of observations is far below 2^52")]
+    fn new(rows: &Rows, layout: Layout, cells: &CellTable, pooled: &Pooled, prior: &Prior) -> Result<Self, FitError> {
+        let work = Work::of(rows);
+        work.charge("the sums of the design", 2.0 * work::newton_step(rows))?;
+        let means: Vec<f64> = cells.cells().iter().map(|cell| pooled.standardised(cell)).collect();
+        let mut centre = vec![0.0; rows.columns];
+        rows.add_transposed(&means.iter().zip(&rows.n).map(|(y, n)| y * n).collect::<Vec<f64>>(), &mut centre);
+        let guess = layout.precision(Scales { main: prior.main_scale, pair: prior.pair_scale });
+        Factor::new(rows.gram(&rows.n, &guess))?.solve(&mut centre);
+        let mut eta = Vec::new();
+        rows.predict(&centre, &mut eta);
+        let left: Vec<f64> = means.iter().zip(&eta).map(|(y, e)| y - e).collect();
+        let squares: f64 = left.iter().zip(&rows.n).map(|(l, n)| n * l * l).sum();
+        let residual: Vec<f64> = left.iter().zip(&rows.n).map(|(l, n)| n * l).collect();
+        Ok(Self {
+            sites: Sites::new(rows, centre, -0.5 * squares, &residual, &rows.n),
+            layout,
+            within: cells.cells().iter().map(|cell| pooled.within(cell)).sum(),
+            alpha: ALPHA + 0.5 * cells.trials() as f64,
+            work,
+        })
     }
 
-    /// μ = Λ⁻¹Φᵀy with Λ = ΦᵀNΦ + D, αn = α0 + N/2, βn = β0 + ½ [Σ (y − ȳ)² + Σ n (ȳ − η)² + μᵀDμ], a sum of
-    /// squares that cancels nothing, and ln p(y|τ) = ½ ln|D| − ½ ln|Λ| − αn ln βn + constants of the data.
-    fn given(&self, layout: Layout, scales: Scales) -> Result<(Conjugate, f64), FitError> {
-        let d = layout.precision(scales);
-        let factor = self.precision(&d)?;
-        let mut mean = self.moment.clone();
-        factor.solve(&mut mean);
-        let mut eta = Vec::new();
-        self.rows.predict(&mean, &mut eta);
-        let misfit: f64 = eta.iter().zip(&self.means).zip(&self.rows.n).map(|((e, y), n)| n * (y - e).powi(2)).sum();
-        let pull: f64 = mean.iter().zip(&d).map(|(m, d)| d * m * m).sum();
-        let beta = BETA + 0.5 * (self.within + misfit + pull);
-        let log_evidence =
-            0.5 * d.iter().map(|d| d.ln()).sum::<f64>() - 0.5 * factor.log_det() - self.alpha * beta.ln()
-                + lgamma(self.alpha);
-        Ok((Conjugate { mean, beta }, log_evidence))
+    /// β | σ² ~ N(0, σ² D⁻¹).
+    fn prior(&self, scales: Scales) -> GaussianPrior {
+        GaussianPrior { intercept: 0.0, d: self.layout.precision(scales) }
+    }
+
+    /// What is shared by the points of the grid with the same `τ_pair`; none where there are no pairs.
+    fn swept(&self, prior: &GaussianPrior) -> Result<Option<(Swept, Factor)>, FitError> {
+        let mains = self.layout.main + 1;
+        let pairs = self.layout.pairs() > 0;
+        pairs.then(|| Swept::new(&self.sites, prior, mains, &self.work)).transpose()
+    }
+
+    /// βn and ln p(y|τ), from ln|Λ| and `known` = −½ S(μ) − ½ μᵀDμ + ½ ln|D| − ½ ln|Λ|, the evidence at σ = 1 of what is
+    /// between rows. The difference is a sum of squares, which only rounding makes negative.
+    fn given(&self, prior: &GaussianPrior, log_det: f64, known: f64) -> (f64, f64) {
+        let log_dets = prior.half_log_det() - 0.5 * log_det;
+        let beta = BETA + 0.5 * self.within + (log_dets - known).max(0.0);
+        (beta, log_dets - self.alpha * beta.ln())
+    }
+
+    /// βn and ln p(y|τ) as a function of the scales, which remembers what depends on `τ_pair` alone.
+    fn evidence(&self) -> impl FnMut(Scales) -> Result<(f64, f64), FitError> {
+        let mut kept: Vec<(u64, Swept)> = Vec::new();
+        move |scales| {
+            let prior = self.prior(scales);
+            let key = scales.pair.to_bits();
+            if !kept.iter().any(|(at, _)| *at == key)
+                && let Some((swept, _)) = self.swept(&prior)?
+            {
+                kept.truncate(KEPT - 1);
+                kept.insert(0, (key, swept));
+            }
+            let (log_det, known) = if let Some((_, swept)) = kept.iter().find(|(at, _)| *at == key) {
+                let parted = swept.under(&self.sites, &prior, &self.work)?;
+                (parted.log_det, parted.log_evidence)
+            } else {
+                let whole = self.sites.under(&prior, &self.work)?;
+                (whole.factor.log_det(), whole.log_evidence)
+            };
+            Ok(self.given(&prior, log_det, known))
+        }
     }
 }
 
 /// Fits the model.
 ///
+/// With rows i of `n_i` rewards of mean `ȳ_i` in standardised units, n = Σ `n_i`, N = diag(`n_i`), and the P × P matrix
+/// D = diag(1/2.5², 1/`τ_main`², …, 1/`τ_pair`², …):
+///
+/// ```text
+/// Λ = ΦᵀNΦ + D,   μ = Λ⁻¹ΦᵀNȳ,   αn = 3/2 + n/2,
+/// βn = 1/2 + ½ [Σ (y − ȳ)² + Σ n_i (ȳ_i − φ_iᵀμ)² + μᵀDμ]
+/// β | σ², τ, y ~ N(μ, σ²Λ⁻¹),   σ² | τ, y ~ Inv-Gamma(αn, βn)
+/// ln p(y | τ) = ½ ln|D| − ½ ln|Λ| − αn ln βn + constants of the data
+/// p(τ | y) ∝ p(y | τ) p(τ_main) p(τ_pair)
+/// ```
+///
+/// (Gelman et al., BDA3, §14.8, with the prior as further observations; the evidence as in MacKay 1992.) p(τ | y) is put
+/// on 6 × 8 points of (ln `τ_main`, ln `τ_pair`), the weight of a point being p(τ | y) times its cell in τ. The grid
+/// lies where the posterior of the scales is: see the diagnostics' `scales`.
+///
 /// The posterior has the columns of [`Columns`]; draws are in units of `Link::Identity { center, scale }`, the pooled
 /// mean and standard deviation, and exact: a point of the grid by its weight, σ² from its inverse gamma, β from its
-/// normal. `precision_cholesky` is of Λ = ΦᵀNΦ + D at the mean scales, in units of 1/σ². Where all rewards are equal,
-/// every draw is 0 about that reward, and `scale` is |mean|, or 1 where that is 0 too.
+/// normal. `precision_cholesky` is of Λ at the mean scales, in units of 1/σ².
+///
+/// Where all rewards are equal they name no unit: `scale` is 0, and every expected reward is that one. The draws are then
+/// those of y = 0 everywhere, in an arbitrary unit. Which variant is best does not depend on the unit, so that variants that
+/// were hardly tried keep their share of what is served.
 ///
 /// # Errors
 /// [`FitError::NoObservations`], [`FitError::OutsideSpace`], [`FitError::TooManyColumns`], [`FitError::Prior`],
-/// [`FitError::NotPositiveDefinite`].
-#[expect(clippy::cast_precision_loss, reason = "a count of observations is far below 2^52")]
+/// [`FitError::Unresolved`], [`FitError::NotPositiveDefinite`]; [`FitError::NoConvergence`] where the grid does not come
+/// to rest; [`FitError::Work`] where the next step would cost more than a fit may. The cells are passed over once; every
+/// later step costs the same however many they are, and is counted before it is taken.
 pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Result<Posterior, FitError> {
     check_cells(space, cells)?;
     check_contextual(space, prior)?;
     let columns = Columns::of(space);
-    let layout = Layout::of(&columns);
-    let pooled = Pooled::of(cells);
+    let pooled = Pooled::of(cells)?;
     let rows = Rows::new(space, &columns, cells)?;
-    let constant = pooled.variance == 0.0;
-    let means: Vec<f64> = rows
-        .sum
-        .iter()
-        .zip(&rows.n)
-        .map(|(s, n)| if constant { 0.0 } else { (s / n - pooled.mean) / pooled.scale })
-        .collect();
-    let mut moment = vec![0.0; rows.columns];
-    rows.add_transposed(&means.iter().zip(&rows.n).map(|(y, n)| y * n).collect::<Vec<f64>>(), &mut moment);
-    let squares: f64 = cells.cells().iter().map(within).sum();
-    let data = Data {
-        gram: rows.gram(&rows.n, &vec![0.0; rows.columns]),
-        moment,
-        means,
-        within: if constant { 0.0 } else { squares / pooled.variance },
-        alpha: ALPHA + 0.5 * cells.trials() as f64,
-        rows,
+    let data = Data::new(&rows, Layout::of(&columns), cells, &pooled, prior)?;
+    let mut points = {
+        let mut evidence = data.evidence();
+        grid::search(prior, data.layout, Resolution::FULL, None, |scales, _: Option<&f64>| evidence(scales))?.0
     };
-    let (mut points, _) =
-        grid::search(prior, layout, resolution(columns.len()), None, |scales, _: Option<&Conjugate>| {
-            data.given(layout, scales)
-        })?;
-    points.sort_by(|a, b| {
-        (a.scales.main, a.scales.pair).partial_cmp(&(b.scales.main, b.scales.pair)).unwrap_or(std::cmp::Ordering::Equal)
-    });
-    let draws = if constant { vec![0.0; DRAWS * columns.len()] } else { draw(&data, layout, &points, seed)? };
-    let mean_scales = grid::mean_scales(&points);
+    points.sort_by(|a, b| a.scales.pair.total_cmp(&b.scales.pair).then(a.scales.main.total_cmp(&b.scales.main)));
+    let draws = draw(&data, &points, seed)?;
+    points.sort_by(|a, b| a.scales.main.total_cmp(&b.scales.main).then(a.scales.pair.total_cmp(&b.scales.pair)));
+    let mean_prior = data.prior(grid::mean_scales(&points));
     Ok(Posterior {
         predictor: Predictor::Columns,
         link: Link::Identity { center: pooled.mean, scale: pooled.scale },
         columns: columns.len(),
         mean: column_means(&draws, columns.len()),
         draws,
-        precision_cholesky: data.precision(&layout.precision(mean_scales))?.row_major(),
+        precision_cholesky: data.sites.under(&mean_prior, &data.work)?.factor.row_major(),
         arms: Vec::new(),
         diagnostics: Diagnostics {
             step: Step::Exact,
@@ -145,38 +185,62 @@ pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Resu
     })
 }
 
-/// A point costs one factorisation; the largest models get a coarser grid.
-fn resolution(columns: usize) -> Resolution {
-    match columns {
-        0..=400 => Resolution { main: 6, pair: 8, rounds: 5 },
-        401..=1000 => Resolution { main: 4, pair: 5, rounds: 4 },
-        _ => Resolution { main: 3, pair: 4, rounds: 3 },
-    }
-}
-
-/// Draws × P, those of a point of the grid beside each other.
-fn draw(data: &Data, layout: Layout, points: &[Point<Conjugate>], seed: &Seed) -> Result<Vec<f32>, FitError> {
+/// Draws × P, those of a point of the grid beside each other. Points, which have their βn, are by ascending `τ_pair`.
+fn draw(data: &Data, points: &[Point<f64>], seed: &Seed) -> Result<Vec<f32>, FitError> {
     let mut rng = stream(seed, Stream::Exact);
-    let columns = layout.columns;
-    let mut draws = Vec::with_capacity(DRAWS * columns);
+    let mut draws = Vec::with_capacity(DRAWS * data.layout.columns);
     let weights: Vec<f64> = points.iter().map(|p| p.weight).collect();
-    for (point, count) in points.iter().zip(grid::share_out(&weights, DRAWS)) {
-        if count == 0 {
+    let shares = grid::share_out(&weights, DRAWS);
+    let mut start = 0;
+    for group in points.chunk_by(|a, b| a.scales.pair.total_cmp(&b.scales.pair).is_eq()) {
+        let counts = &shares[start..start + group.len()];
+        start += group.len();
+        if counts.iter().all(|&count| count == 0) {
             continue;
         }
-        let factor = data.precision(&layout.precision(point.scales))?;
-        let mut z = Mat::<f64>::zeros(columns, count);
-        for s in 0..count {
-            z.col_as_slice_mut(s).fill_with(|| rng.sample(StandardNormal));
-        }
-        factor.unwhiten(z.as_mut());
-        for s in 0..count {
-            // α ≥ 1.5 is always a valid shape.
-            let precision = Gamma::new(data.alpha, 1.0).map_or(f64::NAN, |g| g.sample(&mut rng));
-            let sigma = (point.fit.beta / precision).sqrt();
-            #[expect(clippy::cast_possible_truncation, reason = "draws are kept in single precision")]
-            draws.extend(z.col_as_slice(s).iter().zip(&point.fit.mean).map(|(z, m)| (m + sigma * z) as f32));
+        let swept = data.swept(&data.prior(group[0].scales))?;
+        for (point, &count) in group.iter().zip(counts).filter(|(_, count)| **count > 0) {
+            draw_at(data, point, swept.as_ref(), count, &mut rng, &mut draws)?;
         }
     }
     Ok(draws)
 }
+
+/// `count` draws at a point of the grid, at the end of `draws`.
+#[expect(clippy::cast_precision_loss, reason = "a cost")]
+fn draw_at(
+    data: &Data,
+    point: &Point<f64>,
+    swept: Option<&(Swept, Factor)>,
+    count: usize,
+    rng: &mut impl Rng,
+    draws: &mut Vec<f32>,
+) -> Result<(), FitError> {
+    let columns = data.layout.columns;
+    data.work.charge("drawing", work::solving(columns, count) + 30.0 * (columns * count) as f64)?;
+    let prior = data.prior(point.scales);
+    let mut z = Mat::<f64>::zeros(columns, count);
+    for s in 0..count {
+        z.col_as_slice_mut(s).fill_with(|| rng.sample(StandardNormal));
+    }
+    let mean = if let Some((swept, factor)) = swept {
+        let parted = swept.under(&data.sites, &prior, &data.work)?;
+        swept.unwhiten(factor, &parted, z.as_mut());
+        parted.mean
+    } else {
+        let whole = data.sites.under(&prior, &data.work)?;
+        whole.factor.unwhiten(z.as_mut());
+        whole.mean
+    };
+    for s in 0..count {
+        // α ≥ 1.5 is always a valid shape.
+        let precision = Gamma::new(data.alpha, 1.0).map_or(f64::NAN, |g| g.sample(rng));
+        let sigma = (point.fit / precision).sqrt();
+        #[expect(clippy::cast_possible_truncation, reason = "draws are kept in single precision")]
+        draws.extend(z.col_as_slice(s).iter().zip(&mean).map(|(z, m)| (m + sigma * z) as f32));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

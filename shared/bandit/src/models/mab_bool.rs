@@ -26,7 +26,7 @@ const POINTS: usize = 200;
 /// p(κ | data) ∝ κ^(−3/2) Π_v B(κm + s_v, κ(1−m) + n_v − s_v) / B(κm, κ(1−m))
 /// ```
 ///
-/// and is put on 200 points equally spaced in ln κ. A draw takes one of them by its weight, and then for every arm
+/// and is put on 200 points equally spaced in ln κ, over the part of that range which carries it. A draw takes one of them by its weight, and then for every arm
 /// `θ_v` | κ, data ~ Beta(κm + `s_v`, κ(1−m) + `n_v` − `s_v`).
 ///
 /// The posterior has one column for each variant (excluded ones too) and draws of logit `θ_v` in log-odds. `arms` and
@@ -90,23 +90,46 @@ fn log_marginal(counts: &[(f64, f64)], m: f64, kappa: f64) -> f64 {
         - 1.5 * kappa.ln()
 }
 
+/// Points of ln κ, equally spaced, with the log-density of ln κ there. They span [1, max(2, N)], or less of it where fewer than
+/// 50 of 200 would carry all but e^(−20) of the greatest density: with many arms ln κ is known to hundredths.
+#[expect(clippy::cast_precision_loss, reason = "small indices")]
+fn spread(counts: &[(f64, f64)], m: f64, trials: f64) -> Vec<(f64, f64)> {
+    const ENOUGH: usize = 50;
+    const NARROWINGS: usize = 4;
+    let (mut low, mut high) = (0.0, trials.max(2.0).ln());
+    let mut narrowings = 0;
+    loop {
+        let at = |i: usize| low + (high - low) * i as f64 / (POINTS - 1) as f64;
+        // dκ = κ d ln κ.
+        let value = |log_kappa: f64| log_marginal(counts, m, log_kappa.exp()) + log_kappa;
+        let points: Vec<(f64, f64)> = (0..POINTS).map(|i| (at(i), value(at(i)))).collect();
+        let greatest = points.iter().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max);
+        let carries = |p: &(f64, f64)| p.1 > greatest - 20.0;
+        let first = points.iter().position(carries).unwrap_or(0).saturating_sub(1);
+        let last = points.iter().rposition(carries).map_or(POINTS - 1, |i| (i + 1).min(POINTS - 1));
+        if last - first >= ENOUGH || narrowings == NARROWINGS {
+            return points;
+        }
+        (low, high) = (points[first].0, points[last].0);
+        narrowings += 1;
+    }
+}
+
 /// One κ for each draw, as many of each point of the grid as its weight demands. The order is spread out, so that every
 /// k-th draw is a fair share of all.
 #[expect(clippy::cast_precision_loss, reason = "small indices")]
 fn kappas(counts: &[(f64, f64)], m: f64, trials: f64) -> Vec<f64> {
     // A step that shares no factor with the number of draws visits every place once.
     const STEP: usize = 3_819;
-    let top = trials.max(2.0).ln();
-    let points: Vec<f64> = (0..POINTS).map(|i| (top * i as f64 / (POINTS - 1) as f64).exp()).collect();
-    // dκ = κ d ln κ; the ends of the trapezoidal rule count half.
-    let logs: Vec<f64> = points.iter().map(|&kappa| log_marginal(counts, m, kappa) + kappa.ln()).collect();
-    let greatest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let points = spread(counts, m, trials);
+    let greatest = points.iter().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max);
+    // The ends of the trapezoidal rule count half.
     let end = |i: usize| if i == 0 || i == POINTS - 1 { 0.5 } else { 1.0 };
     let mut total = 0.0;
-    let cumulative: Vec<f64> = logs
+    let cumulative: Vec<f64> = points
         .iter()
         .enumerate()
-        .map(|(i, log)| {
+        .map(|(i, (_, log))| {
             total += end(i) * (log - greatest).exp();
             total
         })
@@ -114,7 +137,7 @@ fn kappas(counts: &[(f64, f64)], m: f64, trials: f64) -> Vec<f64> {
     (0..DRAWS)
         .map(|s| {
             let place = (((s * STEP) % DRAWS) as f64 + 0.5) / DRAWS as f64 * total;
-            points[cumulative.partition_point(|&c| c < place).min(POINTS - 1)]
+            points[cumulative.partition_point(|&c| c < place).min(POINTS - 1)].0.exp()
         })
         .collect()
 }
@@ -153,4 +176,43 @@ pub(crate) fn log_gamma_draw<R: Rng>(shape: f64, rng: &mut R) -> f64 {
     };
     // A shape of at least 1 is always a valid parameter; NaN would only be the caller's.
     Gamma::new(boosted, 1.0).map_or(f64::NAN, |g| g.sample(rng).ln() + extra)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Mean and standard deviation of ln κ: of the draws, and by plain integration on 4,000 points.
+    fn both(counts: &[(f64, f64)]) -> [(f64, f64); 2] {
+        let trials: f64 = counts.iter().map(|c| c.0).sum();
+        let m = (counts.iter().map(|c| c.1).sum::<f64>() + 0.5) / (trials + 1.0);
+        let moments = |values: &[(f64, f64)]| {
+            let greatest = values.iter().map(|v| v.1).fold(f64::NEG_INFINITY, f64::max);
+            let total: f64 = values.iter().map(|v| (v.1 - greatest).exp()).sum();
+            let mean = values.iter().map(|v| v.0 * (v.1 - greatest).exp()).sum::<f64>() / total;
+            let square = values.iter().map(|v| (v.0 - mean).powi(2) * (v.1 - greatest).exp()).sum::<f64>() / total;
+            (mean, square.sqrt())
+        };
+        let drawn: Vec<(f64, f64)> = kappas(counts, m, trials).iter().map(|k| (k.ln(), 0.0)).collect();
+        // Within five steps of the draws' own range: all that carries anything.
+        let (low, high) = drawn.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), d| (a.min(d.0), b.max(d.0)));
+        let (low, high) = ((low - 0.6).max(0.0), (high + 0.6).min(trials.max(2.0).ln()));
+        let fine: Vec<(f64, f64)> = (0..4_000)
+            .map(|i| low + (high - low) * (f64::from(i) + 0.5) / 4_000.0)
+            .map(|x| (x, log_marginal(counts, m, x.exp()) + x))
+            .collect();
+        [moments(&drawn), moments(&fine)]
+    }
+
+    /// The step of the whole range's grid is ln(10^10)/199 = 0.116; ln κ of so many arms is known to 0.045.
+    #[test]
+    fn the_points_follow_a_well_known_kappa() {
+        let rate = |v: u32| 0.1 + 0.02 * (f64::from(v) * 2.399_963).sin() + 0.01 * (f64::from(v) * 0.7).cos();
+        for (arms, trials) in [(1_000_u32, 1e7), (10, 1e3), (10, 1e9)] {
+            let counts: Vec<(f64, f64)> = (0..arms).map(|v| (trials, (trials * rate(v)).round())).collect();
+            let [drawn, fine] = both(&counts);
+            assert!((drawn.0 - fine.0).abs() < 0.02 * fine.1, "{arms} arms: {drawn:?} {fine:?}");
+            assert!((drawn.1 / fine.1 - 1.0).abs() < 0.02, "{arms} arms: {drawn:?} {fine:?}");
+        }
+    }
 }

@@ -6,7 +6,7 @@
 use rand::RngExt;
 use rand_distr::{Distribution, Gamma, StandardNormal};
 
-use super::{Pooled, check_cells, column_means, within};
+use super::{Pooled, check_cells, column_means};
 use crate::fit::DRAWS;
 use crate::inference::streams::{Stream, stream};
 use crate::{CellTable, Diagnostics, FitError, Link, Posterior, Predictor, Seed, Space, Step};
@@ -15,6 +15,8 @@ use crate::{CellTable, Diagnostics, FitError, Link, Posterior, Predictor, Seed, 
 const KAPPA: f64 = 1.0;
 /// α0: the prior of σ² counts as 2·1.5 observations.
 const ALPHA: f64 = 1.5;
+/// β0 in pooled variances.
+const BETA: f64 = 0.5;
 
 /// Fits the model.
 ///
@@ -24,36 +26,33 @@ const ALPHA: f64 = 1.5;
 ///
 /// The posterior has one column for each variant (excluded ones too); draws are (μ − center)/scale with the
 /// `Link::Identity` of the pooled mean and standard deviation. `arms` has (μn, κn, αn, βn) in reward units,
-/// variants × 4. Where all rewards are equal, the pooled variance and every βn are 0, every draw is the mean,
-/// and `scale` is |mean|, or 1 where that is 0 too.
+/// variants × 4.
+///
+/// Where all rewards are equal they name no unit: `scale`, and every βn in reward units, are 0, and every expected reward
+/// is that one. The draws are then of the same model in an arbitrary unit, β0 = ½ of it squared. Which arm is
+/// best does not depend on the unit, so that arms that were hardly tried keep their share of what is served.
 ///
 /// # Errors
-/// [`FitError::NoObservations`], [`FitError::OutsideSpace`].
+/// [`FitError::NoObservations`], [`FitError::OutsideSpace`], [`FitError::Unresolved`].
 #[expect(clippy::cast_precision_loss, reason = "a count of observations is far below 2^52")]
 pub fn fit(space: &Space, cells: &CellTable, seed: &Seed) -> Result<Posterior, FitError> {
     check_cells(space, cells)?;
-    let pooled = Pooled::of(cells);
+    let pooled = Pooled::of(cells)?;
     // In standardised units: Σ n, Σ y and Σ (y − ȳ_cell)² + Σ n ȳ_cell² of each arm, y = (r − mean)/sd.
     let mut sums = vec![(0.0_f64, 0.0_f64, 0.0_f64); space.variants()];
-    if pooled.variance > 0.0 {
-        for cell in cells.cells() {
-            let n = cell.n as f64;
-            let y = (cell.sum / n - pooled.mean) / pooled.scale;
-            let arm = &mut sums[cell.variant];
-            arm.1 += n * y;
-            arm.2 += within(cell) / (pooled.scale * pooled.scale) + n * y * y;
-        }
-    }
     for cell in cells.cells() {
-        sums[cell.variant].0 += cell.n as f64;
+        let (n, y) = (cell.n as f64, pooled.standardised(cell));
+        let arm = &mut sums[cell.variant];
+        arm.0 += n;
+        arm.1 += n * y;
+        arm.2 += pooled.within(cell) + n * y * y;
     }
-    let beta0 = if pooled.variance > 0.0 { 0.5 } else { 0.0 };
     let arms: Vec<[f64; 4]> = sums
         .iter()
         .map(|&(n, sum, squares)| {
             let kappa = KAPPA + n;
             // Σ (y − ȳ)² + n ȳ²/κn = Σ y² − (Σ y)²/κn.
-            let beta = beta0 + 0.5 * (squares - sum * sum / kappa).max(0.0);
+            let beta = BETA + 0.5 * (squares - sum * sum / kappa).max(0.0);
             [sum / kappa, kappa, ALPHA + 0.5 * n, beta]
         })
         .collect();

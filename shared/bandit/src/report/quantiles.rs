@@ -19,7 +19,7 @@ impl Spread {
         Self { mean, lo: quantile(values, 0.025), hi: quantile(values, 0.975) }
     }
 
-    /// The spread of center + scale · x, for a positive scale.
+    /// The spread of center + scale · x, for a scale that is not negative.
     pub(crate) fn moved(self, center: f64, scale: f64) -> Self {
         Self { mean: center + scale * self.mean, lo: center + scale * self.lo, hi: center + scale * self.hi }
     }

@@ -152,7 +152,7 @@ fn contexts(
 
 fn factors(space: &Space, layout: &Layout, found: &mut Expectations, scale: f64) -> Vec<FactorState> {
     let total = found.variances.total;
-    let importance = |part: f64| if total > 0.0 { (part / total).min(1.0) } else { 0.0 };
+    let importance = |part: f64| if total > 0.0 && scale > 0.0 { (part / total).min(1.0) } else { 0.0 };
     let state = |factor: &crate::Factor, role, part: f64, effects: &mut [Vec<f64>]| FactorState {
         name: factor.name().to_owned(),
         role,
