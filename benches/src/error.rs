@@ -30,6 +30,18 @@ pub enum Error {
         /// Its second parameter.
         second: f64,
     },
+    /// Serving costs more than it may.
+    #[error(
+        "p99 of serving at {connections} connections is {ratio:.2} × that of the floor; at most {bound} is accepted"
+    )]
+    AboveFloor {
+        /// Connections that were open at once.
+        connections: usize,
+        /// p99 of serving in units of the floor's.
+        ratio: f64,
+        /// What is accepted.
+        bound: f64,
+    },
     /// A name that is none of the known ones.
     #[error("there is no {what} {name:?}; known are {known}")]
     Unknown {
@@ -81,18 +93,6 @@ pub enum Error {
         slow: Vec<String>,
         /// The most that is allowed, milliseconds.
         most: f64,
-    },
-    /// Serving costs more than it may.
-    #[error(
-        "p99 of serving at {connections} connections is {ratio:.2} × that of the floor; at most {bound} is accepted"
-    )]
-    Dear {
-        /// Connections that were open at once.
-        connections: usize,
-        /// p99 of serving in units of the floor's.
-        ratio: f64,
-        /// What is accepted.
-        bound: f64,
     },
     /// A row of a policy is not there.
     #[error("the policy has no row for context {context}")]

@@ -42,7 +42,7 @@ fn constant(_: &App, request: Request) -> Pin<Box<dyn Future<Output = Result<Res
 /// Measures with `requests` requests for each path and number of connections, and prints a table and a verdict.
 ///
 /// # Errors
-/// [`Error::Dear`] where serving costs more than it may; [`Error::Service`] where the service does not start, or answers
+/// [`Error::AboveFloor`] where serving costs more than it may; [`Error::Service`] where the service does not start, or answers
 /// anything but what is expected.
 pub fn run(requests: usize) -> Result<(), Error> {
     let ratio = block_on(measure(requests, 10))?;
@@ -50,7 +50,7 @@ pub fn run(requests: usize) -> Result<(), Error> {
         println!("p99 of serving at {JUDGED} connections is within {BOUND} × the floor's: {ratio:.2}");
         Ok(())
     } else {
-        Err(Error::Dear { connections: JUDGED, ratio, bound: BOUND })
+        Err(Error::AboveFloor { connections: JUDGED, ratio, bound: BOUND })
     }
 }
 

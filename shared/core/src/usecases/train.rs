@@ -14,6 +14,7 @@ use super::hold::{Hold, archived};
 use crate::app::App;
 use crate::domain::{Checked, InSampleMetrics, Interval, Model, POLICY_IN_RECORD, PosteriorRecord, Served};
 use crate::error::ApiError;
+use crate::notes::noted;
 use crate::store::{SnapshotListing, StoreError, posterior_key};
 
 /// A run that succeeded.

@@ -133,7 +133,7 @@ fn both_ways_of_the_bool_model_find_the_scales() {
         let (space, table) = problem(trials);
         let columns = Columns::of(&space);
         let rows = Rows::new(&space, &columns, &table).unwrap();
-        let work = Work::bounded(&rows, 1e12);
+        let work = Work::bounded(rows.columns, 1e12);
         let layout = Layout::of(&columns);
         let model = Model { rows: &rows, layout, intercept: -2.0, smoothed: Smoothed::new(), work };
         let prior = Prior::default();
