@@ -310,15 +310,14 @@ fn provenance(model: &Model, record: &PosteriorRecord) -> Result<BTreeMap<String
 mod tests {
     use super::*;
     use crate::http::status;
-use crate::notes::noted;
 
     #[test]
     fn a_fit_that_fails_says_what_happened_and_what_to_do() {
-        let short = FitError::Sampling { pareto_k: 1.234, r_hat: 1.5, effective_draws: 12.0 };
+        let short = FitError::Sampling { pareto_k: 1.234, r_hat: 1.5, effective_draws: 12.0, divergences: 0 };
         let work = FitError::Work { step: "the sampler", columns: 300, spent: 1.5e10, bound: 1.6e10 };
         let residual = FitError::NoConvergence { what: "Newton's method", residual: 0.5 };
         for (fit, figures) in [
-            (short, "sampling fell short: Pareto k 1.23, R-hat 1.500, 12 effective draws"),
+            (short, "sampling fell short: Pareto k 1.23, R-hat 1.500, 12 effective draws, 0 divergences"),
             (work, "a fit of 300 columns has spent 1.5e10 of 1.6e10 operations, too many for the sampler to follow"),
             (residual, "Newton's method did not converge (residual 5e-1)"),
         ] {
