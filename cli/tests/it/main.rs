@@ -5,6 +5,7 @@ mod command;
 mod concurrency;
 mod data;
 mod errors;
+mod formats;
 mod gateway;
 mod harness;
 mod lists;
