@@ -96,7 +96,7 @@ async fn attribution_and_maturity_are_the_models_own() {
     let times = ["2026-11-01T00:00:00Z", "2026-11-01T00:30:00Z", "2026-11-01T01:00:00Z", "soon", ""];
     let mut observations = "headline,device,reward,timestamp\n".to_owned();
     for time in times {
-        let _ = write!(observations, "A,desktop,1,{time}\nB,mobile,0,{time}\n");
+        let _ = writeln!(observations, "A,desktop,1,{time}\nB,mobile,0,{time}");
     }
     let observations = vec![("observations/a.csv".to_owned(), observations.into_bytes())];
     let (last, first) = ("last_touch", "first_touch");
