@@ -162,10 +162,10 @@ impl App {
         let settings = Settings::read(|name| std::env::var(name).ok())?;
         let (endpoints, issuer) = (Endpoints::from_env().checked()?, Issuer::from_env()?);
         let config = sdk_config(Patience::FUNCTION).await;
-        Ok(Self { issuer, ..Self::described(settings, &config, &endpoints) })
+        Ok(Self { issuer, ..Self::described(&settings, &config, &endpoints) })
     }
 
-    fn described(settings: Settings, config: &SdkConfig, endpoints: &Endpoints) -> Self {
+    fn described(settings: &Settings, config: &SdkConfig, endpoints: &Endpoints) -> Self {
         Self {
             synchronous_bytes: settings.synchronous_bytes,
             metrics: Metrics::on_stdout(settings.stage.as_deref().unwrap_or("none")),
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!((defaults.synchronous_bytes, defaults.stage), (SYNCHRONOUS_BYTES, None));
         let given =
             [("SERVING_CACHE_SECONDS", "0"), ("TRAINING_LEASE_SECONDS", "5"), ("SYNCHRONOUS_SNAPSHOT_BYTES", "7")];
-        let app = App::described(read(&given).unwrap(), &config(Patience::FUNCTION), &Endpoints::default());
+        let app = App::described(&read(&given).unwrap(), &config(Patience::FUNCTION), &Endpoints::default());
         assert_eq!((app.serving.seconds(), app.lease, app.synchronous_bytes), (0, TimeDelta::seconds(5), 7));
     }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::domain::{Checked, Model, Served, TrainingDataConfig};
+use crate::domain::{Checked, Model, Optimization, Served, TrainingDataConfig};
 use crate::error::ApiError;
 use crate::store::StoreError;
 
@@ -55,8 +55,7 @@ impl App {
         match self.table.create_model(&model, &served).await {
             Ok(()) => Ok(model),
             Err(StoreError::Condition { item: 0, .. }) => {
-                let model = self.table.optimization(organization, parent).await?.map(|found| found.model_id);
-                Err(taken(parent, model))
+                Err(taken(parent, self.table.optimization(organization, parent).await?.as_ref()))
             }
             Err(other) => Err(other.into()),
         }
@@ -83,9 +82,9 @@ impl App {
     }
 }
 
-/// Why an optimization takes no new model: it is missing (`None`), or it had one at that moment and perhaps has it still.
-fn taken(optimization: Uuid, model: Option<Option<Uuid>>) -> ApiError {
-    match model {
+/// Why an optimization takes no new model: it is missing, or it had one at that moment and perhaps has it still.
+fn taken(optimization: Uuid, found: Option<&Optimization>) -> ApiError {
+    match found.map(|found| found.model_id) {
         None => ApiError::NotFound { what: "optimization", id: optimization.to_string() },
         Some(Some(model)) => ApiError::conflict(format!(
             "optimization {optimization} has the active model {model}; delete that one first"
@@ -127,15 +126,25 @@ pub(super) fn new_model(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::OptimizationStatus;
 
     #[test]
     fn a_model_that_was_just_deleted_stands_in_nobodys_way() {
-        let (optimization, model) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        assert!(matches!(taken(optimization, None), ApiError::NotFound { .. }));
-        assert!(
-            taken(optimization, Some(Some(model))).to_string().ends_with(&format!("{model}; delete that one first"))
-        );
-        let race = taken(optimization, Some(None));
+        let (id, model) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let mut found = Optimization {
+            id,
+            organization_id: "org".into(),
+            name: "n".into(),
+            status: OptimizationStatus::Live,
+            model_id: Some(model),
+            holdout_percentage: 0.0,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        };
+        assert!(matches!(taken(id, None), ApiError::NotFound { .. }));
+        assert!(taken(id, Some(&found)).to_string().ends_with(&format!("{model}; delete that one first")));
+        found.model_id = None;
+        let race = taken(id, Some(&found));
         assert!(race.to_string().ends_with("try again"), "{race}");
         assert!(matches!(race, ApiError::Conflict { retry_after: Some(_), .. }), "{race:?}");
     }
