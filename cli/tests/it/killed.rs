@@ -28,7 +28,7 @@ async fn is_training(local: &LocalProcess, id: &str, run: &mut Child) -> bool {
 #[tokio::test]
 async fn a_run_that_is_killed_leaves_a_model_that_serves_and_trains_again() {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = ["--data", folder.path().to_str().unwrap(), "--training-lease", "2"];
+    let arguments = ["--data", folder.path().to_str().unwrap(), "--training-lease", "5"];
     let mut local = LocalProcess::start(&arguments);
     let (body, cells) = data::large();
     let made = run_with_input(&["models", "create", "--file", "-", "--json"], &local.environment, &body.to_string());
