@@ -29,23 +29,22 @@ pub fn mab() -> Value {
     body
 }
 
-/// The body that makes a cmab of fifty variants in many contexts, and cells for it: a run over them takes a while.
+/// The body that makes a cmab of fifty variants in 16 contexts, and cells for it: a run over them takes a while.
 pub fn large() -> (Value, String) {
     let levels = |n: u32| (0..n).map(|level| level.to_string()).collect::<Vec<_>>();
     let factor = |name: &str, n| json!({"name": name, "dtype": "str", "levels": levels(n)});
     let mut body = cmab();
     let config = &mut body["training_data_config"];
     config["design_factors"] = json!([factor("headline", 10), factor("image", 5)]);
-    config["context_factors"] = json!([factor("country", 16), factor("hour", 16), factor("source", 16)]);
+    config["context_factors"] = json!([factor("country", 4), factor("hour", 4)]);
     let cell = |i: u32| {
         let cell = json!({
-            "variant": {"headline": i % 10, "image": i % 7 % 5},
-            "context": {"country": i % 16, "hour": i / 16 % 16, "source": i / 256},
+            "variant": {"headline": i % 10, "image": i / 10 % 5}, "context": {"country": i / 50 % 4, "hour": i / 200},
             "n": 20, "reward_sum": i % 17 % 3,
         });
         format!("{cell}\n")
     };
-    (body, (0..4_000).map(cell).collect())
+    (body, (0..800).map(cell).collect())
 }
 
 /// The cells of all the small data here: headline, device, exposures, rewards.

@@ -28,7 +28,7 @@ async fn is_training(local: &LocalProcess, id: &str, run: &mut Child) -> bool {
 #[tokio::test]
 async fn a_run_that_is_killed_leaves_a_model_that_serves_and_trains_again() {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = ["--data", folder.path().to_str().unwrap(), "--training-lease", "2"];
+    let arguments = ["--data", folder.path().to_str().unwrap(), "--training-lease", "5"];
     let mut local = LocalProcess::start(&arguments);
     let (body, cells) = data::large();
     let made = run_with_input(&["models", "create", "--file", "-", "--json"], &local.environment, &body.to_string());
@@ -43,7 +43,7 @@ async fn a_run_that_is_killed_leaves_a_model_that_serves_and_trains_again() {
     let mut good = trained(&run(&train, &local.environment))["posterior_version"].clone();
 
     let mut killed_within = 0;
-    for pause_ms in [0, 0, 20, 100] {
+    for pause_ms in [0, 0, 50] {
         let mut asked = command(&train, &local.environment);
         let mut asked = asked.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let training = is_training(&local, id, &mut asked).await;
