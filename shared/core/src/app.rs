@@ -318,7 +318,7 @@ mod tests {
         let (url, server) = silent().await;
         let endpoints = Endpoints { dynamodb: Some(url.clone()), s3: Some(url) };
         // One attempt alone would wait for ever.
-        let attempt = Duration::from_secs(3600);
+        let attempt = Duration::from_hours(1);
         let patience = Patience { connect: attempt, attempt, call: Duration::from_millis(50) };
         let app = App::new(&config(patience), &endpoints, "table", "bucket");
         let away = |answer: Result<(), ApiError>| {
