@@ -76,7 +76,7 @@ fn peak_bytes(process: u32) -> u64 {
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "a figure of the release build, whose binary FULCRUM_BINARY names"]
-fn a_hundred_thousand_exposures_take_less_than_a_second_and_200_megabytes() {
+fn a_hundred_thousand_exposures_take_less_than_200_megabytes() {
     let binary = std::env::var("FULCRUM_BINARY").expect("FULCRUM_BINARY names the binary of a release build");
     let mut demo = Demo::start(Command::new(binary).args(["demo", "--port", "0"]).env_clear());
     demo.until("goes on until Ctrl-C");
@@ -86,7 +86,7 @@ fn a_hundred_thousand_exposures_take_less_than_a_second_and_200_megabytes() {
     let trained = ended.stdout.lines().find_map(|line| line.strip_prefix("Trained in ")).unwrap();
     assert!(trained.contains(" ms: 100000 exposures,"), "{trained}");
     let took_ms: u64 = trained.split_once(' ').unwrap().0.parse().unwrap();
+    // Shown, not held: how long it takes depends on what else the machine does.
     println!("trained in {took_ms} ms, at most {peak} bytes of memory");
-    assert!(took_ms < 1000, "the training run took {took_ms} ms");
     assert!(peak < 200_000_000, "the process took {peak} bytes of memory");
 }
