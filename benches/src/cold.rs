@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use e2e::Emulator;
@@ -14,6 +15,8 @@ use crate::error::Error;
 
 /// What the others are held against; its event is any.
 const HELLO: &str = "hello-world";
+/// How long the emulator may take to write the figures of a start after its answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What to start.
 pub struct Options {
@@ -104,14 +107,27 @@ fn start(options: &Options, name: &str, event: &str, environment: &[(String, Str
     let bootstrap = options.functions.join(name).join("bootstrap");
     let running = Emulator::start(&options.emulator, &bootstrap, environment).map_err(failed)?;
     let answer = running.invoke(event).map_err(failed)?.answer;
-    let log = running.log();
     if answer.contains("errorType") || answer.contains("\"statusCode\":5") {
-        return Err(failed(format!("{name} answers {answer}\n{log}")));
+        return Err(failed(format!("{name} answers {answer}\n{}", running.log())));
     }
-    // The emulator's closing REPORT line has an "Init Duration" too, which is wrong.
-    let init = after(&log, "INIT REPORT(durationMs: ").ok_or_else(|| failed(&log))?;
-    let first = after(&log, "produced bytes: 0, duration: ").ok_or_else(|| failed(&log))?;
-    Ok(Start { init, first })
+    // The emulator writes its figures about when it answers, now and then a little later.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let log = running.log();
+        match figures(&log) {
+            Some(start) => return Ok(start),
+            None if Instant::now() > deadline => return Err(failed(log)),
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+/// What the emulator's log says of a start; `None` before both lines are there.
+fn figures(log: &str) -> Option<Start> {
+    // The closing REPORT line has an "Init Duration" too, which is wrong.
+    let init = after(log, "INIT REPORT(durationMs: ")?;
+    let first = after(log, "produced bytes: 0, duration: ")?;
+    Some(Start { init, first })
 }
 
 /// The number that stands after a mark.

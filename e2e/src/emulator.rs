@@ -1,6 +1,7 @@
 //! AWS's runtime interface emulator around one function: it starts the function at the first event and hands it each event
 //! as the platform does. It ships inside the PyPI package aws-sam-cli.
 
+use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -39,7 +40,8 @@ impl Emulator {
     pub fn start(emulator: &Path, bootstrap: &Path, variables: &[(String, String)]) -> io::Result<Self> {
         let (address, runtime) = (free_port()?, free_port()?);
         let log = NamedTempFile::new()?;
-        let output = |log: &NamedTempFile| log.reopen().map(Stdio::from);
+        // Both write at the end of the file, so that neither overwrites the other's lines.
+        let output = |log: &NamedTempFile| OpenOptions::new().append(true).open(log.path()).map(Stdio::from);
         let child = Command::new(emulator)
             // Without both addresses it listens on all of the machine's.
             .args(["--runtime-interface-emulator-address", &address.to_string()])
