@@ -15,6 +15,10 @@ use crate::error::Error;
 
 /// What the others are held against; its event is any.
 const HELLO: &str = "hello-world";
+/// The functions that train: they are shown, and not judged.
+const TRAIN: [&str; 2] = ["retrain", "train-model"];
+/// Where systems keep all authorities in one file; the first is that of Lambda's.
+const AUTHORITIES: [&str; 3] = ["/etc/pki/tls/cert.pem", "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"];
 /// How long the emulator may take to write the figures of a start after its answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -54,7 +58,11 @@ pub fn run(options: &Options) -> Result<(), Error> {
     let runtime = runtime.map_err(failed)?;
     let local = runtime.block_on(Local::start(settings())).map_err(failed)?;
     let environment = local.env.variables().into_iter();
-    let environment: Vec<(String, String)> = environment.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+    let mut environment: Vec<(String, String)> = environment.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+    // As the template has it.
+    if let Some(file) = AUTHORITIES.into_iter().find(|file| Path::new(file).exists()) {
+        environment.push(("SSL_CERT_FILE".to_owned(), file.to_owned()));
+    }
     let functions = functions(options)?;
     let mut measured: BTreeMap<&str, Vec<Start>> = BTreeMap::new();
     // Every function once before any twice, so that all see the same machine.
@@ -159,7 +167,7 @@ fn judge(most: f64, over: &[(&str, f64)]) -> Result<(), Error> {
     }
     let slow: Vec<String> = over
         .iter()
-        .filter(|(_, over)| *over > most)
+        .filter(|(name, over)| *over > most && !TRAIN.contains(name))
         .map(|(name, over)| format!("{name} starts {over:.1} ms slower than {HELLO}"))
         .collect();
     if slow.is_empty() { Ok(()) } else { Err(Error::Slow { slow, most }) }
@@ -194,9 +202,14 @@ mod tests {
 
     #[test]
     fn a_function_is_judged_by_its_median_over_that_of_hello_world() {
-        let both = [(HELLO, [10.0, 11.0, 50.0]), ("a", [20.0, 26.0, 90.0]), ("b", [12.0, 12.0, 12.0])];
+        let both = [
+            (HELLO, [10.0, 11.0, 50.0]),
+            ("a", [20.0, 26.0, 90.0]),
+            ("b", [12.0, 12.0, 12.0]),
+            ("retrain", [99.0, 99.0, 99.0]),
+        ];
         let over = over_hello(&measured(&both));
-        assert_eq!(over, [("a", 15.0), ("b", 1.0), (HELLO, 0.0)]);
+        assert_eq!(over, [("a", 15.0), ("b", 1.0), (HELLO, 0.0), ("retrain", 88.0)]);
         assert!(judge(15.0, &over).is_ok());
         let error = judge(14.9, &over).unwrap_err().to_string();
         assert!(error.contains("a starts 15.0 ms slower") && !error.contains("b starts"), "{error}");
