@@ -68,7 +68,10 @@ pub fn run(options: &Options) -> Result<(), Error> {
     // Every function once before any twice, so that all see the same machine.
     for _ in 0..options.starts {
         for (name, event) in &functions {
-            measured.entry(name).or_default().push(start(options, name, event, &environment)?);
+            // About one start in 2,000 ends with a connection that the emulator resets.
+            let one =
+                start(options, name, event, &environment).or_else(|_| start(options, name, event, &environment))?;
+            measured.entry(name).or_default().push(one);
         }
     }
     print(options, &measured)?;
