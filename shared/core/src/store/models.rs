@@ -1,5 +1,6 @@
 //! Models in the table: every change is conditional on what it must not overwrite.
 
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -230,6 +231,17 @@ impl Table {
         }
     }
 
+    /// An update of a model by whoever holds it: its keys, the names `#lease` and `#owner`, and the value `:owner`.
+    fn of_owner(&self, organization: &str, id: Uuid, owner: &str) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .key("pk", text(organization_key(organization)))
+            .key("sk", text(model_key(id)))
+            .expression_attribute_names("#lease", "lease")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", text(owner))
+    }
+
     /// Passes a hold from one owner to another, and gives the model with it; `None` where the first does not have it.
     ///
     /// # Errors
@@ -242,16 +254,10 @@ impl Table {
         lease: &Lease,
     ) -> Result<Option<Model>, StoreError> {
         let update = self
-            .client
-            .update_item()
-            .key("pk", text(organization_key(organization)))
-            .key("sk", text(model_key(id)))
+            .of_owner(organization, id, from)
             .update_expression("SET #lease = :lease ADD revision :one")
-            .condition_expression("#lease.#owner = :from AND attribute_not_exists(archived_at)")
-            .expression_attribute_names("#lease", "lease")
-            .expression_attribute_names("#owner", "owner")
+            .condition_expression("#lease.#owner = :owner AND attribute_not_exists(archived_at)")
             .expression_attribute_values(":lease", nested(lease)?)
-            .expression_attribute_values(":from", text(from))
             .expression_attribute_values(":one", number(1))
             .return_values(ReturnValue::AllNew);
         match self.update(update).await {
@@ -270,15 +276,9 @@ impl Table {
     /// [`StoreError::Condition`] where the hold is no longer the owner's.
     pub async fn release(&self, organization: &str, id: Uuid, owner: &str) -> Result<(), StoreError> {
         let update = self
-            .client
-            .update_item()
-            .key("pk", text(organization_key(organization)))
-            .key("sk", text(model_key(id)))
+            .of_owner(organization, id, owner)
             .update_expression("REMOVE #lease ADD revision :one")
             .condition_expression("#lease.#owner = :owner")
-            .expression_attribute_names("#lease", "lease")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_values(":owner", text(owner))
             .expression_attribute_values(":one", number(1));
         self.update(update).await.map(drop)
     }
@@ -295,16 +295,10 @@ impl Table {
         error: &LastError,
     ) -> Result<(), StoreError> {
         let update = self
-            .client
-            .update_item()
-            .key("pk", text(organization_key(organization)))
-            .key("sk", text(model_key(id)))
+            .of_owner(organization, id, owner)
             .update_expression("SET last_error = :error ADD revision :one")
             .condition_expression("#lease.#owner = :owner AND attribute_not_exists(archived_at)")
-            .expression_attribute_names("#lease", "lease")
-            .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":error", nested(error)?)
-            .expression_attribute_values(":owner", text(owner))
             .expression_attribute_values(":one", number(1));
         self.update(update).await.map(drop)
     }
@@ -315,17 +309,11 @@ impl Table {
     /// [`StoreError::Condition`] where the hold is no longer the run's.
     pub async fn renew(&self, organization: &str, id: Uuid, lease: &Lease) -> Result<(), StoreError> {
         let update = self
-            .client
-            .update_item()
-            .key("pk", text(organization_key(organization)))
-            .key("sk", text(model_key(id)))
+            .of_owner(organization, id, &lease.owner)
             .update_expression("SET #lease.#expires = :expires")
             .condition_expression("#lease.#owner = :owner AND attribute_not_exists(archived_at)")
-            .expression_attribute_names("#lease", "lease")
             .expression_attribute_names("#expires", "expires_at")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_values(":expires", number(lease.expires_at.timestamp_millis()))
-            .expression_attribute_values(":owner", text(&lease.owner));
+            .expression_attribute_values(":expires", number(lease.expires_at.timestamp_millis()));
         self.update(update).await.map(drop)
     }
 
@@ -335,20 +323,14 @@ impl Table {
     /// [`StoreError::Condition`] where the hold is no longer the run's.
     pub async fn fail(&self, organization: &str, id: Uuid, owner: &str, error: &LastError) -> Result<(), StoreError> {
         let update = self
-            .client
-            .update_item()
-            .key("pk", text(organization_key(organization)))
-            .key("sk", text(model_key(id)))
+            .of_owner(organization, id, owner)
             .update_expression(
                 "SET last_error = :error, updated_at = :now, list_order = :order REMOVE #lease ADD revision :one",
             )
             .condition_expression("#lease.#owner = :owner AND attribute_not_exists(archived_at)")
-            .expression_attribute_names("#lease", "lease")
-            .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":error", nested(error)?)
             .expression_attribute_values(":now", number(error.at.timestamp_millis()))
             .expression_attribute_values(":order", text(list_order("MODEL", error.at, id)))
-            .expression_attribute_values(":owner", text(owner))
             .expression_attribute_values(":one", number(1));
         self.update(update).await.map(drop)
     }
