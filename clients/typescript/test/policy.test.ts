@@ -1,4 +1,4 @@
-// 10,000 random users' answers against those of the service (shared/core/tests/serving/answers.rs writes the file).
+// 10,000 random users' answers against those of the service (shared/core/tests/it/serving/answers.rs writes the file).
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";

@@ -1,0 +1,3 @@
+//! What the documents show, run as it stands there.
+
+mod posterior_doc;

@@ -1,0 +1,179 @@
+//! Serving by hash: shares, stickiness, holdout, and the vectors that other languages share.
+
+use std::collections::BTreeMap;
+
+use bandit::{Row, choose, hold_out, propensity, unit_ln, user_hash, variant_uniform};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+fn row(counts: &[u32]) -> Row {
+    Row::from_counts(counts).unwrap()
+}
+
+#[test]
+fn users_follow_the_policy() {
+    // 200,000 users, 6 variants of which one is never served: χ² with 4 degrees of freedom exceeds 33.4 once in a million.
+    let row = row(&[5_000, 0, 2_500, 1_500, 900, 100]);
+    for optimization in ["a", "b", "9e1c0a2e-2f34-4a8f-9d7d-2a0e2c0f9b11"] {
+        for holdout in [0.0, 30.0] {
+            let mut counts = [0_u32; 6];
+            let mut users = 0;
+            for user in 0..200_000 {
+                let id = format!("user-{user}");
+                // Whoever is in the holdout is as any other: the two hashes are independent.
+                if holdout == 0.0 || hold_out(optimization, &id, holdout) {
+                    counts[choose(optimization, &id, row.as_ref())] += 1;
+                    users += 1;
+                }
+            }
+            assert_eq!(counts[1], 0);
+            let chi: f64 = (0..6)
+                .filter(|&v| v != 1)
+                .map(|v| {
+                    let expected = f64::from(users) * row.as_ref().probability(v);
+                    (f64::from(counts[v]) - expected).powi(2) / expected
+                })
+                .sum();
+            assert!(chi < 33.4, "{optimization}, holdout {holdout}: χ² {chi}, {counts:?}");
+        }
+    }
+}
+
+#[test]
+fn the_bound_before_the_logarithm_changes_nothing() {
+    let counts: Vec<u32> = (0..60).map(|v| (v * v) % 37).collect();
+    let row = row(&counts);
+    for user in 0..20_000 {
+        let id = user.to_string();
+        let hash = user_hash("o", &id);
+        let slow = row.as_ref().iter().fold((f64::INFINITY, 0), |best, (v, n)| {
+            let time = -unit_ln(variant_uniform(hash, v)) / f64::from(n);
+            if time < best.0 { (time, v) } else { best }
+        });
+        assert_eq!(choose("o", &id, row.as_ref()), slow.1);
+    }
+}
+
+#[test]
+fn the_holdout_is_a_share_that_only_grows() {
+    for percentage in [1.0, 10.0, 50.0] {
+        let held = (0..100_000).filter(|u| hold_out("o", &format!("u{u}"), percentage)).count() as f64;
+        let p = percentage / 100.0;
+        // Five standard errors: false alarm once in 1.7 million.
+        assert!((held - 1e5 * p).abs() < 5.0 * (1e5 * p * (1.0 - p)).sqrt(), "{percentage}: {held}");
+    }
+    for user in 0..20_000 {
+        let id = format!("u{user}");
+        assert!(!hold_out("o", &id, 0.0) && hold_out("o", &id, 100.0));
+        assert!(!hold_out("o", &id, 10.0) || hold_out("o", &id, 20.0));
+    }
+}
+
+#[test]
+fn propensities_are_those_of_the_served() {
+    let row = row(&[1, 3, 0]);
+    let all: Vec<f64> = (0..3).map(|v| propensity(row.as_ref(), v, 0.2)).collect();
+    assert!((all[0] - 0.4).abs() < 1e-15 && (all[1] - 0.6).abs() < 1e-15 && all[2] == 0.0);
+    let mut counts = [0_u32; 3];
+    for user in 0..100_000 {
+        let id = user.to_string();
+        counts[if hold_out("p", &id, 20.0) { 0 } else { choose("p", &id, row.as_ref()) }] += 1;
+    }
+    for v in 0..3 {
+        let (p, found) = (all[v], f64::from(counts[v]) / 1e5);
+        assert!((found - p).abs() <= 5.0 * (p * (1.0 - p) / 1e5).sqrt(), "variant {v}: {found} against {p}");
+    }
+}
+
+/// Share of users that keep their variant when weights go from x to y, exactly: `Σ_v 1 / Σ_w max(x_w/x_v, y_w/y_v)`.
+///
+/// Variant v wins both times where `E_w ≥ E_v max(x_w/x_v, y_w/y_v)` for all w, with independent standard exponential
+/// numbers E = −ln u; the least of exponentials of rates r is the v-th with probability `r_v / Σ r`.
+fn kept(x: &[f64], y: &[f64]) -> f64 {
+    (0..x.len())
+        .filter(|&v| x[v] > 0.0 && y[v] > 0.0)
+        .map(|v| 1.0 / (0..x.len()).map(|w| (x[w] / x[v]).max(y[w] / y[v])).sum::<f64>())
+        .sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_new_policy_moves_few(pairs in prop::collection::vec((0..500_u32, 0..500_u32), 1..8), name in "[a-z]{0,6}") {
+        let (before, after): (Vec<u32>, Vec<u32>) = pairs.into_iter().map(|(a, b)| (a + 1, b)).unzip();
+        prop_assume!(after.iter().any(|&n| n > 0));
+        let (x, y) = (row(&before), row(&after));
+        let shares = |row: &Row| (0..before.len()).map(|v| row.as_ref().probability(v)).collect::<Vec<f64>>();
+        let (px, py) = (shares(&x), shares(&y));
+        let variation: f64 = px.iter().zip(&py).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0;
+        let moving = 1.0 - kept(&px, &py);
+        prop_assert!(moving <= 2.0 * variation / (1.0 + variation) + 1e-12, "{moving} with distance {variation}");
+        let users = 4_000;
+        let moved = (0..users)
+            .map(|u| format!("{name}{u}"))
+            .filter(|id| choose("o", id, x.as_ref()) != choose("o", id, y.as_ref()))
+            .count();
+        let found = moved as f64 / f64::from(users);
+        // Six standard errors and a step: a false alarm once in 10⁸ cases.
+        let error = 6.0 * (moving * (1.0 - moving) / f64::from(users)).max(0.0).sqrt() + 2.0 / f64::from(users);
+        prop_assert!((found - moving).abs() <= error, "{found} of the users moved, {moving} expected");
+    }
+
+    #[test]
+    fn nothing_without_a_count_is_served(counts in prop::collection::vec(0..3_u32, 1..30), id in ".{0,12}") {
+        prop_assume!(counts.iter().any(|&n| n > 0));
+        let row = row(&counts);
+        let v = choose("o", &id, row.as_ref());
+        prop_assert!(counts[v] > 0);
+        prop_assert_eq!(v, choose("o", &id, row.as_ref()));
+        // Twice the counts are the same policy.
+        let double: Vec<u32> = counts.iter().map(|n| n * 2).collect();
+        prop_assert_eq!(v, choose("o", &id, self::row(&double).as_ref()));
+    }
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Vector {
+    optimization_id: String,
+    anonymous_id: String,
+    user_hash: String,
+    /// u of variants 0, 1 and 999.
+    uniform: [f64; 3],
+    /// ln of them, by the portable logarithm.
+    ln: [f64; 3],
+    /// Served variant for each of the file's rows.
+    served: Vec<usize>,
+    /// Whether held out, at each of the file's percentages.
+    held_out: Vec<bool>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Vectors {
+    description: String,
+    rows: BTreeMap<String, Vec<u32>>,
+    percentages: Vec<f64>,
+    #[serde(rename = "vectors")]
+    users: Vec<Vector>,
+}
+
+#[test]
+fn the_published_vectors_hold() {
+    let published: Vectors = serde_json::from_str(include_str!("../../data/rendezvous.json")).unwrap();
+    assert!(published.users.len() >= 20);
+    for vector in &published.users {
+        let (o, a) = (vector.optimization_id.as_str(), vector.anonymous_id.as_str());
+        let hash = user_hash(o, a);
+        let uniform = [0, 1, 999].map(|v| variant_uniform(hash, v));
+        let found = Vector {
+            optimization_id: o.to_owned(),
+            anonymous_id: a.to_owned(),
+            user_hash: format!("{hash:016x}"),
+            uniform,
+            ln: uniform.map(unit_ln),
+            served: published.rows.values().map(|counts| choose(o, a, row(counts).as_ref())).collect(),
+            held_out: published.percentages.iter().map(|&p| hold_out(o, a, p)).collect(),
+        };
+        assert_eq!(&found, vector);
+    }
+}

@@ -1,0 +1,8 @@
+//! The public interface: fits, decisions, reports and stored objects.
+
+mod common;
+mod cost;
+mod decisions;
+mod extremes;
+mod models;
+mod reference;

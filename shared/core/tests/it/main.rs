@@ -1,0 +1,4 @@
+//! The use cases over real stores inside the process, and JWTs against an issuer on this machine.
+
+mod jwt;
+mod serving;

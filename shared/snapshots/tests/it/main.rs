@@ -1,0 +1,10 @@
+//! Files in, cells out: every format, column type and writer, and what is skipped or refused.
+
+mod attribution;
+mod columns;
+mod common;
+mod errors;
+mod invariance;
+mod precounted;
+mod skips;
+mod writers;
