@@ -8,9 +8,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use embedded::{EmbeddedError, ObjectCreated, Server, Storage, start_dynamodb, start_s3};
-use fulcrum_core::app::{Endpoints, Patience, http_client, sdk_config};
+use fulcrum_core::app::{Endpoints, Timeouts, http_client, sdk_config};
 use fulcrum_core::auth::Secret;
-use fulcrum_core::causes;
+use fulcrum_core::error_chain;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::LocalEnv;
@@ -132,10 +132,10 @@ async fn access(endpoints: &Endpoints, before: Option<&LocalEnv>) -> Result<(Sdk
         };
         return Ok((own_config(credentials.clone()), credentials));
     };
-    let config = sdk_config(Patience::FUNCTION).await;
+    let config = sdk_config(Timeouts::FUNCTION).await;
     let fail = |cause: String| CliError::Credentials { url: url.clone(), cause };
     let provider = config.credentials_provider().ok_or_else(|| fail("there is no source of any".into()))?;
-    let credentials = provider.provide_credentials().await.map_err(|e| fail(causes(&e)))?;
+    let credentials = provider.provide_credentials().await.map_err(|e| fail(error_chain(&e)))?;
     let config = match config.region() {
         Some(_) => config,
         None => config.into_builder().region(Region::new(REGION)).build(),
@@ -154,7 +154,7 @@ fn own_config(credentials: Credentials) -> SdkConfig {
         .region(Region::new(REGION))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(http_client())
-        .timeout_config(Patience::FUNCTION.time_outs())
+        .timeout_config(Timeouts::FUNCTION.timeout_config())
         .retry_config(RetryConfig::standard())
         .build()
 }

@@ -4,10 +4,10 @@
 use std::pin::Pin;
 use std::time::Instant;
 
-use fulcrum_core::calls::Calls;
+use fulcrum_core::storage_calls::StorageCalls;
 use fulcrum_core::events::occasion;
 use fulcrum_core::http::status;
-use fulcrum_core::notes::cold_start;
+use fulcrum_core::log_fields::cold_start;
 use fulcrum_core::queue::{Batch, BatchAnswer, Failure, Message};
 use fulcrum_core::usecases::{Occasion, Outcome};
 use fulcrum_core::{ApiError, App};
@@ -33,7 +33,7 @@ pub fn handle(app: &App, batch: Batch, until: Instant) -> Pin<Box<dyn Future<Out
 /// Does what a message calls for, with one log line; whether it is done with.
 async fn is_done(app: &App, message: &Message) -> bool {
     let (started, cold_start) = (Instant::now(), cold_start());
-    let calls = Calls::within();
+    let calls = StorageCalls::within();
     let line = match occasion(&message.body, app.bucket.name()) {
         Ok(Ok(occasion)) => {
             let last_try = message.receives() >= MOST_RECEIVES;
@@ -100,7 +100,7 @@ impl Line {
         }
     }
 
-    fn log(&self, message: &Message, cold_start: bool, started: Instant, calls: &Calls) {
+    fn log(&self, message: &Message, cold_start: bool, started: Instant, calls: &StorageCalls) {
         let (message_id, receives) = (&message.message_id, message.receives());
         let (duration_ms, storage_calls) = (started.elapsed().as_secs_f64() * 1e3, calls.total());
         let Self { said, organization, subject, id, posterior_version, snapshot_id, runs, reason, code, cause } = self;

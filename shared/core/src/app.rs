@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use chrono::TimeDelta;
 
 use crate::auth::Issuer;
-use crate::calls::CountCalls;
+use crate::storage_calls::CountStorageCalls;
 use crate::clock::{Clock, SystemClock};
 use crate::metrics::Metrics;
 use crate::store::{Bucket, Table};
@@ -161,7 +161,7 @@ impl App {
     pub async fn from_env() -> Result<Self, ConfigError> {
         let settings = Settings::read(|name| std::env::var(name).ok())?;
         let (endpoints, issuer) = (Endpoints::from_env().checked()?, Issuer::from_env()?);
-        let config = sdk_config(Patience::FUNCTION).await;
+        let config = sdk_config(Timeouts::FUNCTION).await;
         Ok(Self { issuer, ..Self::described(&settings, &config, &endpoints) })
     }
 
@@ -178,11 +178,11 @@ impl App {
     /// An app over the given table and bucket, at the given endpoints.
     #[must_use]
     pub fn new(config: &SdkConfig, endpoints: &Endpoints, table: &str, bucket: &str) -> Self {
-        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(config).interceptor(CountCalls);
+        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(config).interceptor(CountStorageCalls);
         dynamodb.set_endpoint_url(endpoints.dynamodb.clone());
         // A custom endpoint has rarely a host name of its own for every bucket.
         let mut s3 =
-            aws_sdk_s3::config::Builder::from(config).force_path_style(endpoints.s3.is_some()).interceptor(CountCalls);
+            aws_sdk_s3::config::Builder::from(config).force_path_style(endpoints.s3.is_some()).interceptor(CountStorageCalls);
         s3.set_endpoint_url(endpoints.s3.clone());
         Self {
             table: Table::new(aws_sdk_dynamodb::Client::from_conf(dynamodb.build()), table),
@@ -202,7 +202,7 @@ impl App {
 
 /// How long a client waits for the stores, uploads aside: those take what their bytes take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct Timeouts {
     /// For the connection.
     pub connect: Duration,
     /// For the answer to one attempt of a call. The content of an object may take longer.
@@ -211,7 +211,7 @@ pub struct Patience {
     pub call: Duration,
 }
 
-impl Patience {
+impl Timeouts {
     /// A function's, which is to say itself that a store is away before the platform ends it: at 25 s, most of them.
     pub const FUNCTION: Self =
         Self { connect: Duration::from_secs(2), attempt: Duration::from_secs(5), call: Duration::from_secs(15) };
@@ -221,7 +221,7 @@ impl Patience {
 
     /// As the SDK has it.
     #[must_use]
-    pub fn time_outs(self) -> TimeoutConfig {
+    pub fn timeout_config(self) -> TimeoutConfig {
         TimeoutConfig::builder()
             .connect_timeout(self.connect)
             .operation_attempt_timeout(self.attempt)
@@ -239,9 +239,9 @@ pub fn http_client() -> SharedHttpClient {
 /// The SDK's configuration from the environment, with our HTTP client and time-outs. Boxed here, so that the providers of
 /// credentials are not compiled with every function.
 #[must_use]
-pub fn sdk_config(patience: Patience) -> Pin<Box<dyn Future<Output = SdkConfig> + Send>> {
+pub fn sdk_config(timeouts: Timeouts) -> Pin<Box<dyn Future<Output = SdkConfig> + Send>> {
     let loader = aws_config::defaults(BehaviorVersion::latest());
-    Box::pin(loader.http_client(http_client()).timeout_config(patience.time_outs()).load())
+    Box::pin(loader.http_client(http_client()).timeout_config(timeouts.timeout_config()).load())
 }
 
 #[cfg(test)]
@@ -259,14 +259,14 @@ mod tests {
         Settings::read(find)
     }
 
-    fn config(patience: Patience) -> SdkConfig {
+    fn config(timeouts: Timeouts) -> SdkConfig {
         let credentials = Credentials::new("a", "b", None, None, "test");
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .timeout_config(patience.time_outs())
+            .timeout_config(timeouts.timeout_config())
             .build()
     }
 
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!((defaults.synchronous_bytes, defaults.stage), (SYNCHRONOUS_BYTES, None));
         let given =
             [("SERVING_CACHE_SECONDS", "0"), ("TRAINING_LEASE_SECONDS", "5"), ("SYNCHRONOUS_SNAPSHOT_BYTES", "7")];
-        let app = App::described(&read(&given).unwrap(), &config(Patience::FUNCTION), &Endpoints::default());
+        let app = App::described(&read(&given).unwrap(), &config(Timeouts::FUNCTION), &Endpoints::default());
         assert_eq!((app.serving.seconds(), app.lease, app.synchronous_bytes), (0, TimeDelta::seconds(5), 7));
     }
 
@@ -319,8 +319,8 @@ mod tests {
         let endpoints = Endpoints { dynamodb: Some(url.clone()), s3: Some(url) };
         // One attempt alone would wait for ever.
         let attempt = Duration::from_hours(1);
-        let patience = Patience { connect: attempt, attempt, call: Duration::from_millis(50) };
-        let app = App::new(&config(patience), &endpoints, "table", "bucket");
+        let timeouts = Timeouts { connect: attempt, attempt, call: Duration::from_millis(50) };
+        let app = App::new(&config(timeouts), &endpoints, "table", "bucket");
         let away = |answer: Result<(), ApiError>| {
             let error = answer.unwrap_err();
             assert!(matches!(error, ApiError::Unavailable { .. }), "{error:?}");
@@ -330,10 +330,10 @@ mod tests {
         away(app.bucket.is_complete("snapshots/-/", "-").await.map(drop).map_err(Into::into));
         // An upload takes what its bytes take.
         let put = app.bucket.put("snapshots/-", Vec::new().into());
-        assert!(tokio::time::timeout(patience.call * 6, put).await.is_err(), "an upload was cut off");
+        assert!(tokio::time::timeout(timeouts.call * 6, put).await.is_err(), "an upload was cut off");
         // An attempt has its own time.
-        let patience = Patience { connect: attempt, attempt: Duration::from_millis(5), call: attempt };
-        let app = App::new(&config(patience), &endpoints, "table", "bucket");
+        let timeouts = Timeouts { connect: attempt, attempt: Duration::from_millis(5), call: attempt };
+        let app = App::new(&config(timeouts), &endpoints, "table", "bucket");
         away(app.table.serving(uuid::Uuid::nil()).await.map(drop).map_err(Into::into));
         server.abort();
     }

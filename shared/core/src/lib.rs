@@ -2,8 +2,8 @@
 
 pub mod app;
 pub mod auth;
-pub mod calls;
-mod causes;
+pub mod storage_calls;
+mod error_chain;
 pub mod clock;
 pub mod deadline;
 pub mod domain;
@@ -12,16 +12,16 @@ pub mod events;
 pub mod http;
 pub mod logging;
 pub mod metrics;
-pub mod notes;
+pub mod log_fields;
 pub mod queue;
 pub mod store;
 pub mod usecases;
-pub mod warm;
+pub mod prewarm;
 pub mod xray;
 
 pub use app::App;
-pub use causes::causes;
+pub use error_chain::error_chain;
 pub use error::ApiError;
 pub use http::{Call, run};
 pub use lambda_http::{Body, Request, Response};
-pub use warm::Warm;
+pub use prewarm::Prewarm;

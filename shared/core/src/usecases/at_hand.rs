@@ -11,7 +11,7 @@ use super::drawn::{DrawnRows, MOST_DRAWN_BYTES, Posteriors};
 use crate::app::App;
 use crate::domain::{Checked, OptimizationStatus, Served};
 use crate::error::ApiError;
-use crate::notes::noted;
+use crate::log_fields::log_field;
 
 /// Optimizations that one process keeps at hand, ids of nothing included.
 const MOST_CACHED: usize = 1_000;
@@ -205,7 +205,7 @@ impl App {
         let optimization = before.optimization.clone()?;
         if before.until + STALE == before.stale_until {
             let cause = error.cause();
-            let request_id = noted("request_id");
+            let request_id = log_field("request_id");
             tracing::warn!(request_id, optimization_id = %id, cause, "storage is away; serving what is at hand");
         }
         let until = (now + self.serving.time).min(before.stale_until);

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::domain::{LastError, Lease, Model};
 use crate::error::ApiError;
 use crate::http::status;
-use crate::notes::noted;
+use crate::log_fields::log_field;
 use crate::store::{StoreError, Taken};
 
 /// How long the hold of a request that waits in the queue lasts; the request is there before the hold is. A queue that is slower loses the hold, not the request.
@@ -89,7 +89,7 @@ impl App {
 
     /// Renews a hold three times in each span of the lease, until the task is aborted or the hold is lost.
     fn renew_forever(&self, organization: String, id: Uuid, owner: String) -> impl Future<Output = ()> + 'static {
-        let (app, request_id) = (self.clone(), noted("request_id"));
+        let (app, request_id) = (self.clone(), log_field("request_id"));
         async move {
             let pause = app.lease.to_std().unwrap_or(Duration::from_mins(1)) / 3;
             loop {
@@ -110,7 +110,7 @@ impl App {
     /// Gives a hold back after a failed run and keeps the error with the model. What cannot be written is logged: the
     /// hold lapses anyway, and the client gets the run's own error.
     pub(super) async fn give_back(&self, organization: &str, id: Uuid, hold: Hold, error: &ApiError) {
-        let ((_, code), request_id) = (status(error), noted("request_id"));
+        let ((_, code), request_id) = (status(error), log_field("request_id"));
         self.metrics.failed(code);
         hold.stop_renewing();
         let message = error.kept(request_id.as_deref());
@@ -124,7 +124,7 @@ impl App {
     pub(super) async fn release(&self, organization: &str, id: Uuid, hold: Hold) {
         hold.stop_renewing();
         if let Err(error) = self.table.release(organization, id, &hold.owner).await {
-            tracing::warn!(request_id = noted("request_id"), model_id = %id, %error, "a hold was not given back; it lapses");
+            tracing::warn!(request_id = log_field("request_id"), model_id = %id, %error, "a hold was not given back; it lapses");
         }
     }
 }

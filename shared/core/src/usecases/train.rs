@@ -14,7 +14,7 @@ use super::hold::{Hold, archived};
 use crate::app::App;
 use crate::domain::{Checked, InSampleMetrics, Interval, Model, POLICY_IN_RECORD, PosteriorRecord, Served};
 use crate::error::ApiError;
-use crate::notes::noted;
+use crate::log_fields::log_field;
 use crate::store::{SnapshotListing, StoreError, posterior_key};
 
 /// A run that succeeded.
@@ -242,7 +242,7 @@ pub(super) fn checked(model: &Model) -> Result<Checked, ApiError> {
 fn log_inference(model: &Model, training: &Training) {
     let Some(made) = &training.report.diagnostics else { return };
     tracing::info!(
-        request_id = noted("request_id"),
+        request_id = log_field("request_id"),
         organization = model.organization_id,
         model_id = %model.id,
         step = ?made.step,

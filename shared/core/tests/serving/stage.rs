@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use chrono::{TimeDelta, TimeZone, Utc};
 use embedded::{Server, Storage, start_dynamodb, start_s3};
 use fulcrum_core::app::Endpoints;
-use fulcrum_core::calls::Calls;
+use fulcrum_core::storage_calls::StorageCalls;
 use fulcrum_core::clock::ManualClock;
 use fulcrum_core::domain::{Served, Serving};
 use fulcrum_core::usecases::{Decision, NewOptimization, Visitor, WithModel};
@@ -120,7 +120,7 @@ impl Stage {
 
     /// What a call costs.
     pub async fn calls(&self, optimization: Uuid, user: &str, context: Value) -> BTreeMap<String, u64> {
-        let calls = Calls::default();
+        let calls = StorageCalls::default();
         calls.count(self.serve(optimization, user, context)).await.unwrap();
         calls.so_far()
     }
