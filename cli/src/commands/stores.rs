@@ -2,7 +2,7 @@
 
 use aws_config::SdkConfig;
 use fulcrum_core::App;
-use fulcrum_core::app::{Endpoints, Timeouts, sdk_config};
+use fulcrum_core::config::{Endpoints, Timeouts, sdk_config};
 
 use crate::error::CliError;
 

@@ -8,8 +8,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use embedded::{EmbeddedError, ObjectCreated, Server, Storage, start_dynamodb, start_s3};
-use fulcrum_core::app::{Endpoints, Timeouts, http_client, sdk_config};
 use fulcrum_core::auth::Secret;
+use fulcrum_core::config::{Endpoints, Timeouts, http_client, sdk_config};
 use fulcrum_core::error_chain;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -128,7 +128,7 @@ async fn access(endpoints: &Endpoints, before: Option<&LocalEnv>) -> Result<(Sdk
         // The pair of a start on other stores is theirs.
         let credentials = match before.filter(|before| before.store.own == Own::BOTH) {
             Some(before) => pair(&before.store.access_key_id, &before.store.secret_access_key),
-            None => pair("local", Secret::generate()?.expose().trim_start_matches(fulcrum_core::auth::PREFIX)),
+            None => pair("local", Secret::generate()?.expose().trim_start_matches(fulcrum_core::auth::KEY_PREFIX)),
         };
         return Ok((own_config(credentials.clone()), credentials));
     };

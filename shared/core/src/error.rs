@@ -165,6 +165,25 @@ impl ApiError {
         Self::Internal { cause: cause.to_string() }
     }
 
+    /// The stable code that clients, logs and `last_error` get. The statuses are `http::envelope`'s alone.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest { .. } => "invalid_request",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::Forbidden { .. } => "forbidden",
+            Self::NotFound { .. } | Self::UnknownPath { .. } => "not_found",
+            Self::MethodNotAllowed { .. } => "method_not_allowed",
+            Self::Conflict { .. } => "conflict",
+            Self::PayloadTooLarge { .. } => "payload_too_large",
+            Self::NoObservations { .. } => "no_observations",
+            Self::InvalidSnapshot { .. } => "invalid_snapshot",
+            Self::NotFitted { .. } => "not_fitted",
+            Self::Internal { .. } => "internal",
+            Self::Unavailable { .. } | Self::IssuerUnavailable { .. } | Self::OutOfTime { .. } => "unavailable",
+        }
+    }
+
     /// What the log gets besides the message.
     #[must_use]
     pub fn cause(&self) -> Option<&str> {

@@ -10,14 +10,14 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::envelope::{Meta, failure, status, success};
-use super::request::{path, request_id};
+use super::request::{RequestId, path, request_id};
 use super::routes::{Match, find};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
-use crate::storage_calls::StorageCalls;
 use crate::error::ApiError;
 use crate::log_fields::{LogFields, cold_start, set_log_field};
 use crate::prewarm::Prewarm;
+use crate::storage_calls::StorageCalls;
 use crate::xray::Trace;
 
 /// What a handler knows of the request besides its content: who calls, and under which id.
@@ -130,7 +130,7 @@ struct About {
 
 impl About {
     fn refuse(&self, error: &ApiError) -> Response<Body> {
-        let (status, code) = status(error);
+        let (status, code) = (status(error), error.code());
         let request_id = &self.request_id;
         if let Some(cause) = error.cause() {
             tracing::error!(request_id, code, cause, "request failed");
@@ -199,10 +199,6 @@ fn trace(request: &Request) -> Option<Trace> {
     Trace::parse(request.lambda_context_ref()?.xray_trace_id.as_deref()?)
 }
 
-/// The id given to a request that came without one.
-#[derive(Clone, Debug)]
-pub(super) struct RequestId(pub(super) String);
-
 /// Runs an endpoint as a Lambda function, with the connections opened that it will need: all of a function's `main`.
 ///
 /// # Errors
@@ -229,8 +225,8 @@ mod tests {
     use lambda_http::Context;
 
     use super::*;
-    use crate::app::Endpoints;
     use crate::clock::ManualClock;
+    use crate::config::Endpoints;
 
     const NOW: &str = "2026-01-15T10:30:00Z";
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use crate::error_chain::error_chain;
 use crate::error::ApiError;
+use crate::error_chain::error_chain;
 
 /// A storage call that did not do what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use bandit::{CompileLimits, PolicyOptions, draw_row, propensity, serving_seed};
 use chrono::TimeDelta;
 use fulcrum_core::ApiError;
-use fulcrum_core::storage_calls::StorageCalls;
+use fulcrum_core::ServingCache;
+use fulcrum_core::domain::Visitor;
 use fulcrum_core::domain::{Checked, POLICY_IN_RECORD, Served};
-use fulcrum_core::usecases::{ServingCache, Visitor};
+use fulcrum_core::storage_calls::StorageCalls;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 

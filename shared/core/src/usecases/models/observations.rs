@@ -11,12 +11,12 @@ use bytes::Bytes;
 use snapshots::{Kind, Object, Plan, SnapshotError, Source, SourceError};
 use tokio::runtime::Handle;
 
-use super::train::blocking;
 use crate::app::App;
-use crate::storage_calls::StorageCalls;
 use crate::domain::{Checked, Model, Observations};
 use crate::error::ApiError;
+use crate::storage_calls::StorageCalls;
 use crate::store::{Bucket, SnapshotListing, StoreError, snapshots_prefix};
+use crate::usecases::blocking::blocking;
 
 /// What a run learns from.
 pub(super) struct Read {

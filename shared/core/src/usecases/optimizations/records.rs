@@ -2,44 +2,15 @@
 
 use std::collections::HashMap;
 
-use bandit::ModelType;
-use serde::Deserialize;
 use uuid::Uuid;
 
-use super::models::new_model;
 use crate::app::App;
 use crate::domain::{
-    Model, Optimization, OptimizationStatus, OptimizationView, Served, Serving, Status, TrainingDataConfig,
+    Model, NewOptimization, Optimization, OptimizationStatus, OptimizationView, PatchOptimization, Served, Serving,
+    Status,
 };
 use crate::error::{ApiError, Detail};
 use crate::store::{OptimizationChange, StoreError};
-
-/// The body of `POST /api/v2/optimizations`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewOptimization {
-    /// What people call it.
-    pub name: String,
-    /// mab or cmab.
-    pub model_type: ModelType,
-    /// What to learn and from what.
-    pub training_data_config: TrainingDataConfig,
-    /// The share of users who always see the baseline, in percent; 0 where absent.
-    #[serde(default)]
-    pub holdout_percentage: Option<f64>,
-}
-
-/// The body of `PATCH /api/v2/optimizations/{id}`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PatchOptimization {
-    /// A new name.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// A new status.
-    #[serde(default)]
-    pub status: Option<OptimizationStatus>,
-}
 
 /// An optimization with the status of its model.
 #[derive(Clone, Debug)]
@@ -83,13 +54,18 @@ impl App {
         }
         let now = self.clock.now();
         let id = Uuid::new_v4();
-        let model = new_model(organization, id, new.model_type, new.training_data_config, now)?;
+        let model = Model::untrained(organization, id, new.model_type, new.training_data_config, now)?;
         let optimization = self.create_both(model, new.name, holdout).await?;
         Ok(WithModel { optimization, model_status: Some(Status::Untrained) })
     }
 
     /// Writes a new model and its new optimization.
-    pub(super) async fn create_both(&self, model: Model, name: String, holdout: f64) -> Result<Optimization, ApiError> {
+    pub(in crate::usecases) async fn create_both(
+        &self,
+        model: Model,
+        name: String,
+        holdout: f64,
+    ) -> Result<Optimization, ApiError> {
         let optimization = Optimization {
             id: model.optimization_id,
             organization_id: model.organization_id.clone(),
