@@ -39,7 +39,7 @@ pub enum ApiError {
         message: String,
     },
     /// The token is good but does not cover this.
-    #[error("this token has not the scope {scope:?} that this request needs")]
+    #[error("this token lacks the scope {scope:?} that this request needs")]
     Forbidden {
         /// The scope that is missing.
         scope: &'static str,
@@ -59,7 +59,7 @@ pub enum ApiError {
         path: String,
     },
     /// A known path, with a method that it does not have.
-    #[error("{path:?} does not answer {method}; it answers {allow}")]
+    #[error("{path:?} does not support {method}; it supports {allow}")]
     MethodNotAllowed {
         /// The path as given.
         path: String,
@@ -121,13 +121,13 @@ pub enum ApiError {
         retry_after: Duration,
     },
     /// The function's time is nearly over.
-    #[error("this request was not answered within its time; try again")]
+    #[error("this request was not answered in time; try again")]
     OutOfTime {
         /// When to come back.
         retry_after: Duration,
     },
     /// The keys of the tokens' issuer cannot be fetched.
-    #[error("the issuer of this token is not answering at the moment, so that the token cannot be checked; try again")]
+    #[error("the issuer of this token is not answering at the moment, so the token cannot be checked; try again")]
     IssuerUnavailable {
         /// For the log.
         cause: String,
@@ -191,7 +191,6 @@ impl ApiError {
             Self::Internal { cause } | Self::Unavailable { cause, .. } | Self::IssuerUnavailable { cause, .. } => {
                 Some(cause)
             }
-            Self::NotFitted { reason } => Some(reason),
             Self::OutOfTime { .. } => Some("the function's time was nearly over"),
             _ => None,
         }

@@ -198,7 +198,7 @@ async fn a_run_that_lost_its_hold_says_to_whom() {
     };
     let lost = published_after(&stage, model, another).await;
     let message = format!(
-        "the run's hold on model {model} lapsed before it ended and another run took it; this run changed nothing"
+        "the run's lease on model {model} expired before it ended, and another run acquired it; this run changed nothing"
     );
     assert!(matches!(&lost, ApiError::Conflict { message: m, .. } if *m == message), "{lost:?}");
     stage.clock.advance(stage.app.lease + TimeDelta::seconds(2));

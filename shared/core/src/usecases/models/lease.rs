@@ -55,7 +55,7 @@ impl App {
                 // A lease that was released in between is worth another attempt at once.
                 let left = model.active_lease(now).map_or(TimeDelta::zero(), |(_, left)| left);
                 Err(ApiError::Conflict {
-                    message: format!("another training run holds model {id}; wait until it ends"),
+                    message: format!("model {id} is being trained by another run; wait until it ends"),
                     retry_after: Some(left.to_std().unwrap_or(Duration::ZERO).max(Duration::from_secs(1))),
                 })
             }

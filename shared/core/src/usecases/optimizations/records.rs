@@ -33,7 +33,7 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     if (1..=256).contains(&name.chars().count()) {
         return Ok(());
     }
-    Err(ApiError::invalid_at(vec![Detail::new("name", format!("{name:?} is not a text of 1 to 256 characters"))]))
+    Err(ApiError::invalid_at(vec![Detail::new("name", format!("{name:?} is not a string of 1 to 256 characters"))]))
 }
 
 fn not_found(id: Uuid) -> ApiError {
@@ -49,7 +49,7 @@ impl App {
         check_name(&new.name)?;
         let holdout = new.holdout_percentage.unwrap_or(0.0);
         if !(0.0..=50.0).contains(&holdout) {
-            let message = format!("{holdout} is not in 0 to 50 percent");
+            let message = format!("{holdout} is not between 0 and 50 percent");
             return Err(ApiError::invalid_at(vec![Detail::new("holdout_percentage", message)]));
         }
         let now = self.clock.now();

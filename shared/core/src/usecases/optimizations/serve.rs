@@ -37,7 +37,7 @@ impl App {
     pub async fn serve(&self, optimization: Uuid, visitor: &Visitor) -> Result<Decision, ApiError> {
         let id = &visitor.anonymous_id;
         if !(1..=1024).contains(&id.len()) {
-            let message = format!("it has {} bytes; 1 to 1024 are possible", id.len());
+            let message = format!("it has {} bytes; 1 to 1024 are allowed", id.len());
             return Err(ApiError::invalid_at(vec![Detail::new("anonymous_id", message)]));
         }
         let cached = self.cached_optimization(optimization).await?;
