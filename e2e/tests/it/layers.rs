@@ -66,7 +66,8 @@ impl Order {
             }
         }
         for (one, other) in circles(&arrows) {
-            let tops: Vec<&str> = [&one, &other].iter().filter_map(|module| module.first()).map(String::as_str).collect();
+            let tops: Vec<&str> =
+                [&one, &other].iter().filter_map(|module| module.first()).map(String::as_str).collect();
             if !self.is_known_circle(&tops) {
                 faults.push(format!("{} and {} are in one circle", one.join("::"), other.join("::")));
             }
@@ -130,8 +131,11 @@ fn modules_use_only_what_lies_below_them() {
         if name.starts_with("functions/") || name == "e2e" {
             continue;
         }
-        let order = orders.get(&name).unwrap_or_else(|| panic!("ARCHITECTURE.md has no order of the modules of {name}"));
-        faults.extend(order.faults(&Source::read(&folder.join("src"))).into_iter().map(|fault| format!("{name}: {fault}")));
+        let order =
+            orders.get(&name).unwrap_or_else(|| panic!("ARCHITECTURE.md has no order of the modules of {name}"));
+        faults.extend(
+            order.faults(&Source::read(&folder.join("src"))).into_iter().map(|fault| format!("{name}: {fault}")),
+        );
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
@@ -200,7 +204,8 @@ fn an_arrow_up_and_a_circle_are_found_wherever_they_are_written() {
     assert!(faults.iter().any(|fault| fault.contains("high and low are in one circle")), "{faults:?}");
     assert!(Order::parse("{low high}").faults(&circle).is_empty());
     // Between files of one module too.
-    let files = [("", "mod m;"), ("m", "mod a; mod b; pub use a::A;"), ("m::a", "use super::b::B;"), ("m::b", "use super::A;")];
+    let files =
+        [("", "mod m;"), ("m", "mod a; mod b; pub use a::A;"), ("m::a", "use super::b::B;"), ("m::b", "use super::A;")];
     let faults = Order::parse("m").faults(&planted(&files));
     assert_eq!(faults, ["m::a and m::b are in one circle"]);
 }

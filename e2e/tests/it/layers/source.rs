@@ -69,12 +69,16 @@ impl Source {
                 }
                 "crate" | "super" | "self" if tokens.get(at + 1).is_some_and(|next| next == "::") => {
                     let (path, end) = path_from(&tokens, at);
-                    paths.push((module(), path, None));
+                    // `pub(in crate::…)` says who may look in, not who looks out.
+                    if at == 0 || tokens[at - 1] != "in" {
+                        paths.push((module(), path, None));
+                    }
                     at = end;
                 }
                 _ => {}
             }
-            self.home.insert([file.to_vec(), inside.iter().map(|(name, _)| name.clone()).collect()].concat(), file.into());
+            self.home
+                .insert([file.to_vec(), inside.iter().map(|(name, _)| name.clone()).collect()].concat(), file.into());
             at += 1;
         }
         for (module, path, passed_on) in paths {
@@ -147,7 +151,11 @@ fn tokens(text: &str) -> Vec<String> {
             end("\n")
         } else if left.starts_with("/*") {
             end("*/")
-        } else if left.starts_with("r\"") || left.starts_with("r#") || left.starts_with("br\"") || left.starts_with("br#") {
+        } else if left.starts_with("r\"")
+            || left.starts_with("r#")
+            || left.starts_with("br\"")
+            || left.starts_with("br#")
+        {
             let hashes = left.chars().skip_while(|c| *c == 'b' || *c == 'r').take_while(|c| *c == '#').count();
             let opening = left.find('"').map_or(left.len(), |n| n + 1);
             let closing = format!("\"{}", "#".repeat(hashes));
@@ -233,7 +241,8 @@ fn path_from(tokens: &[String], at: usize) -> (Vec<String>, usize) {
 /// The paths of a `use` line, each with the name under which it is used.
 fn expand(tree: &[String]) -> Vec<(Vec<String>, String)> {
     let Some(open) = tree.iter().position(|token| token == "{") else {
-        let path: Vec<String> = tree.iter().take_while(|token| *token != "as").filter(|t| *t != "::").cloned().collect();
+        let path: Vec<String> =
+            tree.iter().take_while(|token| *token != "as").filter(|t| *t != "::").cloned().collect();
         let last = tree.last().cloned().unwrap_or_default();
         let name = if last == "self" { path.iter().rev().nth(1).cloned().unwrap_or_default() } else { last };
         return vec![(path.into_iter().filter(|part| part != "*").collect(), name)];

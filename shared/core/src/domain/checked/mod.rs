@@ -167,8 +167,7 @@ fn factor(faults: &mut Faults, place: &str, config: &mut FactorConfig) -> Option
             (Value::String(text), Dtype::Str) if (1..=256).contains(&text.chars().count()) => texts.push(text.clone()),
             (Value::String(text), Dtype::Str) => {
                 let length = text.chars().count();
-                faults
-                    .add(format!("{levels_place}[{j}]"), format!("it has {length} characters; 1 to 256 are allowed"));
+                faults.add(format!("{levels_place}[{j}]"), format!("it has {length} characters; 1 to 256 are allowed"));
                 return None;
             }
             (Value::Bool(b), Dtype::Bool) => texts.push(b.to_string()),
