@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use e2e::Emulator;
 use fulcrum::local::{Local, Settings};
-use fulcrum_core::app::Endpoints;
+use fulcrum_core::config::Endpoints;
 
 use crate::error::Error;
 

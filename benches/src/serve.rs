@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use fulcrum::local::{HttpServer, Local, Settings, listen};
-use fulcrum_core::app::Endpoints;
+use fulcrum_core::config::Endpoints;
+use fulcrum_core::domain::NewOptimization;
 use fulcrum_core::http::{request_id, respond_open};
-use fulcrum_core::usecases::NewOptimization;
 use fulcrum_core::{ApiError, App, Body, Request, Response};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use fulcrum_core::causes;
+use fulcrum_core::error_chain;
 use http_body_util::{BodyExt as _, Full};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client as HttpClient;
@@ -103,12 +103,12 @@ impl Client {
         let no_answer = |cause: String| CliError::NoAnswer { url: url.clone(), cause };
         let answer = async {
             let response = self.transport(request)?.await.map_err(|e| {
-                let cause = causes(&e);
+                let cause = error_chain(&e);
                 if e.is_connect() { CliError::Unreachable { url: url.clone(), cause } } else { no_answer(cause) }
             })?;
             let status = response.status();
             let may_pass = response.headers().contains_key(RETRY_AFTER);
-            let body = response.into_body().collect().await.map_err(|e| no_answer(causes(&e)))?.to_bytes();
+            let body = response.into_body().collect().await.map_err(|e| no_answer(error_chain(&e)))?.to_bytes();
             Ok::<_, CliError>((status, may_pass, body))
         };
         let timed = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;

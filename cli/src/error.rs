@@ -106,7 +106,7 @@ pub enum CliError {
     },
     /// The environment.
     #[error(transparent)]
-    Config(#[from] fulcrum_core::app::ConfigError),
+    Config(#[from] fulcrum_core::config::ConfigError),
     /// Storage.
     #[error("storage: {0}")]
     Store(#[from] StoreError),

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use fulcrum_core::app::ConfigError;
+use fulcrum_core::config::ConfigError;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;

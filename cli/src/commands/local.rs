@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
-use fulcrum_core::app::Endpoints;
 use fulcrum_core::auth::Issuer;
+use fulcrum_core::config::Endpoints;
 use tokio::signal;
 
 use crate::args::LocalArgs;

@@ -2,13 +2,13 @@
 
 use aws_config::SdkConfig;
 use fulcrum_core::App;
-use fulcrum_core::app::{Endpoints, Patience, sdk_config};
+use fulcrum_core::config::{Endpoints, Timeouts, sdk_config};
 
 use crate::error::CliError;
 
 /// An app over the named table and bucket; either name may be empty where it is not used.
 pub(super) async fn app(table: &str, bucket: &str) -> App {
-    let config: SdkConfig = sdk_config(Patience::COMMAND).await;
+    let config: SdkConfig = sdk_config(Timeouts::COMMAND).await;
     App::new(&config, &Endpoints::from_env(), table, bucket)
 }
 

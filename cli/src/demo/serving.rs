@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use fulcrum_core::App;
-use fulcrum_core::usecases::Visitor;
+use fulcrum_core::domain::Visitor;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;

@@ -229,7 +229,7 @@ impl Example {
             Then::Hold => {
                 let expires_at = DateTime::from_timestamp(32_472_144_000, 0).unwrap_or_default();
                 let lease = Lease { owner: "example".to_owned(), expires_at };
-                app.table.take(organization, id, &lease, app.clock.now()).await?;
+                app.table.acquire_lease(organization, id, &lease, app.clock.now()).await?;
                 Ok(())
             }
             Then::Complete => {

@@ -8,9 +8,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use embedded::{EmbeddedError, ObjectCreated, Server, Storage, start_dynamodb, start_s3};
-use fulcrum_core::app::{Endpoints, Patience, http_client, sdk_config};
 use fulcrum_core::auth::Secret;
-use fulcrum_core::causes;
+use fulcrum_core::config::{Endpoints, Timeouts, http_client, sdk_config};
+use fulcrum_core::error_chain;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::LocalEnv;
@@ -128,14 +128,14 @@ async fn access(endpoints: &Endpoints, before: Option<&LocalEnv>) -> Result<(Sdk
         // The pair of a start on other stores is theirs.
         let credentials = match before.filter(|before| before.store.own == Own::BOTH) {
             Some(before) => pair(&before.store.access_key_id, &before.store.secret_access_key),
-            None => pair("local", Secret::generate()?.expose().trim_start_matches(fulcrum_core::auth::PREFIX)),
+            None => pair("local", Secret::generate()?.expose().trim_start_matches(fulcrum_core::auth::KEY_PREFIX)),
         };
         return Ok((own_config(credentials.clone()), credentials));
     };
-    let config = sdk_config(Patience::FUNCTION).await;
+    let config = sdk_config(Timeouts::FUNCTION).await;
     let fail = |cause: String| CliError::Credentials { url: url.clone(), cause };
     let provider = config.credentials_provider().ok_or_else(|| fail("there is no source of any".into()))?;
-    let credentials = provider.provide_credentials().await.map_err(|e| fail(causes(&e)))?;
+    let credentials = provider.provide_credentials().await.map_err(|e| fail(error_chain(&e)))?;
     let config = match config.region() {
         Some(_) => config,
         None => config.into_builder().region(Region::new(REGION)).build(),
@@ -154,7 +154,7 @@ fn own_config(credentials: Credentials) -> SdkConfig {
         .region(Region::new(REGION))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(http_client())
-        .timeout_config(Patience::FUNCTION.time_outs())
+        .timeout_config(Timeouts::FUNCTION.timeout_config())
         .retry_config(RetryConfig::standard())
         .build()
 }

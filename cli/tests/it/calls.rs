@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use fulcrum::local::gateway::dispatch;
-use fulcrum_core::calls::Calls;
+use fulcrum_core::storage_calls::StorageCalls;
 use serde_json::Value;
 
 use crate::data;
 use crate::harness::{Reply, TestServer, request};
 
 async fn count(server: &TestServer, method: &str, path: &str, body: Option<&Value>) -> (Reply, BTreeMap<String, u64>) {
-    let calls = Calls::default();
+    let calls = StorageCalls::default();
     let answer = calls.count(dispatch(&server.app, request(method, path, &server.key, body))).await;
     (Reply::of(answer), calls.so_far())
 }
@@ -54,7 +54,7 @@ async fn a_request_that_is_refused_early_makes_no_call() {
         let (reply, calls) = count(&server, method, path, None).await;
         assert_eq!((reply.status, calls), (status, BTreeMap::new()), "{method} {path}");
     }
-    let calls = Calls::default();
+    let calls = StorageCalls::default();
     let bad = request("GET", "/api/v2/models", "flk_short", None);
     let reply = Reply::of(calls.count(dispatch(&server.app, bad)).await);
     assert_eq!((reply.status, calls.so_far()), (401, BTreeMap::new()));

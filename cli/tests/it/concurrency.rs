@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use fulcrum_core::domain::{InSampleMetrics, Interval, Lease, Observations, PosteriorRecord, Served};
-use fulcrum_core::store::{StoreError, Taken};
+use fulcrum_core::store::{LeaseAttempt, StoreError};
 use uuid::Uuid;
 
 use crate::data;
@@ -17,8 +17,8 @@ const NOW: &str = "2026-11-23T19:00:00Z";
 async fn take(server: &TestServer, id: &str) -> Lease {
     let now = server.app.clock.now();
     let lease = Lease { owner: "somebody else".into(), expires_at: now + server.app.lease };
-    let taken = server.app.table.take(ORGANIZATION, id.parse().unwrap(), &lease, now).await.unwrap();
-    assert!(matches!(taken, Taken::Held(_)), "the model was held");
+    let taken = server.app.table.acquire_lease(ORGANIZATION, id.parse().unwrap(), &lease, now).await.unwrap();
+    assert!(matches!(taken, LeaseAttempt::Acquired(_)), "the model was held");
     lease
 }
 

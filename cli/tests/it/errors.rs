@@ -2,8 +2,8 @@
 
 use fulcrum::local::gateway::dispatch;
 use fulcrum_core::App;
-use fulcrum_core::app::Endpoints;
 use fulcrum_core::auth::Scope;
+use fulcrum_core::config::Endpoints;
 use serde_json::{Value, json};
 
 use crate::data;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fulcrum::local::{HttpServer, Stores, Wanted, listen, new_key};
-use fulcrum_core::app::Endpoints;
 use fulcrum_core::auth::{ApiKey, Scope, Secret};
 use fulcrum_core::clock::ManualClock;
+use fulcrum_core::config::Endpoints;
 use fulcrum_core::store::snapshots_prefix;
 use fulcrum_core::{App, Body, Response};
 use http_body_util::{BodyExt as _, Full};

@@ -51,6 +51,6 @@ fn one_line_a_request_and_nothing_that_is_nobodys_business() {
     }
     assert_eq!(requests[0]["organization"], "org_local");
     assert_eq!(requests[0]["storage_calls"], 2);
-    assert_eq!(requests[0]["calls"], r#"{"DynamoDB.GetItem":1,"DynamoDB.TransactWriteItems":1}"#);
+    assert_eq!(requests[0]["storage_calls_by_operation"], r#"{"DynamoDB.GetItem":1,"DynamoDB.TransactWriteItems":1}"#);
     assert_eq!(requests[1]["organization"], Value::Null, "serving takes no token");
 }

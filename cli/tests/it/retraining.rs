@@ -10,11 +10,11 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use fulcrum::local::{Events, Local, Queue, Settings};
 use fulcrum_core::App;
-use fulcrum_core::app::Endpoints;
+use fulcrum_core::config::Endpoints;
 use fulcrum_core::domain::Lease;
 use fulcrum_core::queue::Batch;
-use fulcrum_core::store::{REQUESTS, Taken};
-use fulcrum_core::usecases::Begun;
+use fulcrum_core::store::{LeaseAttempt, REQUESTS};
+use fulcrum_core::usecases::TrainResponse;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
@@ -339,7 +339,7 @@ async fn a_request_that_comes_twice_at_once_trains_once() {
     server.snapshot(&optimization, "1", &data::cells()).await;
     let uuid: Uuid = id.parse().unwrap();
     let begun = server.app.train(ORGANIZATION, uuid, BTreeMap::new(), true).await.unwrap();
-    assert!(matches!(begun, Begun::Queued));
+    assert!(matches!(begun, TrainResponse::Queued));
     let [request] = waiting(&server).await.try_into().unwrap();
     let event = [created("bucket", &request)];
     let (one, other) = tokio::join!(deliver(&server.app, &event), deliver(&server.app, &event));
@@ -361,7 +361,10 @@ async fn a_request_whose_caller_died_before_it_left_its_hold_is_done_when_the_ho
     server.snapshot(&optimization, "1", &data::cells()).await;
     let (uuid, now) = (id.parse().unwrap(), server.app.clock.now());
     let lease = Lease { owner: "a call".into(), expires_at: now + TimeDelta::seconds(1) };
-    assert!(matches!(server.app.table.take(ORGANIZATION, uuid, &lease, now).await.unwrap(), Taken::Held(_)));
+    assert!(matches!(
+        server.app.table.acquire_lease(ORGANIZATION, uuid, &lease, now).await.unwrap(),
+        LeaseAttempt::Acquired(_)
+    ));
     let key = format!("{REQUESTS}{ORGANIZATION}/{id}/x.json");
     let text = json!({"ask": "train", "bias": {"headline": 1.5}}).to_string();
     server.app.bucket.put(&key, Bytes::from(text).into()).await.unwrap();
@@ -530,13 +533,19 @@ async fn an_event_waits_for_the_run_that_holds_its_model() {
     let now = server.app.clock.now();
     let lease = |seconds| Lease { owner: "another".into(), expires_at: now + TimeDelta::seconds(seconds) };
     let uuid: Uuid = id.parse().unwrap();
-    assert!(matches!(server.app.table.take(ORGANIZATION, uuid, &lease(1), now).await.unwrap(), Taken::Held(_)));
+    assert!(matches!(
+        server.app.table.acquire_lease(ORGANIZATION, uuid, &lease(1), now).await.unwrap(),
+        LeaseAttempt::Acquired(_)
+    ));
     assert!(deliver(&server.app, &[completed(&optimization, "1")]).await.is_empty());
     assert_eq!(versions(&server, &id).await, ["1"], "the hold lapsed, and the event was not lost");
     // One that goes on for longer than two leases has the event come again.
     server.snapshot(&optimization, "2", &data::cells()).await;
     let now = server.app.clock.now();
-    assert!(matches!(server.app.table.take(ORGANIZATION, uuid, &lease(600), now).await.unwrap(), Taken::Held(_)));
+    assert!(matches!(
+        server.app.table.acquire_lease(ORGANIZATION, uuid, &lease(600), now).await.unwrap(),
+        LeaseAttempt::Acquired(_)
+    ));
     assert_eq!(deliver(&server.app, &[completed(&optimization, "2")]).await, [0]);
     server.shutdown().await;
 }
@@ -566,7 +575,7 @@ async fn a_local_service_trains_what_is_put_into_its_bucket() {
     until_version(local.app(), made.id, 1).await;
     // And so does a request.
     let later = local.app().train(ORGANIZATION, made.id, BTreeMap::new(), true).await.unwrap();
-    assert!(matches!(later, Begun::Queued));
+    assert!(matches!(later, TrainResponse::Queued));
     until_version(local.app(), made.id, 2).await;
     local.shutdown().await;
 }

@@ -2,6 +2,7 @@
 
 mod binaries;
 mod events;
+mod layers;
 mod permissions;
 mod recorder;
 mod stage;

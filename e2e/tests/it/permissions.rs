@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use fulcrum::local::gateway::invoke_event;
 use fulcrum_core::App;
-use fulcrum_core::warm::Warm;
+use fulcrum_core::prewarm::Prewarm;
 use serde_json::json;
 
 use crate::events::{self, Event, logical_name};
@@ -40,13 +40,13 @@ fn recorded(stage: &Stage) -> (App, Recorder) {
 }
 
 /// What a function asks of the stores while it starts.
-fn warm(function: &str) -> Warm {
+fn prewarm(function: &str) -> Prewarm {
     let main = std::fs::read_to_string(events::root().join("functions").join(function).join("src/main.rs")).unwrap();
-    let all = [Warm::Nothing, Warm::Records, Warm::Posteriors, Warm::Snapshots, Warm::Serving];
+    let all = [Prewarm::Nothing, Prewarm::Records, Prewarm::Posteriors, Prewarm::Snapshots, Prewarm::Serving];
     if main.contains("queue::run(") {
-        return Warm::Runs;
+        return Prewarm::Runs;
     }
-    let named = all.into_iter().find(|warm| main.contains(&format!("Warm::{warm:?}")));
+    let named = all.into_iter().find(|prewarm| main.contains(&format!("Prewarm::{prewarm:?}")));
     named.unwrap_or_else(|| panic!("{function} does not say what it opens"))
 }
 
@@ -57,7 +57,7 @@ async fn needs() -> BTreeMap<String, BTreeSet<Need>> {
     for event in events::all() {
         let (app, recorder) = recorded(&stage);
         let of_function = needs.entry(event.function().to_owned()).or_default();
-        warm(event.function()).open(&app).await;
+        prewarm(event.function()).open(&app).await;
         // What is asked for then is never there, and nobody minds how that is answered.
         of_function.extend(recorder.take().into_iter().filter(|need| need.action != "s3:ListBucket"));
         let answer = answer(&app, &event).await;

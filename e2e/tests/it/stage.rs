@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use aws_sdk_dynamodb::types::KeySchemaElement;
 use fulcrum::local::{Stores, Wanted, examples};
 use fulcrum_core::App;
-use fulcrum_core::app::Endpoints;
+use fulcrum_core::config::Endpoints;
 
 pub const TABLE: &str = "fulcrum";
 /// The bucket that the events of S3 name.

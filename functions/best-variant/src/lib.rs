@@ -1,7 +1,8 @@
 //! `POST /api/v2/optimizations/best-variant`: as `serve-variant`, with the optimization's id in the body.
 
-use fulcrum_core::http::{body, null_is_absent, parse_uuid, query, request_id, respond_open};
-use fulcrum_core::usecases::Visitor;
+use fulcrum_core::domain::Visitor;
+use fulcrum_core::domain::{null_is_absent, parse_uuid};
+use fulcrum_core::http::{body, query, request_id, respond_open};
 use fulcrum_core::{ApiError, App};
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;

@@ -2,5 +2,5 @@
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
-    fulcrum_core::run(default_route::handle, fulcrum_core::Warm::Nothing).await
+    fulcrum_core::run(default_route::handle, fulcrum_core::Prewarm::Nothing).await
 }

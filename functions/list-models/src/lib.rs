@@ -27,7 +27,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     let include_archived = query.parse("include_archived", "true or false")?.unwrap_or(false);
     let limit = query.parse::<usize>("limit", "a whole number of 1 to 100")?;
     if let Some(limit) = limit.filter(|limit| !(1..=100).contains(limit)) {
-        return Err(ApiError::invalid_at(vec![Detail::new("limit", format!("{limit} is not in 1 to 100"))]));
+        return Err(ApiError::invalid_at(vec![Detail::new("limit", format!("{limit} is not between 1 and 100"))]));
     }
     let cursor = query.text("cursor").map(decode_cursor).transpose()?;
     let organization = &call.caller.organization_id;

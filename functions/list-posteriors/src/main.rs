@@ -2,5 +2,5 @@
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
-    fulcrum_core::run(list_posteriors::handle, fulcrum_core::Warm::Records).await
+    fulcrum_core::run(list_posteriors::handle, fulcrum_core::Prewarm::Records).await
 }

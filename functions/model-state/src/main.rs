@@ -2,5 +2,5 @@
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
-    fulcrum_core::run(model_state::handle, fulcrum_core::Warm::Posteriors).await
+    fulcrum_core::run(model_state::handle, fulcrum_core::Prewarm::Posteriors).await
 }

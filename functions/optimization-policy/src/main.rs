@@ -2,5 +2,5 @@
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
-    fulcrum_core::run(optimization_policy::handle, fulcrum_core::Warm::Serving).await
+    fulcrum_core::run(optimization_policy::handle, fulcrum_core::Prewarm::Serving).await
 }

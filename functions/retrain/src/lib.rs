@@ -1,15 +1,15 @@
-//! `retrain`: training runs that nobody waits for. It takes messages from the queue: complete snapshots, requests to train, and
+//! `retrain`: training runs that nobody waits for. It consumes the queue's messages: complete snapshots, training requests and
 //! the schedule.
 
 use std::pin::Pin;
 use std::time::Instant;
 
-use fulcrum_core::calls::Calls;
-use fulcrum_core::events::occasion;
-use fulcrum_core::http::status;
-use fulcrum_core::notes::cold_start;
+use fulcrum_core::domain::TrainingTrigger;
+use fulcrum_core::log_fields::cold_start;
 use fulcrum_core::queue::{Batch, BatchAnswer, Failure, Message};
-use fulcrum_core::usecases::{Occasion, Outcome};
+use fulcrum_core::storage_calls::StorageCalls;
+use fulcrum_core::triggers::training_trigger;
+use fulcrum_core::usecases::RetrainOutcome;
 use fulcrum_core::{ApiError, App};
 
 /// Receives before the queue puts a message aside, as the template has it.
@@ -22,7 +22,7 @@ pub fn handle(app: &App, batch: Batch, until: Instant) -> Pin<Box<dyn Future<Out
         let app = app.until(Some(until));
         let mut answer = BatchAnswer::default();
         for message in batch.records {
-            if !is_done(&app, &message).await {
+            if !process(&app, &message).await {
                 answer.batch_item_failures.push(Failure { item_identifier: message.message_id });
             }
         }
@@ -30,15 +30,15 @@ pub fn handle(app: &App, batch: Batch, until: Instant) -> Pin<Box<dyn Future<Out
     })
 }
 
-/// Does what a message calls for, with one log line; whether it is done with.
-async fn is_done(app: &App, message: &Message) -> bool {
+/// Processes a message, with one log line; `false` where it is to come again.
+async fn process(app: &App, message: &Message) -> bool {
     let (started, cold_start) = (Instant::now(), cold_start());
-    let calls = Calls::within();
-    let line = match occasion(&message.body, app.bucket.name()) {
-        Ok(Ok(occasion)) => {
-            let last_try = message.receives() >= MOST_RECEIVES;
-            let outcome = calls.count(app.retrain(&occasion, last_try)).await;
-            Line::about(&occasion).and(outcome)
+    let calls = StorageCalls::within();
+    let line = match training_trigger(&message.body, app.bucket.name()) {
+        Ok(Ok(trigger)) => {
+            let last_attempt = message.receives() >= MOST_RECEIVES;
+            let outcome = calls.count(app.retrain(&trigger, last_attempt)).await;
+            Line::about(&trigger).with(outcome)
         }
         Ok(Err(reason)) => Line { reason: Some(reason), ..Line::saying("event dropped") },
         Err(error) => Line { cause: Some(error.to_string()), ..Line::saying("event refused") },
@@ -59,7 +59,7 @@ struct Line {
     runs: Option<usize>,
     reason: Option<&'static str>,
     code: Option<&'static str>,
-    /// Why the message is to come again; the others are done with.
+    /// Why the message is to come again; absent where it is processed.
     cause: Option<String>,
 }
 
@@ -68,31 +68,33 @@ impl Line {
         Self { said, ..Self::default() }
     }
 
-    fn about(occasion: &Occasion) -> Self {
-        let (organization, subject, id) = match occasion {
-            Occasion::Completed { organization, optimization, .. } => {
+    fn about(trigger: &TrainingTrigger) -> Self {
+        let (organization, subject, id) = match trigger {
+            TrainingTrigger::SnapshotCompleted { organization, optimization, .. } => {
                 (Some(organization), "optimization", Some(optimization))
             }
-            Occasion::Requested { organization, model, .. } => (Some(organization), "model", Some(model)),
-            Occasion::Scheduled => (None, "schedule", None),
+            TrainingTrigger::TrainingRequested { organization, model, .. } => {
+                (Some(organization), "model", Some(model))
+            }
+            TrainingTrigger::Schedule => (None, "schedule", None),
         };
         let (organization, id) = (organization.cloned(), id.map(ToString::to_string));
         Self { organization, subject: Some(subject), id, ..Self::default() }
     }
 
-    fn and(self, outcome: Result<Outcome, ApiError>) -> Self {
+    fn with(self, outcome: Result<RetrainOutcome, ApiError>) -> Self {
         match outcome {
-            Ok(Outcome::Trained(trained)) => Self {
+            Ok(RetrainOutcome::Trained(trained)) => Self {
                 said: "trained",
                 posterior_version: Some(trained.posterior.posterior_version),
                 snapshot_id: Some(trained.posterior.snapshot_id),
                 ..self
             },
-            Ok(Outcome::Dropped(reason)) => Self { said: "event dropped", reason: Some(reason), ..self },
-            Ok(Outcome::Queued(runs)) => Self { said: "runs queued", runs: Some(runs), ..self },
+            Ok(RetrainOutcome::Dropped(reason)) => Self { said: "event dropped", reason: Some(reason), ..self },
+            Ok(RetrainOutcome::Queued(runs)) => Self { said: "runs queued", runs: Some(runs), ..self },
             Err(error) => Self {
                 said: "event failed",
-                code: Some(status(&error).1),
+                code: Some(error.code()),
                 // A client's message of an error of ours says nothing; the log is where the cause belongs.
                 cause: Some(error.cause().map_or_else(|| error.to_string(), str::to_owned)),
                 ..self
@@ -100,7 +102,7 @@ impl Line {
         }
     }
 
-    fn log(&self, message: &Message, cold_start: bool, started: Instant, calls: &Calls) {
+    fn log(&self, message: &Message, cold_start: bool, started: Instant, calls: &StorageCalls) {
         let (message_id, receives) = (&message.message_id, message.receives());
         let (duration_ms, storage_calls) = (started.elapsed().as_secs_f64() * 1e3, calls.total());
         let Self { said, organization, subject, id, posterior_version, snapshot_id, runs, reason, code, cause } = self;

@@ -1,7 +1,7 @@
 //! `POST /api/v2/optimizations/{id}/serve`: the variant that a visitor sees. No token, nothing written.
 
+use fulcrum_core::domain::Visitor;
 use fulcrum_core::http::{body, path_id, query, request_id, respond_open};
-use fulcrum_core::usecases::Visitor;
 use fulcrum_core::{ApiError, App};
 use lambda_http::{Body, Request, Response};
 

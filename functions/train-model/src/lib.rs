@@ -1,11 +1,11 @@
-//! `POST /api/v2/models/{id}/train`: a training run, from hold to answer, or one that waits in the queue.
+//! `POST /api/v2/models/{id}/train`: trains a model, or enqueues the run where the client does not wait.
 
 use std::collections::BTreeMap;
 
 use fulcrum_core::auth::Scope;
 use fulcrum_core::domain::{InSampleMetrics, Observations, Status, unique};
 use fulcrum_core::http::{body, path_id, query};
-use fulcrum_core::usecases::Begun;
+use fulcrum_core::usecases::TrainResponse;
 use fulcrum_core::{ApiError, App, Call, deadline};
 use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use lambda_http::{Body, Request, Response};
@@ -47,8 +47,8 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     let app = app.until(deadline::of(&request));
     let later = prefers_async(request.headers());
     let run = match app.train(&call.caller.organization_id, id, bias, later).await? {
-        Begun::Trained(run) => run,
-        Begun::Queued => {
+        TrainResponse::Trained(run) => run,
+        TrainResponse::Queued => {
             let queued = Queued { model_id: id.to_string(), status: Status::Training };
             let mut response = call.respond(StatusCode::ACCEPTED, &queued)?;
             if later {

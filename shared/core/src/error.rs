@@ -39,7 +39,7 @@ pub enum ApiError {
         message: String,
     },
     /// The token is good but does not cover this.
-    #[error("this token has not the scope {scope:?} that this request needs")]
+    #[error("this token lacks the scope {scope:?} that this request needs")]
     Forbidden {
         /// The scope that is missing.
         scope: &'static str,
@@ -59,7 +59,7 @@ pub enum ApiError {
         path: String,
     },
     /// A known path, with a method that it does not have.
-    #[error("{path:?} does not answer {method}; it answers {allow}")]
+    #[error("{path:?} does not support {method}; it supports {allow}")]
     MethodNotAllowed {
         /// The path as given.
         path: String,
@@ -121,13 +121,13 @@ pub enum ApiError {
         retry_after: Duration,
     },
     /// The function's time is nearly over.
-    #[error("this request was not answered within its time; try again")]
+    #[error("this request was not answered in time; try again")]
     OutOfTime {
         /// When to come back.
         retry_after: Duration,
     },
     /// The keys of the tokens' issuer cannot be fetched.
-    #[error("the issuer of this token is not answering at the moment, so that the token cannot be checked; try again")]
+    #[error("the issuer of this token is not answering at the moment, so the token cannot be checked; try again")]
     IssuerUnavailable {
         /// For the log.
         cause: String,
@@ -165,6 +165,25 @@ impl ApiError {
         Self::Internal { cause: cause.to_string() }
     }
 
+    /// The stable code that clients, logs and `last_error` get. The statuses are `http::envelope`'s alone.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest { .. } => "invalid_request",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::Forbidden { .. } => "forbidden",
+            Self::NotFound { .. } | Self::UnknownPath { .. } => "not_found",
+            Self::MethodNotAllowed { .. } => "method_not_allowed",
+            Self::Conflict { .. } => "conflict",
+            Self::PayloadTooLarge { .. } => "payload_too_large",
+            Self::NoObservations { .. } => "no_observations",
+            Self::InvalidSnapshot { .. } => "invalid_snapshot",
+            Self::NotFitted { .. } => "not_fitted",
+            Self::Internal { .. } => "internal",
+            Self::Unavailable { .. } | Self::IssuerUnavailable { .. } | Self::OutOfTime { .. } => "unavailable",
+        }
+    }
+
     /// What the log gets besides the message.
     #[must_use]
     pub fn cause(&self) -> Option<&str> {
@@ -172,7 +191,6 @@ impl ApiError {
             Self::Internal { cause } | Self::Unavailable { cause, .. } | Self::IssuerUnavailable { cause, .. } => {
                 Some(cause)
             }
-            Self::NotFitted { reason } => Some(reason),
             Self::OutOfTime { .. } => Some("the function's time was nearly over"),
             _ => None,
         }

@@ -2,26 +2,29 @@
 
 pub mod app;
 pub mod auth;
-pub mod calls;
-mod causes;
 pub mod clock;
+pub mod config;
 pub mod deadline;
 pub mod domain;
 pub mod error;
-pub mod events;
+mod error_chain;
 pub mod http;
+pub mod log_fields;
 pub mod logging;
 pub mod metrics;
-pub mod notes;
+pub mod prewarm;
 pub mod queue;
+mod serving_cache;
+pub mod storage_calls;
 pub mod store;
+pub mod triggers;
 pub mod usecases;
-pub mod warm;
 pub mod xray;
 
 pub use app::App;
-pub use causes::causes;
 pub use error::ApiError;
+pub use error_chain::error_chain;
 pub use http::{Call, run};
 pub use lambda_http::{Body, Request, Response};
-pub use warm::Warm;
+pub use prewarm::Prewarm;
+pub use serving_cache::ServingCache;

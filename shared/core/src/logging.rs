@@ -2,7 +2,7 @@
 
 use tracing_subscriber::EnvFilter;
 
-use crate::app::ConfigError;
+use crate::config::ConfigError;
 
 /// What `LOG_LEVEL` may be.
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];

@@ -77,7 +77,7 @@ impl Metrics {
         self.emit(&[("TrainingFailures", "Count", 1.0)], &[("code", json!(code))]);
     }
 
-    /// A call for a run that another run's hold refused.
+    /// A call for a run that was refused, since another run has the lease.
     pub fn conflict(&self) {
         self.emit(&[("Conflicts", "Count", 1.0)], &[]);
     }

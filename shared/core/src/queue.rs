@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::deadline;
-use crate::warm::Warm;
+use crate::prewarm::Prewarm;
 use crate::xray::Trace;
 
 /// A batch of messages, as the platform hands it over.
@@ -75,7 +75,7 @@ pub type BatchHandler = for<'a> fn(&'a App, Batch, Instant) -> Pin<Box<dyn Futur
 pub async fn run(handler: BatchHandler) -> Result<(), lambda_runtime::Error> {
     crate::logging::init()?;
     let app = App::from_env().await?;
-    Warm::Runs.open(&app).await;
+    Prewarm::Runs.open(&app).await;
     let app = &app;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Batch>| async move {
         let (started, messages) = (Instant::now(), event.payload.records.len());

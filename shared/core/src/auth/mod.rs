@@ -1,55 +1,19 @@
-//! Who calls, and what they may do.
+//! Authentication and authorization: API keys and JWTs, and the scopes that a call needs.
 
 mod jwt;
-mod key;
 mod organization;
 
+use chrono::{DateTime, Utc};
 use lambda_http::http::{HeaderMap, header};
-use serde::{Deserialize, Serialize};
 
 pub use jwt::{Issuer, IssuerSettings};
-pub use key::{ApiKey, PREFIX, Secret};
 pub use organization::is_organization_id;
 
+pub use crate::domain::{ApiKey, KEY_PREFIX, Scope, Secret};
+
 use self::jwt::Bearer;
-
-use crate::app::App;
 use crate::error::ApiError;
-
-/// What a token may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Scope {
-    /// See models.
-    #[serde(rename = "models:read")]
-    ModelsRead,
-    /// Make, train and delete models.
-    #[serde(rename = "models:write")]
-    ModelsWrite,
-    /// Send events.
-    #[serde(rename = "events:write")]
-    EventsWrite,
-}
-
-impl Scope {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::ModelsRead, Self::ModelsWrite, Self::EventsWrite];
-
-    /// As it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ModelsRead => "models:read",
-            Self::ModelsWrite => "models:write",
-            Self::EventsWrite => "events:write",
-        }
-    }
-
-    /// A scope from its written form.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
-    }
-}
+use crate::store::Table;
 
 /// Who calls. The organization comes from the token alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,31 +42,36 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     Ok(token.trim())
 }
 
-impl App {
-    /// Who sent a request with these headers, if the token is good and covers `scope`.
-    ///
-    /// # Errors
-    /// [`ApiError::Unauthorized`], [`ApiError::Forbidden`], [`ApiError::IssuerUnavailable`], and storage errors.
-    pub async fn authenticate(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, ApiError> {
-        let token = bearer(headers)?;
-        let Bearer { organization_id, scopes } = if token.starts_with(PREFIX) {
-            self.bearer_of_key(token).await?
-        } else {
-            jwt::verify(self.issuer.as_ref(), token, self.clock.now()).await?
-        };
-        if !scopes.contains(&scope) {
-            return Err(ApiError::Forbidden { scope: scope.as_str() });
-        }
-        Ok(Caller { organization_id })
+/// Who sent a request with these headers, if the token is good at this moment and covers `scope`. Keys are looked up in
+/// `table`; `issuer` is the one whose JWTs are accepted, if any.
+///
+/// # Errors
+/// [`ApiError::Unauthorized`], [`ApiError::Forbidden`], [`ApiError::IssuerUnavailable`], and storage errors.
+pub async fn authenticate(
+    table: &Table,
+    issuer: Option<&Issuer>,
+    headers: &HeaderMap,
+    scope: Scope,
+    now: DateTime<Utc>,
+) -> Result<Caller, ApiError> {
+    let token = bearer(headers)?;
+    let Bearer { organization_id, scopes } = if token.starts_with(KEY_PREFIX) {
+        bearer_of_key(table, token).await?
+    } else {
+        jwt::verify(issuer, token, now).await?
+    };
+    if !scopes.contains(&scope) {
+        return Err(ApiError::Forbidden { scope: scope.as_str() });
     }
+    Ok(Caller { organization_id })
+}
 
-    async fn bearer_of_key(&self, token: &str) -> Result<Bearer, ApiError> {
-        let secret = Secret::parse(token).ok_or_else(|| unauthorized("the API key is malformed"))?;
-        let key = self.table.key_by_hash(&secret.hash()).await?;
-        let key = key.ok_or_else(|| unauthorized("the API key is unknown"))?;
-        if key.revoked_at.is_some() {
-            return Err(unauthorized("the API key is revoked"));
-        }
-        Ok(Bearer { organization_id: key.organization_id, scopes: key.scopes })
+async fn bearer_of_key(table: &Table, token: &str) -> Result<Bearer, ApiError> {
+    let secret = Secret::parse(token).ok_or_else(|| unauthorized("the API key is malformed"))?;
+    let key = table.key_by_hash(&secret.hash()).await?;
+    let key = key.ok_or_else(|| unauthorized("the API key is unknown"))?;
+    if key.revoked_at.is_some() {
+        return Err(unauthorized("the API key is revoked"));
     }
+    Ok(Bearer { organization_id: key.organization_id, scopes: key.scopes })
 }

@@ -1,17 +1,24 @@
 //! What the service is about: configurations, models, optimizations. No storage and no HTTP.
 
+mod api_key;
+mod bodies;
 mod checked;
 mod config;
+mod ids;
 mod levels;
 mod model;
 mod optimization;
 mod serving;
 mod text;
 mod time;
+mod trigger;
 pub mod unique;
 
+pub use api_key::{ApiKey, KEY_PREFIX, Scope, Secret};
+pub use bodies::{NewModel, NewOptimization, PatchOptimization, Visitor, null_is_absent};
 pub use checked::Checked;
 pub use config::{AttributionConfig, FactorConfig, PriorConfig, RewardConfig, TrainingDataConfig};
+pub use ids::parse_uuid;
 pub use levels::{context_number, level_json, variant_json};
 pub use model::{
     InSampleMetrics, Interval, LastError, Lease, Model, ModelDetailView, ModelView, Observations, PosteriorRecord,
@@ -20,3 +27,4 @@ pub use model::{
 pub use optimization::{Optimization, OptimizationStatus, OptimizationView};
 pub use serving::{POLICY_IN_RECORD, Served, Serving};
 pub use time::{millis, rfc3339};
+pub use trigger::TrainingTrigger;

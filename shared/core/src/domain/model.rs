@@ -7,8 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::checked::Checked;
 use super::config::TrainingDataConfig;
 use super::time::{millis, rfc3339};
+use crate::error::ApiError;
 
 /// What a model is at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +18,7 @@ use super::time::{millis, rfc3339};
 pub enum Status {
     /// Never trained with success, and the last run, if any, did not fail.
     Untrained,
-    /// A run holds it.
+    /// A run has the lease on it.
     Training,
     /// A posterior is in force.
     Trained,
@@ -26,12 +28,12 @@ pub enum Status {
     Archived,
 }
 
-/// A run's hold on a model. It lapses by itself.
+/// A training run's lease on a model: nobody else trains it until the lease is released or expires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// The run.
     pub owner: String,
-    /// When it lapses.
+    /// When it expires.
     #[serde(with = "millis")]
     pub expires_at: DateTime<Utc>,
 }
@@ -125,7 +127,7 @@ pub struct Model {
     /// When it was deleted.
     #[serde(default, with = "millis::option", skip_serializing_if = "Option::is_none")]
     pub archived_at: Option<DateTime<Utc>>,
-    /// The run that holds it, or held it and died.
+    /// The lease of the run that trains it, or of one that died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
     /// The posterior in force.
@@ -137,9 +139,9 @@ pub struct Model {
     /// The snapshot of the last good run, whichever posterior is in force now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained_snapshot: Option<String>,
-    /// The request that the last good run fulfilled, by its name; none where no request asked for that run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fulfilled: Option<String>,
+    /// The training request that the last good run completed, by its name; none where no request asked for that run.
+    #[serde(default, rename = "fulfilled", skip_serializing_if = "Option::is_none")]
+    pub completed_request: Option<String>,
     /// The last run, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,
@@ -149,33 +151,72 @@ pub struct Model {
 }
 
 impl Model {
-    /// The run that holds the model now, and how long it still may.
+    /// A new model that was never trained.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidRequest`] for a configuration that breaks a rule.
+    pub fn untrained(
+        organization: &str,
+        optimization: Uuid,
+        model_type: ModelType,
+        config: TrainingDataConfig,
+        now: DateTime<Utc>,
+    ) -> Result<Self, ApiError> {
+        Ok(Self {
+            id: Uuid::new_v4(),
+            organization_id: organization.to_owned(),
+            optimization_id: optimization,
+            model_type,
+            config: Checked::new(model_type, config)?.config,
+            created_at: now,
+            updated_at: now,
+            archived_at: None,
+            lease: None,
+            posterior: None,
+            highest_version: 0,
+            trained_snapshot: None,
+            completed_request: None,
+            last_error: None,
+            revision: 0,
+        })
+    }
+
+    /// The stored configuration, with what the mathematics needs of it.
+    ///
+    /// # Errors
+    /// [`ApiError::Internal`] where it breaks a rule: it was checked when it came in, and whoever calls now is not to blame.
+    pub fn checked(&self) -> Result<Checked, ApiError> {
+        let broken = |e| ApiError::internal(format!("the stored configuration of model {}: {e}", self.id));
+        Checked::new(self.model_type, self.config.clone()).map_err(broken)
+    }
+
+    /// The lease that is in force now, and how much time it has left.
     #[must_use]
-    pub fn held(&self, now: DateTime<Utc>) -> Option<(&Lease, TimeDelta)> {
+    pub fn active_lease(&self, now: DateTime<Utc>) -> Option<(&Lease, TimeDelta)> {
         let lease = self.lease.as_ref()?;
         let left = lease.expires_at - now;
         (left > TimeDelta::zero()).then_some((lease, left))
     }
 
-    /// Whether this owner has the hold, and the model can still be trained.
+    /// Whether this owner has the lease, and the model can still be trained.
     #[must_use]
-    pub fn is_held_by(&self, owner: &str) -> bool {
+    pub fn is_leased_by(&self, owner: &str) -> bool {
         self.archived_at.is_none() && self.lease.as_ref().is_some_and(|lease| lease.owner == owner)
     }
 
-    /// Whether the last good run learned from this snapshot or from a later one. A rollback does not change that.
+    /// Whether the last good run was trained on this snapshot or on a later one. A rollback does not change that.
     #[must_use]
-    pub fn has_learned(&self, snapshot: &str) -> bool {
+    pub fn is_trained_on(&self, snapshot: &str) -> bool {
         let in_force = || self.posterior.as_ref().map(|p| p.snapshot_id.as_str());
         self.trained_snapshot.as_deref().or_else(in_force).is_some_and(|trained| trained >= snapshot)
     }
 
-    /// What the model is now. A hold that has lapsed does not count.
+    /// What the model is now. A lease that has expired does not count.
     #[must_use]
     pub fn status(&self, now: DateTime<Utc>) -> Status {
         if self.archived_at.is_some() {
             Status::Archived
-        } else if self.held(now).is_some() {
+        } else if self.active_lease(now).is_some() {
             Status::Training
         } else if self.posterior.is_some() {
             Status::Trained

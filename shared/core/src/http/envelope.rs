@@ -40,22 +40,23 @@ struct Problem<'a> {
     details: &'a [Detail],
 }
 
-/// The status and the stable code of an error.
+/// The status of an error.
 #[must_use]
-pub fn status(error: &ApiError) -> (StatusCode, &'static str) {
+pub fn status(error: &ApiError) -> StatusCode {
     match error {
-        ApiError::InvalidRequest { .. } => (StatusCode::BAD_REQUEST, "invalid_request"),
-        ApiError::Unauthorized { .. } => (StatusCode::UNAUTHORIZED, "unauthorized"),
-        ApiError::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
-        ApiError::NotFound { .. } | ApiError::UnknownPath { .. } => (StatusCode::NOT_FOUND, "not_found"),
-        ApiError::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
-        ApiError::Conflict { .. } => (StatusCode::CONFLICT, "conflict"),
-        ApiError::PayloadTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
-        ApiError::NoObservations { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_observations"),
-        ApiError::InvalidSnapshot { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_snapshot"),
-        ApiError::Internal { .. } | ApiError::NotFitted { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        ApiError::InvalidRequest { .. } => StatusCode::BAD_REQUEST,
+        ApiError::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
+        ApiError::Forbidden { .. } => StatusCode::FORBIDDEN,
+        ApiError::NotFound { .. } | ApiError::UnknownPath { .. } => StatusCode::NOT_FOUND,
+        ApiError::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+        ApiError::Conflict { .. } => StatusCode::CONFLICT,
+        ApiError::PayloadTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        ApiError::NoObservations { .. } | ApiError::InvalidSnapshot { .. } | ApiError::NotFitted { .. } => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        ApiError::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         ApiError::Unavailable { .. } | ApiError::IssuerUnavailable { .. } | ApiError::OutOfTime { .. } => {
-            (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            StatusCode::SERVICE_UNAVAILABLE
         }
     }
 }
@@ -73,7 +74,7 @@ pub fn success<T: Serialize>(status: StatusCode, body: &T, meta: &Meta) -> Resul
 /// The answer that tells an error.
 #[must_use]
 pub fn failure(error: &ApiError, request_id: &str) -> Response<Body> {
-    let (status, code) = status(error);
+    let (status, code) = (status(error), error.code());
     let details: &[Detail] = match error {
         ApiError::InvalidRequest { details, .. } => details,
         _ => &[],

@@ -6,6 +6,6 @@ mod routes;
 mod serve;
 
 pub use envelope::{Meta, failure, status, success};
-pub use request::{BODY_LIMIT, Query, body, null_is_absent, parse_uuid, path, path_id, query, request_id};
+pub use request::{BODY_LIMIT, Query, body, path, path_id, query, request_id};
 pub use routes::{Match, ROUTES, Route, find};
 pub use serve::{Call, Handler, answer, respond_open, run};

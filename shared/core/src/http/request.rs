@@ -5,14 +5,17 @@ use std::str::FromStr;
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
-use super::serve::RequestId;
+use crate::domain::parse_uuid;
 use crate::error::{ApiError, Detail};
 
 /// The greatest body that is accepted, in bytes.
 pub const BODY_LIMIT: usize = 1_000_000;
+
+/// The id given to a request that came without one.
+#[derive(Clone, Debug)]
+pub(super) struct RequestId(pub(super) String);
 
 /// `req_` and the gateway's request id, or a fresh UUID without hyphens where there is none.
 #[must_use]
@@ -42,19 +45,6 @@ pub fn path_id(request: &Request) -> Result<Uuid, ApiError> {
     let parameters = request.path_parameters();
     let text = parameters.first("id").unwrap_or_default();
     parse_uuid("id", text)
-}
-
-/// A UUID in a named place.
-///
-/// # Errors
-/// [`ApiError::InvalidRequest`] with the place and the value.
-pub fn parse_uuid(field: &str, text: &str) -> Result<Uuid, ApiError> {
-    // Only the hyphenated form: it is the one that we print, and one thing should have one name.
-    let parsed = Uuid::try_parse(text).ok().filter(|_| text.len() == 36);
-    parsed.ok_or_else(|| {
-        let message = format!("{text:?} is not a UUID, such as 4754cae0-9a5d-4691-91af-6d15ccc1f82e");
-        ApiError::invalid_at(vec![Detail::new(field, message)])
-    })
 }
 
 /// The query parameters, refusing those that the endpoint does not have.
@@ -103,14 +93,6 @@ impl Query<'_> {
         };
         self.text(name).map(parse).transpose()
     }
-}
-
-/// For a field that may be left out: `null` is the same.
-///
-/// # Errors
-/// As the deserializer.
-pub fn null_is_absent<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<T, D::Error> {
-    Option::deserialize(d).map(Option::unwrap_or_default)
 }
 
 fn bytes(request: &Request) -> Result<&[u8], ApiError> {

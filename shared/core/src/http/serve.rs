@@ -10,14 +10,14 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::envelope::{Meta, failure, status, success};
-use super::request::{path, request_id};
+use super::request::{RequestId, path, request_id};
 use super::routes::{Match, find};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
-use crate::calls::Calls;
 use crate::error::ApiError;
-use crate::notes::{Notes, cold_start, note};
-use crate::warm::Warm;
+use crate::log_fields::{LogFields, cold_start, set_log_field};
+use crate::prewarm::Prewarm;
+use crate::storage_calls::StorageCalls;
 use crate::xray::Trace;
 
 /// What a handler knows of the request besides its content: who calls, and under which id.
@@ -36,7 +36,7 @@ impl Call {
     /// [`ApiError::Unauthorized`], [`ApiError::Forbidden`], [`ApiError::Unavailable`], [`ApiError::Internal`].
     pub async fn begin(app: &App, request: &Request, scope: Scope) -> Result<Self, ApiError> {
         let caller = app.authenticate(request.headers(), scope).await?;
-        note("organization", &caller.organization_id);
+        set_log_field("organization", &caller.organization_id);
         Ok(Self { caller, request_id: request_id(request) })
     }
 
@@ -98,9 +98,9 @@ pub async fn answer<'a, H: Handler<'a>>(app: &'a App, handler: &H, mut request: 
     request.extensions_mut().insert(RequestId(id.clone()));
     let found = find(request.method().as_str(), path(&request));
     let about = About { route: route(&found), trace: trace(&request), request_id: id, cold_start: cold_start() };
-    let (calls, notes) = (Calls::within(), Notes::default());
-    let handled = notes.take(calls.count(async {
-        note("request_id", &about.request_id);
+    let (calls, log_fields) = (StorageCalls::within(), LogFields::default());
+    let handled = log_fields.scope(calls.count(async {
+        set_log_field("request_id", &about.request_id);
         // The gateway knows no path that is written out and has other methods than one with a parameter in its place.
         if let Match::OtherMethod { allow } = found {
             return Err(other_method(&request, allow));
@@ -116,7 +116,7 @@ pub async fn answer<'a, H: Handler<'a>>(app: &'a App, handler: &H, mut request: 
         Ok(response) => response,
         Err(error) => about.refuse(&error),
     };
-    about.log(response.status(), started.elapsed(), &calls, &notes);
+    about.log(response.status(), started.elapsed(), &calls, &log_fields);
     response
 }
 
@@ -130,7 +130,7 @@ struct About {
 
 impl About {
     fn refuse(&self, error: &ApiError) -> Response<Body> {
-        let (status, code) = status(error);
+        let (status, code) = (status(error), error.code());
         let request_id = &self.request_id;
         if let Some(cause) = error.cause() {
             tracing::error!(request_id, code, cause, "request failed");
@@ -140,12 +140,12 @@ impl About {
         failure(error, request_id)
     }
 
-    fn log(&self, status: StatusCode, took: Duration, calls: &Calls, notes: &Notes) {
+    fn log(&self, status: StatusCode, took: Duration, calls: &StorageCalls, log_fields: &LogFields) {
         let Self { request_id, route, cold_start, .. } = self;
         let (status, duration_ms) = (status.as_u16(), took.as_secs_f64() * 1e3);
-        let organization = notes.get("organization");
+        let organization = log_fields.get("organization");
         let storage_calls = calls.total();
-        let by_call = serde_json::to_string(&calls.so_far()).unwrap_or_default();
+        let storage_calls_by_operation = serde_json::to_string(&calls.so_far()).unwrap_or_default();
         tracing::info!(
             request_id,
             organization,
@@ -154,7 +154,7 @@ impl About {
             duration_ms,
             cold_start,
             storage_calls,
-            calls = by_call,
+            storage_calls_by_operation,
             "request"
         );
         if let Some(trace) = &self.trace {
@@ -199,21 +199,17 @@ fn trace(request: &Request) -> Option<Trace> {
     Trace::parse(request.lambda_context_ref()?.xray_trace_id.as_deref()?)
 }
 
-/// The id given to a request that came without one.
-#[derive(Clone, Debug)]
-pub(super) struct RequestId(pub(super) String);
-
 /// Runs an endpoint as a Lambda function, with the connections opened that it will need: all of a function's `main`.
 ///
 /// # Errors
 /// Whatever keeps the function from starting.
-pub async fn run<H>(handler: H, warm: Warm) -> Result<(), lambda_http::Error>
+pub async fn run<H>(handler: H, prewarm: Prewarm) -> Result<(), lambda_http::Error>
 where
     H: for<'a> Handler<'a>,
 {
     crate::logging::init()?;
     let app = App::from_env().await?;
-    warm.open(&app).await;
+    prewarm.open(&app).await;
     let (app, handler) = (&app, &handler);
     lambda_http::run(service_fn(move |request: Request| async move {
         Ok::<_, std::convert::Infallible>(answer(app, handler, request).await)
@@ -229,8 +225,8 @@ mod tests {
     use lambda_http::Context;
 
     use super::*;
-    use crate::app::Endpoints;
     use crate::clock::ManualClock;
+    use crate::config::Endpoints;
 
     const NOW: &str = "2026-01-15T10:30:00Z";
 

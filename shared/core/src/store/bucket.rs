@@ -306,12 +306,12 @@ impl Bucket {
 
 /// An upload may take as long as its bytes take over a slow line, 100 kB/s, and a minute besides.
 fn unhurried(bytes: u64) -> aws_sdk_s3::config::Builder {
-    let time_outs = TimeoutConfig::builder()
+    let timeouts = TimeoutConfig::builder()
         .disable_read_timeout()
         .disable_operation_timeout()
         .operation_attempt_timeout(Duration::from_secs(60 + bytes / 100_000))
         .build();
-    aws_sdk_s3::config::Config::builder().timeout_config(time_outs)
+    aws_sdk_s3::config::Config::builder().timeout_config(timeouts)
 }
 
 async fn collect(key: &str, body: ByteStream) -> Result<Bytes, StoreError> {

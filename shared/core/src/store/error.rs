@@ -5,8 +5,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use crate::causes::causes;
 use crate::error::ApiError;
+use crate::error_chain::error_chain;
 
 /// A storage call that did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +100,7 @@ where
         SdkError::ServiceError(e) => {
             format!("{} {code}: {}", e.raw().status().as_u16(), e.err().message().unwrap_or("no message"))
         }
-        other => causes(other),
+        other => error_chain(other),
     };
     match error {
         SdkError::ServiceError(_) if code == "ConditionalCheckFailedException" => {

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::error::StoreError;
 use super::table::{Table, item, number, text};
-use crate::auth::ApiKey;
+use crate::domain::ApiKey;
 
 const KIND: &str = "APIKEY";
 

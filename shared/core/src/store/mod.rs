@@ -14,7 +14,7 @@ mod tests;
 
 pub use bucket::{Bucket, REQUESTS, SnapshotListing, posterior_key, request_key, snapshots_prefix};
 pub use error::StoreError;
-pub use models::{Page, Taken, is_place_of_model};
+pub use models::{LeaseAttempt, Page, is_place_of_model};
 pub use optimizations::OptimizationChange;
 pub use table::{INDEX_BY_UPDATE, Table};
 

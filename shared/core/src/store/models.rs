@@ -63,12 +63,12 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// The answer to an attempt to take hold of a model.
+/// What came of an attempt to acquire the lease of a model.
 #[derive(Clone, Debug)]
-pub enum Taken {
-    /// The hold is ours; this is the model with it.
-    Held(Box<Model>),
-    /// It is not: the model as it stands, or `None` where there is no such model.
+pub enum LeaseAttempt {
+    /// The lease is ours; this is the model with it.
+    Acquired(Box<Model>),
+    /// It is not ours: the model as it stands, or `None` where there is no such model.
     Refused(Option<Box<Model>>),
 }
 
@@ -192,17 +192,17 @@ impl Table {
         Ok(TransactWriteItem::builder().put(built(put.build())?).build())
     }
 
-    /// Takes hold of a model for a run, unless it is archived or another run's hold has not lapsed.
+    /// Acquires the lease of a model for a run, unless the model is archived or another run's lease has not expired.
     ///
     /// # Errors
     /// [`StoreError`]; a refusal is no error.
-    pub async fn take(
+    pub async fn acquire_lease(
         &self,
         organization: &str,
         id: Uuid,
         lease: &Lease,
         now: DateTime<Utc>,
-    ) -> Result<Taken, StoreError> {
+    ) -> Result<LeaseAttempt, StoreError> {
         let update = self
             .client
             .update_item()
@@ -221,18 +221,18 @@ impl Table {
             .expression_attribute_values(":one", number(1))
             .return_values(ReturnValue::AllNew);
         match self.update(update).await {
-            Ok(model) => Ok(Taken::Held(Box::new(decode(model)?))),
+            Ok(model) => Ok(LeaseAttempt::Acquired(Box::new(decode(model)?))),
             Err(StoreError::Condition { .. }) => Ok(match self.model(organization, id).await?.map(Box::new) {
                 // An earlier attempt of the same call got there, and its answer was lost.
-                Some(model) if model.is_held_by(&lease.owner) => Taken::Held(model),
-                refused => Taken::Refused(refused),
+                Some(model) if model.is_leased_by(&lease.owner) => LeaseAttempt::Acquired(model),
+                refused => LeaseAttempt::Refused(refused),
             }),
             Err(other) => Err(other),
         }
     }
 
-    /// An update of a model by whoever holds it: its keys, the names `#lease` and `#owner`, and the value `:owner`.
-    fn of_owner(&self, organization: &str, id: Uuid, owner: &str) -> UpdateItemFluentBuilder {
+    /// An update of a model by the owner of its lease: the keys, the names `#lease` and `#owner`, and the value `:owner`.
+    fn update_under_lease(&self, organization: &str, id: Uuid, owner: &str) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
             .key("pk", text(organization_key(organization)))
@@ -242,11 +242,11 @@ impl Table {
             .expression_attribute_values(":owner", text(owner))
     }
 
-    /// Passes a hold from one owner to another, and gives the model with it; `None` where the first does not have it.
+    /// Transfers a lease from one owner to another, and returns the model with it; `None` where the first does not hold it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn hand_over(
+    pub async fn transfer_lease(
         &self,
         organization: &str,
         id: Uuid,
@@ -254,7 +254,7 @@ impl Table {
         lease: &Lease,
     ) -> Result<Option<Model>, StoreError> {
         let update = self
-            .of_owner(organization, id, from)
+            .update_under_lease(organization, id, from)
             .update_expression("SET #lease = :lease ADD revision :one")
             .condition_expression("#lease.#owner = :owner AND attribute_not_exists(archived_at)")
             .expression_attribute_values(":lease", nested(lease)?)
@@ -264,30 +264,30 @@ impl Table {
             Ok(model) => Ok(Some(decode(model)?)),
             // It is ours where an earlier attempt of the same call got there, and its answer was lost.
             Err(StoreError::Condition { .. }) => {
-                Ok(self.model(organization, id).await?.filter(|model| model.is_held_by(&lease.owner)))
+                Ok(self.model(organization, id).await?.filter(|model| model.is_leased_by(&lease.owner)))
             }
             Err(other) => Err(other),
         }
     }
 
-    /// Gives a hold back with nothing to say about it.
+    /// Releases a lease, with nothing to say about the run.
     ///
     /// # Errors
-    /// [`StoreError::Condition`] where the hold is no longer the owner's.
-    pub async fn release(&self, organization: &str, id: Uuid, owner: &str) -> Result<(), StoreError> {
+    /// [`StoreError::Condition`] where the lease is no longer the owner's.
+    pub async fn release_lease(&self, organization: &str, id: Uuid, owner: &str) -> Result<(), StoreError> {
         let update = self
-            .of_owner(organization, id, owner)
+            .update_under_lease(organization, id, owner)
             .update_expression("REMOVE #lease ADD revision :one")
             .condition_expression("#lease.#owner = :owner")
             .expression_attribute_values(":one", number(1));
         self.update(update).await.map(drop)
     }
 
-    /// Keeps an error of the runs before with a model that a run holds now; the end of this run replaces it.
+    /// Records an error of earlier runs on a model that is leased by a run now; the end of this run replaces it.
     ///
     /// # Errors
-    /// [`StoreError::Condition`] where the hold is no longer the run's.
-    pub async fn remember(
+    /// [`StoreError::Condition`] where the lease is no longer the run's.
+    pub async fn record_error(
         &self,
         organization: &str,
         id: Uuid,
@@ -295,7 +295,7 @@ impl Table {
         error: &LastError,
     ) -> Result<(), StoreError> {
         let update = self
-            .of_owner(organization, id, owner)
+            .update_under_lease(organization, id, owner)
             .update_expression("SET last_error = :error ADD revision :one")
             .condition_expression("#lease.#owner = :owner AND attribute_not_exists(archived_at)")
             .expression_attribute_values(":error", nested(error)?)
@@ -303,13 +303,13 @@ impl Table {
         self.update(update).await.map(drop)
     }
 
-    /// Moves the end of a run's hold.
+    /// Renews a lease: moves its expiry.
     ///
     /// # Errors
-    /// [`StoreError::Condition`] where the hold is no longer the run's.
-    pub async fn renew(&self, organization: &str, id: Uuid, lease: &Lease) -> Result<(), StoreError> {
+    /// [`StoreError::Condition`] where the lease is no longer the run's.
+    pub async fn renew_lease(&self, organization: &str, id: Uuid, lease: &Lease) -> Result<(), StoreError> {
         let update = self
-            .of_owner(organization, id, &lease.owner)
+            .update_under_lease(organization, id, &lease.owner)
             .update_expression("SET #lease.#expires = :expires")
             .condition_expression("#lease.#owner = :owner AND attribute_not_exists(archived_at)")
             .expression_attribute_names("#expires", "expires_at")
@@ -317,13 +317,19 @@ impl Table {
         self.update(update).await.map(drop)
     }
 
-    /// Ends a run that failed: gives the hold back and keeps the error.
+    /// Ends a run that failed: releases the lease and records the error.
     ///
     /// # Errors
-    /// [`StoreError::Condition`] where the hold is no longer the run's.
-    pub async fn fail(&self, organization: &str, id: Uuid, owner: &str, error: &LastError) -> Result<(), StoreError> {
+    /// [`StoreError::Condition`] where the lease is no longer the run's.
+    pub async fn release_lease_after_failure(
+        &self,
+        organization: &str,
+        id: Uuid,
+        owner: &str,
+        error: &LastError,
+    ) -> Result<(), StoreError> {
         let update = self
-            .of_owner(organization, id, owner)
+            .update_under_lease(organization, id, owner)
             .update_expression(
                 "SET last_error = :error, updated_at = :now, list_order = :order REMOVE #lease ADD revision :one",
             )
@@ -335,11 +341,11 @@ impl Table {
         self.update(update).await.map(drop)
     }
 
-    /// Ends a run that succeeded: records the posterior, moves the model's pointer and the served policy to it, keeps which
-    /// request it fulfilled, as `model` says, and gives the hold back, all or nothing.
+    /// Ends a run that succeeded: records the posterior, moves the model's pointer and the served policy to it, records which
+    /// request it completed, as `model` says, and releases the lease, all or nothing.
     ///
     /// # Errors
-    /// [`StoreError::Condition`] where the hold is no longer the run's or the model is archived.
+    /// [`StoreError::Condition`] where the lease is no longer the run's or the model is archived.
     pub async fn publish(
         &self,
         model: &Model,
@@ -366,7 +372,7 @@ impl Table {
             .expression_attribute_values(":posterior", nested(posterior)?)
             .expression_attribute_values(":version", number(version))
             .expression_attribute_values(":snapshot", text(&posterior.snapshot_id))
-            .expression_attribute_values(":request", model.fulfilled.as_deref().map_or(AttributeValue::Null(true), text))
+            .expression_attribute_values(":request", model.completed_request.as_deref().map_or(AttributeValue::Null(true), text))
             .expression_attribute_values(":now", number(now.timestamp_millis()))
             .expression_attribute_values(":order", text(list_order("MODEL", now, id)))
             .expression_attribute_values(":owner", text(owner))
@@ -409,11 +415,11 @@ impl Table {
         self.get(organization_key(organization), posterior_record_key(id, version)).await
     }
 
-    /// Moves a model's pointer, and what is served, to a version that is recorded already, both or neither.
+    /// Activates a version that is recorded already: moves the model's pointer and what is served to it, both or neither.
     ///
     /// # Errors
     /// [`StoreError::Condition`] where the model is archived.
-    pub async fn point_to(
+    pub async fn activate_version(
         &self,
         model: &Model,
         posterior: &PosteriorRecord,
@@ -468,7 +474,7 @@ impl Table {
         self.transact(vec![
             TransactWriteItem::builder().update(built(child.build())?).build(),
             TransactWriteItem::builder().update(built(parent.build())?).build(),
-            self.serve_nothing(model.optimization_id, model.id)?,
+            self.stop_serving(model.optimization_id, model.id)?,
         ])
         .await
     }

@@ -14,8 +14,9 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{StoreError, Taken};
-use crate::app::{App, Endpoints};
+use super::{LeaseAttempt, StoreError};
+use crate::app::App;
+use crate::config::Endpoints;
 use crate::domain::Lease;
 use crate::error::ApiError;
 
@@ -74,15 +75,15 @@ fn is_unavailable(error: StoreError) -> bool {
 #[tokio::test]
 async fn a_write_that_meets_a_transaction_is_tried_again() {
     let (app, script) = Script::new(&[CONFLICT, CONFLICT, (200, "{}")]);
-    app.table.renew("org", Uuid::nil(), &lease()).await.unwrap();
+    app.table.renew_lease("org", Uuid::nil(), &lease()).await.unwrap();
     assert_eq!(script.left(), 0);
     let (app, script) = Script::new(&[CONFLICT; 5]);
-    let error = app.table.renew("org", Uuid::nil(), &lease()).await.unwrap_err();
+    let error = app.table.renew_lease("org", Uuid::nil(), &lease()).await.unwrap_err();
     assert_eq!(script.left(), 0);
     assert!(matches!(error, StoreError::Contended { .. }) && is_unavailable(error));
     // Another refusal is one.
     let (app, script) = Script::new(&[CONFLICT, REFUSED]);
-    let refused = app.table.renew("org", Uuid::nil(), &lease()).await.unwrap_err();
+    let refused = app.table.renew_lease("org", Uuid::nil(), &lease()).await.unwrap_err();
     assert!(matches!(refused, StoreError::Condition { .. }) && script.left() == 0, "{refused:?}");
 }
 
@@ -150,13 +151,13 @@ async fn a_hold_that_is_ours_already_is_ours() {
     let (mine, other) = (item("me"), item("another"));
     let now = lease().expires_at;
     let (app, _) = Script::new(&[REFUSED, (200, &mine)]);
-    let taken = app.table.take("org", Uuid::nil(), &lease(), now).await.unwrap();
-    assert!(matches!(taken, Taken::Held(_)), "{taken:?}");
+    let taken = app.table.acquire_lease("org", Uuid::nil(), &lease(), now).await.unwrap();
+    assert!(matches!(taken, LeaseAttempt::Acquired(_)), "{taken:?}");
     let (app, _) = Script::new(&[REFUSED, (200, &other)]);
-    let taken = app.table.take("org", Uuid::nil(), &lease(), now).await.unwrap();
-    assert!(matches!(taken, Taken::Refused(Some(_))), "{taken:?}");
+    let taken = app.table.acquire_lease("org", Uuid::nil(), &lease(), now).await.unwrap();
+    assert!(matches!(taken, LeaseAttempt::Refused(Some(_))), "{taken:?}");
     let (app, _) = Script::new(&[REFUSED, (200, &mine)]);
-    assert!(app.table.hand_over("org", Uuid::nil(), "before", &lease()).await.unwrap().is_some());
+    assert!(app.table.transfer_lease("org", Uuid::nil(), "before", &lease()).await.unwrap().is_some());
     let (app, _) = Script::new(&[REFUSED, (200, &other)]);
-    assert!(app.table.hand_over("org", Uuid::nil(), "before", &lease()).await.unwrap().is_none());
+    assert!(app.table.transfer_lease("org", Uuid::nil(), "before", &lease()).await.unwrap().is_none());
 }

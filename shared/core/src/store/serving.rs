@@ -58,7 +58,7 @@ impl Table {
     }
 
     /// From now on nothing is served.
-    pub(super) fn serve_nothing(&self, optimization: Uuid, model: Uuid) -> Result<TransactWriteItem, StoreError> {
+    pub(super) fn stop_serving(&self, optimization: Uuid, model: Uuid) -> Result<TransactWriteItem, StoreError> {
         let update = self
             .update_serving(optimization)
             .update_expression("REMOVE served")

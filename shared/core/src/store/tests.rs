@@ -8,7 +8,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 
 use crate::App;
-use crate::app::Endpoints;
+use crate::config::Endpoints;
 
 const REGION: &str = "eu-central-1";
 

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
 use super::settings::IssuerSettings;
-use crate::auth::{Scope, is_organization_id};
+use crate::auth::organization::is_organization_id;
+use crate::domain::Scope;
 
 /// How far the issuer's clock may be from ours, in seconds.
 const LEEWAY: f64 = 60.0;

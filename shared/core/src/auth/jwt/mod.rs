@@ -20,7 +20,7 @@ use self::claims::check;
 use self::fetch::Fetcher;
 use self::keys::KeySet;
 pub(super) use self::refusal::Refusal;
-use crate::app::ConfigError;
+use crate::config::ConfigError;
 use crate::error::ApiError;
 
 /// The greatest token that is looked at, in bytes.

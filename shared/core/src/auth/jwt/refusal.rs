@@ -23,13 +23,13 @@ pub(in crate::auth) enum Refusal {
     UnknownKey,
     #[error("the token's algorithm is not that of its key")]
     Algorithm,
-    #[error("the token's signature is not good, or its claims are not a JSON object")]
+    #[error("the token's signature is invalid, or its claims are not a JSON object")]
     Signature,
-    #[error("the token's claim {name} is missing or is not {expected}")]
+    #[error("the token's {name} claim is missing or is not {expected}")]
     Claim { name: &'static str, expected: &'static str },
-    #[error("the token is of another issuer; its claim iss has to be {expected}")]
+    #[error("the token is from another issuer; its iss claim must be {expected}")]
     Issuer { expected: String },
-    #[error("the token is for another audience; its claim aud has to name {expected}")]
+    #[error("the token is for another audience; its aud claim must name {expected}")]
     Audience { expected: String },
     #[error("the token has expired")]
     Expired,

@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use crate::app::ConfigError;
+use crate::config::ConfigError;
 
 /// Which issuer's tokens are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -36,7 +36,7 @@ impl Checked {
         unique_names(&mut faults, &config);
         match model_type {
             ModelType::Mab if !config.context_factors.is_empty() => {
-                faults.add("context_factors", "a mab model has no context; use cmab or leave them out");
+                faults.add("context_factors", "a mab model has no context; use cmab or omit them");
             }
             ModelType::Cmab if config.context_factors.is_empty() => {
                 faults.add("context_factors", "a cmab model needs at least one; without context use mab");
@@ -45,11 +45,11 @@ impl Checked {
         }
         let name = &config.reward.name;
         if !(1..=256).contains(&name.chars().count()) {
-            faults.add("reward.name", format!("{name:?} is not a text of 1 to 256 characters"));
+            faults.add("reward.name", format!("{name:?} is not a string of 1 to 256 characters"));
         }
         let hours = config.attribution.conversion_window_hours;
         if !(1..=2160).contains(&hours) {
-            faults.add("attribution.conversion_window_hours", format!("{hours} is not in 1 to 2160 hours"));
+            faults.add("attribution.conversion_window_hours", format!("{hours} is not between 1 and 2160 hours"));
         }
         let settings = settings(&mut faults, model_type, &config);
         let size = serde_json::to_string(&config).map_or(0, |text| text.len());
@@ -63,7 +63,7 @@ impl Checked {
         if variants > MAX_VARIANTS as u128 {
             faults.add(
                 "design_factors",
-                format!("the levels make {variants} variants; at most {MAX_VARIANTS} are possible"),
+                format!("the levels make {variants} variants; at most {MAX_VARIANTS} are allowed"),
             );
         }
         faults.end()?;
@@ -102,7 +102,7 @@ impl Checked {
                 ));
             }
             let good = (0.0..=10.0).contains(value);
-            (!good).then(|| Detail::new(place, format!("{value} is not in 0 to 10")))
+            (!good).then(|| Detail::new(place, format!("{value} is not between 0 and 10")))
         };
         let details: Vec<Detail> = bias.iter().filter_map(fault).collect();
         if details.is_empty() { Ok(()) } else { Err(ApiError::invalid_at(details)) }
@@ -132,7 +132,7 @@ fn factors(
     count: std::ops::RangeInclusive<usize>,
 ) -> Vec<Factor> {
     if !count.contains(&configs.len()) {
-        faults.add(list, format!("there are {}; {} to {} are possible", configs.len(), count.start(), count.end()));
+        faults.add(list, format!("there are {}; {} to {} are allowed", configs.len(), count.start(), count.end()));
     }
     let check = |(i, config): (usize, &mut FactorConfig)| factor(faults, &format!("{list}[{i}]"), config);
     configs.iter_mut().enumerate().filter_map(check).collect()
@@ -153,12 +153,12 @@ fn factor(faults: &mut Faults, place: &str, config: &mut FactorConfig) -> Option
         (Some(levels), _) => levels.clone(),
         (None, Dtype::Bool) => vec![Value::Bool(false), Value::Bool(true)],
         (None, Dtype::Str) => {
-            faults.add(levels_place, "they are missing; only a bool factor may leave them out");
+            faults.add(levels_place, "they are missing; only a bool factor may omit them");
             return None;
         }
     };
     if !(2..=50).contains(&levels.len()) {
-        faults.add(levels_place, format!("there are {}; 2 to 50 are possible", levels.len()));
+        faults.add(levels_place, format!("there are {}; 2 to 50 are allowed", levels.len()));
         return None;
     }
     let mut texts = Vec::with_capacity(levels.len());
@@ -167,19 +167,18 @@ fn factor(faults: &mut Faults, place: &str, config: &mut FactorConfig) -> Option
             (Value::String(text), Dtype::Str) if (1..=256).contains(&text.chars().count()) => texts.push(text.clone()),
             (Value::String(text), Dtype::Str) => {
                 let length = text.chars().count();
-                faults
-                    .add(format!("{levels_place}[{j}]"), format!("it has {length} characters; 1 to 256 are possible"));
+                faults.add(format!("{levels_place}[{j}]"), format!("it has {length} characters; 1 to 256 are allowed"));
                 return None;
             }
             (Value::Bool(b), Dtype::Bool) => texts.push(b.to_string()),
             (other, Dtype::Str) => {
-                faults.add(format!("{levels_place}[{j}]"), format!("{other} is not a text, as dtype str demands"));
+                faults.add(format!("{levels_place}[{j}]"), format!("{other} is not a string, as dtype str requires"));
                 return None;
             }
             (other, Dtype::Bool) => {
                 faults.add(
                     format!("{levels_place}[{j}]"),
-                    format!("{other} is not true or false, as dtype bool demands"),
+                    format!("{other} is not true or false, as dtype bool requires"),
                 );
                 return None;
             }
@@ -219,7 +218,7 @@ fn settings(faults: &mut Faults, model_type: ModelType, config: &TrainingDataCon
         let mut scale = |name: &str, value: Option<f64>, default: f64| {
             let value = value.unwrap_or(default);
             if !(0.001..=10.0).contains(&value) {
-                faults.add(format!("prior.{name}"), format!("{value} is not in 0.001 to 10"));
+                faults.add(format!("prior.{name}"), format!("{value} is not between 0.001 and 10"));
             }
             value
         };
@@ -232,7 +231,7 @@ fn settings(faults: &mut Faults, model_type: ModelType, config: &TrainingDataCon
     }
     let exploration = config.exploration.unwrap_or(1.0);
     if !(0.25..=2.0).contains(&exploration) {
-        faults.add("exploration", format!("{exploration} is not in 0.25 to 2"));
+        faults.add("exploration", format!("{exploration} is not between 0.25 and 2"));
     }
     Settings { model_type, reward: config.reward.reward_type, prior, exploration }
 }
@@ -243,7 +242,7 @@ fn exclusions(
     combinations: &[BTreeMap<String, Value>],
 ) -> Vec<Vec<(usize, usize)>> {
     if combinations.len() > 1_000 {
-        faults.add("excluded_combinations", format!("there are {}; at most 1000 are possible", combinations.len()));
+        faults.add("excluded_combinations", format!("there are {}; at most 1000 are allowed", combinations.len()));
         return Vec::new();
     }
     let mut excluded = Vec::with_capacity(combinations.len());

@@ -64,20 +64,20 @@ fn every_rule_names_its_place_and_the_value() {
         ("/design_factors/0/levels", json!(["a", "a"]), "design_factors[0].levels", "\"a\" twice"),
         ("/design_factors/0/levels", json!(["a", ""]), "design_factors[0].levels[1]", "it has 0 characters"),
         ("/design_factors/0/levels", json!(["a", long]), "design_factors[0].levels[1]", "it has 257 characters"),
-        ("/design_factors/0/levels", json!(["a", 2]), "design_factors[0].levels[1]", "2 is not a text"),
+        ("/design_factors/0/levels", json!(["a", 2]), "design_factors[0].levels[1]", "2 is not a string"),
         ("/design_factors/0/levels", Value::Null, "design_factors[0].levels", "only a bool factor"),
         ("/design_factors/1/levels", json!([true, "no"]), "design_factors[1].levels[1]", "\"no\" is not true or false"),
         ("/design_factors/1/levels", json!([true, true]), "design_factors[1].levels", "\"true\" twice"),
-        ("/reward/name", json!(""), "reward.name", "\"\" is not a text"),
+        ("/reward/name", json!(""), "reward.name", "\"\" is not a string"),
         (
             "/attribution/conversion_window_hours",
             json!(0),
             "attribution.conversion_window_hours",
-            "0 is not in 1 to 2160",
+            "0 is not between 1 and 2160",
         ),
         ("/attribution/conversion_window_hours", json!(2161), "attribution.conversion_window_hours", "2161 is not in"),
-        ("/exploration", json!(0.2), "exploration", "0.2 is not in 0.25 to 2"),
-        ("/exploration", json!(2.1), "exploration", "2.1 is not in 0.25 to 2"),
+        ("/exploration", json!(0.2), "exploration", "0.2 is not between 0.25 and 2"),
+        ("/exploration", json!(2.1), "exploration", "2.1 is not between 0.25 and 2"),
         ("/prior", json!({"main_scale": 0.0}), "prior.main_scale", "0 is not in"),
         ("/prior", json!({"pair_scale": 11.0}), "prior.pair_scale", "11 is not in"),
         ("/excluded_combinations", json!([{}]), "excluded_combinations[0]", "would exclude every variant"),
@@ -157,9 +157,9 @@ fn biases_are_of_known_factors_and_in_range() {
     assert!(bias("device", 10.0).is_ok());
     for (name, value, message) in [
         ("color", 0.1, "bias.color: there is no factor \"color\"; the factors are headline, sticky, device"),
-        ("headline", -0.1, "bias.headline: -0.1 is not in 0 to 10"),
-        ("headline", 10.5, "bias.headline: 10.5 is not in 0 to 10"),
-        ("headline", f64::NAN, "bias.headline: NaN is not in 0 to 10"),
+        ("headline", -0.1, "bias.headline: -0.1 is not between 0 and 10"),
+        ("headline", 10.5, "bias.headline: 10.5 is not between 0 and 10"),
+        ("headline", f64::NAN, "bias.headline: NaN is not between 0 and 10"),
     ] {
         assert_eq!(bias(name, value).unwrap_err().to_string(), message);
     }

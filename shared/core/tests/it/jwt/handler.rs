@@ -1,8 +1,8 @@
 //! JWTs through a real endpoint, over stores inside the process.
 
 use embedded::{Credentials, Server, Storage, start_dynamodb, start_s3};
-use fulcrum_core::app::Endpoints;
 use fulcrum_core::auth::{ApiKey, Scope, Secret};
+use fulcrum_core::config::Endpoints;
 use fulcrum_core::http::answer;
 use lambda_http::http::{Request, header};
 use lambda_http::{Body, Response};

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use bandit::{CompileLimits, PolicyOptions, draw_row, propensity, serving_seed};
 use chrono::TimeDelta;
 use fulcrum_core::ApiError;
-use fulcrum_core::calls::Calls;
+use fulcrum_core::ServingCache;
+use fulcrum_core::domain::Visitor;
 use fulcrum_core::domain::{Checked, POLICY_IN_RECORD, Served};
-use fulcrum_core::usecases::{ServingCache, Visitor};
+use fulcrum_core::storage_calls::StorageCalls;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -48,7 +49,7 @@ async fn many_at_once_read_once() {
     let stage = Stage::new().await;
     let id = stage.create(mab(&["a", "b"])).await.optimization.id;
     let at_once = async |id: Uuid| {
-        let (counted, mut all) = (Calls::default(), tokio::task::JoinSet::new());
+        let (counted, mut all) = (StorageCalls::default(), tokio::task::JoinSet::new());
         for user in 0..20 {
             let (app, counted) = (stage.app.clone(), counted.clone());
             let visitor = Visitor { anonymous_id: format!("u{user}"), context: Map::new(), dry_run: false };
@@ -89,7 +90,7 @@ async fn what_is_at_hand_is_served_for_five_minutes_while_storage_is_away() {
     let away = stage.away();
     let visitor = Visitor { anonymous_id: "u".into(), context: Map::new(), dry_run: false };
     let count = async || {
-        let counted = Calls::default();
+        let counted = StorageCalls::default();
         (counted.count(away.serve(id, &visitor)).await, counted.so_far())
     };
     // Ten tries in five minutes, one in each cache time; 30 s of cache time come first.

@@ -1,8 +1,8 @@
 //! When an optimization serves, and when it does not.
 
 use fulcrum_core::ApiError;
+use fulcrum_core::domain::{NewModel, PatchOptimization};
 use fulcrum_core::domain::{OptimizationStatus, Served};
-use fulcrum_core::usecases::{NewModel, PatchOptimization};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use fulcrum_core::ApiError;
+use fulcrum_core::domain::{NewOptimization, PatchOptimization};
 use fulcrum_core::domain::{OptimizationStatus, Status};
-use fulcrum_core::usecases::{NewOptimization, PatchOptimization};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

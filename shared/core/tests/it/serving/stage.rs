@@ -16,11 +16,11 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use chrono::{TimeDelta, TimeZone, Utc};
 use embedded::{Server, Storage, start_dynamodb, start_s3};
-use fulcrum_core::app::Endpoints;
-use fulcrum_core::calls::Calls;
 use fulcrum_core::clock::ManualClock;
-use fulcrum_core::domain::{Served, Serving};
-use fulcrum_core::usecases::{Decision, NewOptimization, Visitor, WithModel};
+use fulcrum_core::config::Endpoints;
+use fulcrum_core::domain::{NewOptimization, Served, Serving, Visitor};
+use fulcrum_core::storage_calls::StorageCalls;
+use fulcrum_core::usecases::{Decision, WithModel};
 use fulcrum_core::{ApiError, App};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -120,7 +120,7 @@ impl Stage {
 
     /// What a call costs.
     pub async fn calls(&self, optimization: Uuid, user: &str, context: Value) -> BTreeMap<String, u64> {
-        let calls = Calls::default();
+        let calls = StorageCalls::default();
         calls.count(self.serve(optimization, user, context)).await.unwrap();
         calls.so_far()
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use fulcrum_core::domain::{Checked, InSampleMetrics, Interval, Lease, Observations, POLICY_IN_RECORD};
 use fulcrum_core::domain::{PosteriorRecord, Served};
-use fulcrum_core::store::{Taken, posterior_key};
-use fulcrum_core::usecases::Begun;
+use fulcrum_core::store::{LeaseAttempt, posterior_key};
+use fulcrum_core::usecases::TrainResponse;
 use fulcrum_core::{ApiError, App};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -18,8 +18,8 @@ use super::stage::{Called, Fate, ORGANIZATION, Stage, config, mab};
 /// Trains a model at once; the version that is in force then.
 async fn trained(app: &App, model: Uuid, bias: BTreeMap<String, f64>) -> u64 {
     match app.train(ORGANIZATION, model, bias, false).await.unwrap() {
-        Begun::Trained(run) => run.posterior.posterior_version,
-        Begun::Queued => panic!("a small snapshot is trained on at once"),
+        TrainResponse::Trained(run) => run.posterior.posterior_version,
+        TrainResponse::Queued => panic!("a small snapshot is trained on at once"),
     }
 }
 
@@ -193,12 +193,12 @@ async fn a_run_that_lost_its_hold_says_to_whom() {
     let another = async |app: App| {
         let now = app.clock.now() + app.lease + TimeDelta::seconds(1);
         let lease = Lease { owner: "another".into(), expires_at: now };
-        let taken = app.table.take(ORGANIZATION, model, &lease, now).await.unwrap();
-        assert!(matches!(taken, Taken::Held(_)), "{taken:?}");
+        let taken = app.table.acquire_lease(ORGANIZATION, model, &lease, now).await.unwrap();
+        assert!(matches!(taken, LeaseAttempt::Acquired(_)), "{taken:?}");
     };
     let lost = published_after(&stage, model, another).await;
     let message = format!(
-        "the run's hold on model {model} lapsed before it ended and another run took it; this run changed nothing"
+        "the run's lease on model {model} expired before it ended, and another run acquired it; this run changed nothing"
     );
     assert!(matches!(&lost, ApiError::Conflict { message: m, .. } if *m == message), "{lost:?}");
     stage.clock.advance(stage.app.lease + TimeDelta::seconds(2));
@@ -226,7 +226,7 @@ async fn a_version_whose_policy_lies_in_its_object_comes_back_from_there() {
         stage.app.bucket.put(&object, made::object(&space, &training).into()).await.unwrap();
         let now = stage.app.clock.now();
         let lease = Lease { owner: "run".into(), expires_at: now + stage.app.lease };
-        stage.app.table.take(ORGANIZATION, model.id, &lease, now).await.unwrap();
+        stage.app.table.acquire_lease(ORGANIZATION, model.id, &lease, now).await.unwrap();
         let expected_reward = Interval { mean: 0.0, ci_lower: 0.0, ci_upper: 0.0 };
         let record = PosteriorRecord {
             posterior_version: version,

@@ -1,4 +1,4 @@
-//! A training run: hold, read, compute, write, publish.
+//! A training run under a lease: read the snapshot, count, fit, compile, write, publish.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,12 +10,13 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::hold::{Hold, archived};
+use super::lease::{LeaseGuard, archived};
 use crate::app::App;
 use crate::domain::{Checked, InSampleMetrics, Interval, Model, POLICY_IN_RECORD, PosteriorRecord, Served};
 use crate::error::ApiError;
-use crate::notes::noted;
+use crate::log_fields::log_field;
 use crate::store::{SnapshotListing, StoreError, posterior_key};
+use crate::usecases::blocking::blocking;
 
 /// A run that succeeded.
 #[derive(Clone, Debug)]
@@ -26,12 +27,12 @@ pub struct Trained {
     pub duration_ms: u64,
 }
 
-/// How a call for a run ends.
+/// What a call for a training run responds.
 #[derive(Clone, Debug)]
-pub enum Begun {
-    /// With a posterior in force.
+pub enum TrainResponse {
+    /// A posterior is in force.
     Trained(Box<Trained>),
-    /// With a run that waits in the queue and holds the model.
+    /// The run waits in the queue and has the lease of the model.
     Queued,
 }
 
@@ -49,41 +50,41 @@ impl App {
         id: Uuid,
         bias: BTreeMap<String, f64>,
         later: bool,
-    ) -> Result<Begun, ApiError> {
+    ) -> Result<TrainResponse, ApiError> {
         let model = self.model(organization, id).await?;
         if model.archived_at.is_some() {
             return Err(archived(id));
         }
-        checked(&model)?.check_bias(&bias)?;
-        let (mut hold, model) = match self.hold(organization, id).await {
+        model.checked()?.check_bias(&bias)?;
+        let (mut lease, model) = match self.acquire_lease(organization, id).await {
             Err(error @ ApiError::Conflict { .. }) => {
                 self.metrics.conflict();
                 return Err(error);
             }
-            held => held?,
+            acquired => acquired?,
         };
         let small = |snapshot: &SnapshotListing| snapshot.bytes() <= self.synchronous_bytes;
         if !later {
             let snapshot = self.latest_snapshot(&model).await;
             if snapshot.as_ref().map_or(true, small) {
-                let trained = self.attempt(&model, hold, bias, snapshot).await?;
-                return Ok(Begun::Trained(Box::new(trained)));
+                let trained = self.train_under_lease(&model, lease, bias, snapshot).await?;
+                return Ok(TrainResponse::Trained(Box::new(trained)));
             }
         }
-        match self.queue(&model, &mut hold, bias).await {
-            Ok(()) => Ok(Begun::Queued),
+        match self.enqueue_training(&model, &mut lease, bias).await {
+            Ok(()) => Ok(TrainResponse::Queued),
             Err(error) => {
-                self.give_back(organization, id, hold, &error).await;
+                self.release_lease_after_failure(organization, id, lease, &error).await;
                 Err(error)
             }
         }
     }
 
-    /// A run under a hold over the snapshot that was found, or was not. The hold ends with it either way.
-    pub(super) async fn attempt(
+    /// A run under a lease over the snapshot that was found, or was not. The lease ends with it either way.
+    pub(super) async fn train_under_lease(
         &self,
         model: &Model,
-        hold: Hold,
+        lease: LeaseGuard,
         bias: BTreeMap<String, f64>,
         snapshot: Result<SnapshotListing, ApiError>,
     ) -> Result<Trained, ApiError> {
@@ -91,7 +92,7 @@ impl App {
         let run = match snapshot {
             Ok(snapshot) => {
                 let snapshot_id = snapshot.id.clone();
-                self.in_time(&snapshot_id, self.run(model, &hold, bias, snapshot)).await
+                self.before_deadline(&snapshot_id, self.run(model, &lease, bias, snapshot)).await
             }
             Err(error) => Err(error),
         };
@@ -102,7 +103,7 @@ impl App {
                 Ok(Trained { posterior, duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) })
             }
             Err(error) => {
-                self.give_back(&model.organization_id, model.id, hold, &error).await;
+                self.release_lease_after_failure(&model.organization_id, model.id, lease, &error).await;
                 Err(error)
             }
         }
@@ -110,7 +111,7 @@ impl App {
 
     /// What a run comes to, unless its function ends before that. What it computes on other threads then goes on to its
     /// bound, to no effect.
-    async fn in_time<T>(
+    async fn before_deadline<T>(
         &self,
         snapshot: &str,
         run: impl Future<Output = Result<T, ApiError>> + Send,
@@ -128,11 +129,11 @@ impl App {
     async fn run(
         &self,
         model: &Model,
-        hold: &Hold,
+        lease: &LeaseGuard,
         bias: BTreeMap<String, f64>,
         snapshot: SnapshotListing,
     ) -> Result<(PosteriorRecord, Duration), ApiError> {
-        let checked = Arc::new(checked(model)?);
+        let checked = Arc::new(model.checked()?);
         let holdout_share = self.holdout_share(model).await?;
         let read = self.read_snapshot(model, &checked, snapshot).await?;
         let seed = seed(model, &read.snapshot_id)?;
@@ -160,19 +161,19 @@ impl App {
         let policy = training.policy.to_bytes();
         let encode = move || bandit::stored::encode(&checked.space, &training, &provenance);
         let bytes = blocking(encode).await?.map_err(ApiError::internal)?;
-        let posterior = self.write(model, bytes.into(), posterior).await?;
-        let served = served(model, &posterior, policy);
-        hold.stop_renewing();
-        match self.table.publish(model, &hold.owner, &posterior, &served).await {
+        let posterior = self.write_posterior(model, bytes.into(), posterior).await?;
+        let served = served_version(model, &posterior, policy);
+        lease.stop_renewing();
+        match self.table.publish(model, &lease.owner, &posterior, &served).await {
             Ok(()) => Ok((posterior, read.took)),
-            Err(StoreError::Condition { .. }) => Err(self.lost(model).await),
+            Err(StoreError::Condition { .. }) => Err(self.lease_lost(model).await),
             Err(other) => Err(other.into()),
         }
     }
 
     /// Writes the posterior under the first version that no run has written, also none that died before publishing.
     /// The object does not hold its version, so that the same input gives the same bytes.
-    async fn write(
+    async fn write_posterior(
         &self,
         model: &Model,
         bytes: Bytes,
@@ -187,11 +188,11 @@ impl App {
         }
     }
 
-    pub(super) async fn lost(&self, model: &Model) -> ApiError {
+    pub(super) async fn lease_lost(&self, model: &Model) -> ApiError {
         match self.table.model(&model.organization_id, model.id).await {
             Ok(Some(now)) if now.archived_at.is_some() => archived(model.id),
             _ => ApiError::conflict(format!(
-                "the run's hold on model {} lapsed before it ended and another run took it; this run changed nothing",
+                "the run's lease on model {} expired before it ended, and another run acquired it; this run changed nothing",
                 model.id
             )),
         }
@@ -232,17 +233,11 @@ fn refusal(error: &TrainError) -> ApiError {
     }
 }
 
-/// A stored model's configuration. It was checked when it came in, and whoever calls now is not to blame for it.
-pub(super) fn checked(model: &Model) -> Result<Checked, ApiError> {
-    let broken = |e| ApiError::internal(format!("the stored configuration of model {}: {e}", model.id));
-    Checked::new(model.model_type, model.config.clone()).map_err(broken)
-}
-
 /// One line on how the posterior was made, beside the line of the request or message that asked for it.
 fn log_inference(model: &Model, training: &Training) {
     let Some(made) = &training.report.diagnostics else { return };
     tracing::info!(
-        request_id = noted("request_id"),
+        request_id = log_field("request_id"),
         organization = model.organization_id,
         model_id = %model.id,
         step = ?made.step,
@@ -259,7 +254,7 @@ fn log_inference(model: &Model, training: &Training) {
 }
 
 /// What serving gets of a posterior: the policy itself where it is small enough.
-pub(super) fn served(model: &Model, posterior: &PosteriorRecord, policy: Vec<u8>) -> Served {
+pub(super) fn served_version(model: &Model, posterior: &PosteriorRecord, policy: Vec<u8>) -> Served {
     Served {
         model_id: model.id,
         model_type: model.model_type,
@@ -269,11 +264,6 @@ pub(super) fn served(model: &Model, posterior: &PosteriorRecord, policy: Vec<u8>
         object: Some(posterior.object.clone()),
         policy: (policy.len() <= POLICY_IN_RECORD).then_some(policy),
     }
-}
-
-/// Runs `work` off the threads that answer requests.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| ApiError::internal(format!("the computation died: {e}")))
 }
 
 /// SHA-256 of the model's type and configuration as JSON, hexadecimal.
@@ -309,7 +299,6 @@ fn provenance(model: &Model, record: &PosteriorRecord) -> Result<BTreeMap<String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::status;
 
     #[test]
     fn a_fit_that_fails_says_what_happened_and_what_to_do() {
@@ -322,8 +311,7 @@ mod tests {
             (residual, "Newton's method did not converge (residual 5e-1)"),
         ] {
             let error = refusal(&TrainError::Fit(fit));
-            let (status, code) = status(&error);
-            assert_eq!((status.as_u16(), code), (500, "internal"));
+            assert_eq!(error.code(), "not_fitted");
             // The same words in the answer and in last_error.
             let message = error.to_string();
             assert_eq!(error.kept(Some("req_1")), message);

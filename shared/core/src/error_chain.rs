@@ -4,7 +4,7 @@ use std::error::Error;
 
 /// An error with all that caused it, in one line. A cause that the text before it names already is left out.
 #[must_use]
-pub fn causes(error: &dyn Error) -> String {
+pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -30,6 +30,6 @@ mod tests {
     fn every_cause_is_told_once() {
         let chain = ["refused", "connect: refused", "connect: refused", "the call failed"];
         let error = chain.into_iter().fold(None, |cause, text| Some(Box::new(Link(text, cause))));
-        assert_eq!(causes(&error.unwrap()), "the call failed: connect: refused");
+        assert_eq!(error_chain(&error.unwrap()), "the call failed: connect: refused");
     }
 }

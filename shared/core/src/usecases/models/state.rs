@@ -1,18 +1,13 @@
 //! What a model believes, as its last good training wrote it down.
 
-use bandit::stored::{Header, StoredError};
 use bandit::{Policy, propensity};
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::train::checked;
 use crate::app::App;
-use crate::domain::{Model, PosteriorRecord, rfc3339};
+use crate::domain::{Model, PosteriorRecord, rfc3339, variant_json};
 use crate::error::ApiError;
-
-/// Bytes of a posterior's object that are read at first: the header of all but the largest models.
-const FIRST_READ: u64 = 65_536;
+use crate::usecases::posterior_object::read_tensor;
 
 impl App {
     /// The state of a model, in the fields of the API. Before the first training it holds no belief, only what is
@@ -38,27 +33,15 @@ impl App {
 
     /// Reads only the report out of a posterior's object: the header, then the report's range.
     async fn report(&self, posterior: &PosteriorRecord) -> Result<Map<String, Value>, ApiError> {
-        let bytes = self.tensor(&posterior.object, "state").await?;
+        let bytes = read_tensor(&self.bucket, &posterior.object, "state").await?;
         serde_json::from_slice(&bytes).map_err(|e| ApiError::internal(format!("{}: {e}", posterior.object)))
-    }
-
-    /// Reads one tensor of a posterior's object by its range.
-    pub(super) async fn tensor(&self, object: &str, name: &str) -> Result<Bytes, ApiError> {
-        let broken = |e: StoredError| ApiError::internal(format!("{object}: {e}"));
-        let mut head = self.bucket.read(object, 0..FIRST_READ).await?;
-        let length = Header::length(&head).map_err(broken)?;
-        if length > head.len() as u64 {
-            head = self.bucket.read(object, 0..length).await?;
-        }
-        let range = Header::parse(&head).and_then(|header| header.range(name)).map_err(broken)?;
-        Ok(self.bucket.read(object, range).await?)
     }
 }
 
 /// The state before the first training: nothing is believed, every allowed variant is served alike, and the baseline to the
 /// holdout besides.
 fn untrained(model: &Model, holdout_share: f64) -> Result<Map<String, Value>, ApiError> {
-    let space = checked(model)?.space;
+    let space = model.checked()?.space;
     let policy = Policy::uniform(&space);
     let row = policy.as_ref().and_then(|policy| policy.row(0));
     let row = row.ok_or_else(|| ApiError::internal(format!("model {} allows no variant", model.id)))?;
@@ -66,7 +49,7 @@ fn untrained(model: &Model, holdout_share: f64) -> Result<Map<String, Value>, Ap
         .map(|index| {
             let weight = propensity(row, index, holdout_share);
             json!({
-                "index": index, "variant": crate::domain::variant_json(&space, index), "n": 0, "reward_sum": 0.0,
+                "index": index, "variant": variant_json(&space, index), "n": 0, "reward_sum": 0.0,
                 "rate": null, "expected_reward_mean": null, "expected_reward_lo": null, "expected_reward_hi": null,
                 "prob_best": null, "weight": weight,
             })

@@ -3,12 +3,13 @@
 use bandit::Policy;
 use uuid::Uuid;
 
-use super::hold::archived;
-use super::train::served;
+use super::lease::archived;
+use super::train::served_version;
 use crate::app::App;
 use crate::domain::{Model, PosteriorRecord};
 use crate::error::ApiError;
 use crate::store::StoreError;
+use crate::usecases::posterior_object::read_tensor;
 
 impl App {
     /// The versions of a model's posterior, newest first, and the one in force.
@@ -37,10 +38,10 @@ impl App {
         let record = self.table.posterior(organization, id, version).await?;
         let record =
             record.ok_or_else(|| ApiError::NotFound { what: "posterior", id: format!("{id}, version {version}") })?;
-        let policy = self.tensor(&record.object, "policy").await?;
+        let policy = read_tensor(&self.bucket, &record.object, "policy").await?;
         Policy::from_bytes(&policy).map_err(|e| ApiError::internal(format!("{}: {e}", record.object)))?;
-        let served = served(&model, &record, policy.to_vec());
-        match self.table.point_to(&model, &record, &served, self.clock.now()).await {
+        let served = served_version(&model, &record, policy.to_vec());
+        match self.table.activate_version(&model, &record, &served, self.clock.now()).await {
             Ok(()) => self.model(organization, id).await,
             Err(StoreError::Condition { .. }) => Err(archived(id)),
             Err(other) => Err(other.into()),

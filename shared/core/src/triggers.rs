@@ -1,10 +1,11 @@
-//! What the queue brings: EventBridge events, as JSON, each of which is an occasion to train or none of our business.
+//! Training triggers in messages of the queue: EventBridge events, as JSON, of complete snapshots, training requests and the
+//! schedule.
 
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::domain::TrainingTrigger;
 use crate::store::REQUESTS;
-use crate::usecases::Occasion;
 
 /// A message that is no event of EventBridge. It stays in the queue until it is put aside for people to look at.
 #[derive(Debug, thiserror::Error)]
@@ -36,30 +37,30 @@ struct Key {
     key: String,
 }
 
-/// The occasion that a message is, or why it is none.
+/// The training trigger that a message is, or why it is none.
 ///
 /// # Errors
 /// [`Malformed`].
-pub fn occasion(message: &str, bucket: &str) -> Result<Result<Occasion, &'static str>, Malformed> {
+pub fn training_trigger(message: &str, bucket: &str) -> Result<Result<TrainingTrigger, &'static str>, Malformed> {
     let event: Event = serde_json::from_str(message)?;
     match (event.source.as_str(), event.detail_type.as_str()) {
-        ("aws.events" | "aws.scheduler", _) => Ok(Ok(Occasion::Scheduled)),
+        ("aws.events" | "aws.scheduler", _) => Ok(Ok(TrainingTrigger::Schedule)),
         ("aws.s3", "Object Created") => {
             let detail: ObjectCreated = serde_json::from_value(event.detail.unwrap_or_default())?;
             if detail.bucket.name != bucket {
                 return Ok(Err("the object is in another bucket"));
             }
-            Ok(of_key(&detail.object.key).ok_or("the object is neither the end of a snapshot nor a request"))
+            Ok(of_key(&detail.object.key).ok_or("the object neither completes a snapshot nor is a training request"))
         }
         _ => Ok(Err("the event is of another kind")),
     }
 }
 
-fn of_key(key: &str) -> Option<Occasion> {
+fn of_key(key: &str) -> Option<TrainingTrigger> {
     if let Some(rest) = key.strip_prefix(REQUESTS) {
         let [organization, model, name] = split(rest)?;
         name.strip_suffix(".json").filter(|name| !name.is_empty())?;
-        return Some(Occasion::Requested {
+        return Some(TrainingTrigger::TrainingRequested {
             organization: organization.to_owned(),
             model: uuid(model)?,
             key: key.to_owned(),
@@ -67,7 +68,7 @@ fn of_key(key: &str) -> Option<Occasion> {
     }
     let rest = key.strip_prefix("snapshots/")?.strip_suffix("/_SUCCESS")?;
     let [organization, optimization, snapshot] = split(rest)?;
-    Some(Occasion::Completed {
+    Some(TrainingTrigger::SnapshotCompleted {
         organization: organization.to_owned(),
         optimization: uuid(optimization)?,
         snapshot: snapshot.to_owned(),
@@ -101,28 +102,31 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_snapshot_is_an_occasion() {
+    fn the_end_of_a_snapshot_is_an_training_trigger() {
         let message = created("b", &format!("snapshots/org_1/{ID}/2026-11-23T19-00-00Z/_SUCCESS"));
-        let expected = Occasion::Completed {
+        let expected = TrainingTrigger::SnapshotCompleted {
             organization: "org_1".into(),
             optimization: ID.parse().unwrap(),
             snapshot: "2026-11-23T19-00-00Z".into(),
         };
-        assert_eq!(occasion(&message, "b").unwrap(), Ok(expected));
+        assert_eq!(training_trigger(&message, "b").unwrap(), Ok(expected));
     }
 
     #[test]
-    fn a_request_is_an_occasion() {
+    fn a_request_is_an_training_trigger() {
         let key = format!("requests/org_1/{ID}/abc.json");
-        let expected =
-            Occasion::Requested { organization: "org_1".into(), model: ID.parse().unwrap(), key: key.clone() };
-        assert_eq!(occasion(&created("b", &key), "b").unwrap(), Ok(expected));
+        let expected = TrainingTrigger::TrainingRequested {
+            organization: "org_1".into(),
+            model: ID.parse().unwrap(),
+            key: key.clone(),
+        };
+        assert_eq!(training_trigger(&created("b", &key), "b").unwrap(), Ok(expected));
     }
 
     #[test]
-    fn the_schedule_is_an_occasion() {
+    fn the_schedule_is_an_training_trigger() {
         let message = r#"{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}"#;
-        assert_eq!(occasion(message, "b").unwrap(), Ok(Occasion::Scheduled));
+        assert_eq!(training_trigger(message, "b").unwrap(), Ok(TrainingTrigger::Schedule));
     }
 
     #[test]
@@ -137,17 +141,17 @@ mod tests {
             format!("requests/org_1/{ID}/abc"),
             format!("posteriors/org_1/{ID}/1.safetensors"),
         ] {
-            assert!(occasion(&created("b", &key), "b").unwrap().is_err(), "{key}");
+            assert!(training_trigger(&created("b", &key), "b").unwrap().is_err(), "{key}");
         }
         let complete = format!("snapshots/org_1/{ID}/1/_SUCCESS");
-        assert!(occasion(&created("another", &complete), "b").unwrap().is_err());
-        assert!(occasion(r#"{"source": "aws.ec2", "detail-type": "x"}"#, "b").unwrap().is_err());
+        assert!(training_trigger(&created("another", &complete), "b").unwrap().is_err());
+        assert!(training_trigger(r#"{"source": "aws.ec2", "detail-type": "x"}"#, "b").unwrap().is_err());
     }
 
     #[test]
     fn what_is_no_event_is_malformed() {
         for message in ["", "{", "[]", "{}", r#"{"source": "aws.s3", "detail-type": "Object Created"}"#] {
-            assert!(occasion(message, "b").is_err(), "{message}");
+            assert!(training_trigger(message, "b").is_err(), "{message}");
         }
     }
 }

@@ -7,10 +7,10 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::at_hand::Ready;
 use crate::app::App;
 use crate::domain::level_json;
 use crate::error::ApiError;
+use crate::serving_cache::ReadyVersion;
 
 /// All that a client needs to serve as the service does. docs/serving.md describes how.
 #[derive(Clone, Debug, Serialize)]
@@ -46,7 +46,7 @@ struct RowDocument {
 pub struct PublishedPolicy {
     optimization: Uuid,
     holdout_percentage: f64,
-    ready: Arc<Ready>,
+    ready: Arc<ReadyVersion>,
 }
 
 impl PublishedPolicy {
@@ -64,7 +64,7 @@ impl PublishedPolicy {
             let (variants, counts) = row.iter().unzip();
             RowDocument { context: context.map(|number| number.to_string()), variants, counts }
         };
-        let Ready { served, checked, policy, .. } = self.ready.as_ref();
+        let ReadyVersion { served, checked, policy, .. } = self.ready.as_ref();
         PolicyDocument {
             format: "fulcrum.policy.v1",
             optimization_id: self.optimization,
@@ -95,8 +95,8 @@ impl App {
     /// # Errors
     /// As [`App::serve`]; [`ApiError::Conflict`] also where the policy is too large for one answer.
     pub async fn policy(&self, optimization: Uuid) -> Result<PublishedPolicy, ApiError> {
-        let at_hand = self.at_hand(optimization).await?;
-        let ready = Arc::clone(at_hand.serving(optimization)?);
+        let cached = self.cached_optimization(optimization).await?;
+        let ready = Arc::clone(cached.serving(optimization)?);
         // At most: a row's number, brackets, names and the quotes that travel twice as long take 70, two numbers of an entry 11.
         let (rows, entries) = (ready.policy.rows(), ready.policy.entries());
         if rows * 70 + entries * 11 > self.answer_bytes {
@@ -104,6 +104,6 @@ impl App {
                 "the policy of optimization {optimization} has {entries} probabilities, too many for one answer; call serve instead"
             )));
         }
-        Ok(PublishedPolicy { optimization, holdout_percentage: at_hand.holdout_percentage, ready })
+        Ok(PublishedPolicy { optimization, holdout_percentage: cached.holdout_percentage, ready })
     }
 }

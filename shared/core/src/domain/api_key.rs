@@ -1,4 +1,4 @@
-//! API keys: `flk_` and 43 URL-safe base64 characters, 256 random bits.
+//! API keys and the scopes of tokens. A key is `flk_` and 43 URL-safe base64 characters, 256 random bits.
 
 use std::fmt::Write as _;
 
@@ -11,12 +11,46 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::Scope;
-use crate::domain::millis;
+use super::time::millis;
 use crate::error::ApiError;
 
+/// What a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Scope {
+    /// See models.
+    #[serde(rename = "models:read")]
+    ModelsRead,
+    /// Make, train and delete models.
+    #[serde(rename = "models:write")]
+    ModelsWrite,
+    /// Send events.
+    #[serde(rename = "events:write")]
+    EventsWrite,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::ModelsRead, Self::ModelsWrite, Self::EventsWrite];
+
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ModelsRead => "models:read",
+            Self::ModelsWrite => "models:write",
+            Self::EventsWrite => "events:write",
+        }
+    }
+
+    /// A scope from its written form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
+}
+
 /// How every key begins.
-pub const PREFIX: &str = "flk_";
+pub const KEY_PREFIX: &str = "flk_";
 
 /// A key as stored: everything but the secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,13 +84,13 @@ impl Secret {
     pub fn generate() -> Result<Self, ApiError> {
         let mut bits = [0; 32];
         SysRng.try_fill_bytes(&mut bits).map_err(ApiError::internal)?;
-        Ok(Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bits))))
+        Ok(Self(format!("{KEY_PREFIX}{}", URL_SAFE_NO_PAD.encode(bits))))
     }
 
     /// A secret as sent, if it is of a secret's form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let bits = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
+        let bits = URL_SAFE_NO_PAD.decode(text.strip_prefix(KEY_PREFIX)?).ok()?;
         (bits.len() == 32).then(|| Self(text.to_owned()))
     }
 

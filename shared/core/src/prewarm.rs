@@ -1,4 +1,4 @@
-//! What a cold start does ahead of its first request: the connections to the stores, TLS included, are opened while the
+//! Prewarming: a cold start opens the connections to the stores, TLS included, ahead of its first request, while the
 //! platform still starts the function.
 
 use std::time::Duration;
@@ -8,12 +8,12 @@ use uuid::Uuid;
 use crate::app::App;
 
 /// The most that a start waits for the stores. What is not open then is opened by the first request.
-const PATIENCE: Duration = Duration::from_secs(1);
+const MOST_WAIT: Duration = Duration::from_secs(1);
 
 /// The stores that a function's requests will call. Each is asked for something that does not exist, under a key that the
 /// function may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Warm {
+pub enum Prewarm {
     /// None.
     Nothing,
     /// The table, for keys and records.
@@ -28,7 +28,7 @@ pub enum Warm {
     Runs,
 }
 
-impl Warm {
+impl Prewarm {
     /// Opens the connections. What goes wrong here is left to the first request to find out and to report.
     pub async fn open(self, app: &App) {
         let table = async {
@@ -46,8 +46,8 @@ impl Warm {
                 Self::Snapshots | Self::Runs => drop(app.bucket.read_if_there("snapshots/-").await),
             }
         };
-        if tokio::time::timeout(PATIENCE, async { tokio::join!(table, bucket) }).await.is_err() {
-            tracing::warn!(milliseconds = PATIENCE.as_millis(), "a store did not answer while the function started");
+        if tokio::time::timeout(MOST_WAIT, async { tokio::join!(table, bucket) }).await.is_err() {
+            tracing::warn!(milliseconds = MOST_WAIT.as_millis(), "a store did not answer while the function started");
         }
     }
 }

@@ -11,12 +11,12 @@ use bytes::Bytes;
 use snapshots::{Kind, Object, Plan, SnapshotError, Source, SourceError};
 use tokio::runtime::Handle;
 
-use super::train::blocking;
 use crate::app::App;
-use crate::calls::Calls;
 use crate::domain::{Checked, Model, Observations};
 use crate::error::ApiError;
+use crate::storage_calls::StorageCalls;
 use crate::store::{Bucket, SnapshotListing, StoreError, snapshots_prefix};
+use crate::usecases::blocking::blocking;
 
 /// What a run learns from.
 pub(super) struct Read {
@@ -32,7 +32,7 @@ struct InBucket {
     bucket: Bucket,
     prefix: String,
     runtime: Handle,
-    calls: Calls,
+    calls: StorageCalls,
 }
 
 impl Source for InBucket {
@@ -73,7 +73,7 @@ impl App {
             bucket: self.bucket.clone(),
             prefix: format!("{prefix}{}/", snapshot.id),
             runtime: Handle::current(),
-            calls: Calls::current(),
+            calls: StorageCalls::current(),
         };
         let objects: Vec<Object> = snapshot.objects.into_iter().map(|(key, size)| Object { key, size }).collect();
         let (checked, threads, optimization) = (Arc::clone(checked), self.threads, model.optimization_id.to_string());

@@ -2,44 +2,15 @@
 
 use std::collections::HashMap;
 
-use bandit::ModelType;
-use serde::Deserialize;
 use uuid::Uuid;
 
-use super::models::new_model;
 use crate::app::App;
 use crate::domain::{
-    Model, Optimization, OptimizationStatus, OptimizationView, Served, Serving, Status, TrainingDataConfig,
+    Model, NewOptimization, Optimization, OptimizationStatus, OptimizationView, PatchOptimization, Served, Serving,
+    Status,
 };
 use crate::error::{ApiError, Detail};
 use crate::store::{OptimizationChange, StoreError};
-
-/// The body of `POST /api/v2/optimizations`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewOptimization {
-    /// What people call it.
-    pub name: String,
-    /// mab or cmab.
-    pub model_type: ModelType,
-    /// What to learn and from what.
-    pub training_data_config: TrainingDataConfig,
-    /// The share of users who always see the baseline, in percent; 0 where absent.
-    #[serde(default)]
-    pub holdout_percentage: Option<f64>,
-}
-
-/// The body of `PATCH /api/v2/optimizations/{id}`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PatchOptimization {
-    /// A new name.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// A new status.
-    #[serde(default)]
-    pub status: Option<OptimizationStatus>,
-}
 
 /// An optimization with the status of its model.
 #[derive(Clone, Debug)]
@@ -62,7 +33,7 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     if (1..=256).contains(&name.chars().count()) {
         return Ok(());
     }
-    Err(ApiError::invalid_at(vec![Detail::new("name", format!("{name:?} is not a text of 1 to 256 characters"))]))
+    Err(ApiError::invalid_at(vec![Detail::new("name", format!("{name:?} is not a string of 1 to 256 characters"))]))
 }
 
 fn not_found(id: Uuid) -> ApiError {
@@ -78,18 +49,23 @@ impl App {
         check_name(&new.name)?;
         let holdout = new.holdout_percentage.unwrap_or(0.0);
         if !(0.0..=50.0).contains(&holdout) {
-            let message = format!("{holdout} is not in 0 to 50 percent");
+            let message = format!("{holdout} is not between 0 and 50 percent");
             return Err(ApiError::invalid_at(vec![Detail::new("holdout_percentage", message)]));
         }
         let now = self.clock.now();
         let id = Uuid::new_v4();
-        let model = new_model(organization, id, new.model_type, new.training_data_config, now)?;
+        let model = Model::untrained(organization, id, new.model_type, new.training_data_config, now)?;
         let optimization = self.create_both(model, new.name, holdout).await?;
         Ok(WithModel { optimization, model_status: Some(Status::Untrained) })
     }
 
     /// Writes a new model and its new optimization.
-    pub(super) async fn create_both(&self, model: Model, name: String, holdout: f64) -> Result<Optimization, ApiError> {
+    pub(in crate::usecases) async fn create_both(
+        &self,
+        model: Model,
+        name: String,
+        holdout: f64,
+    ) -> Result<Optimization, ApiError> {
         let optimization = Optimization {
             id: model.optimization_id,
             organization_id: model.organization_id.clone(),

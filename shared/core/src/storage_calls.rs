@@ -13,17 +13,17 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 /// Calls by `Service.Operation`, such as `DynamoDB.GetItem`. Retries of a call are not counted again.
 #[derive(Clone, Debug, Default)]
-pub struct Calls {
+pub struct StorageCalls {
     counts: Arc<Mutex<BTreeMap<String, u64>>>,
     /// Who counts around this counter, and counts the same calls.
-    around: Option<Arc<Calls>>,
+    around: Option<Arc<StorageCalls>>,
 }
 
 tokio::task_local! {
-    static CURRENT: Calls;
+    static CURRENT: StorageCalls;
 }
 
-impl Calls {
+impl StorageCalls {
     /// A fresh counter, whose calls the counter of the current task counts too.
     #[must_use]
     pub fn within() -> Self {
@@ -63,11 +63,11 @@ impl Calls {
 
 /// The interceptor that counts; put into the configuration of every client.
 #[derive(Debug)]
-pub struct CountCalls;
+pub struct CountStorageCalls;
 
-impl Intercept for CountCalls {
+impl Intercept for CountStorageCalls {
     fn name(&self) -> &'static str {
-        "CountCalls"
+        "CountStorageCalls"
     }
 
     // The first moment of a call at which the SDK knows which operation it is.

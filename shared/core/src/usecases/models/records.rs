@@ -2,28 +2,12 @@
 
 use std::time::Duration;
 
-use bandit::ModelType;
-use chrono::{DateTime, Utc};
-use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::domain::{Checked, Model, Optimization, Served, TrainingDataConfig};
+use crate::domain::{Model, NewModel, Optimization, Served, parse_uuid};
 use crate::error::ApiError;
 use crate::store::StoreError;
-
-/// The body of `POST /api/v2/models`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewModel {
-    /// The parent; a new one is made where it is absent.
-    #[serde(default)]
-    pub optimization_id: Option<String>,
-    /// mab or cmab.
-    pub model_type: ModelType,
-    /// What to learn and from what.
-    pub training_data_config: TrainingDataConfig,
-}
 
 impl App {
     /// A model of an organization.
@@ -41,11 +25,10 @@ impl App {
     /// [`ApiError::InvalidRequest`] for a configuration that breaks a rule, [`ApiError::NotFound`] for an unknown optimization,
     /// [`ApiError::Conflict`] for one that has a model, and storage errors.
     pub async fn create_model(&self, organization: &str, new: NewModel) -> Result<Model, ApiError> {
-        let parent =
-            new.optimization_id.as_deref().map(|id| crate::http::parse_uuid("optimization_id", id)).transpose()?;
+        let parent = new.optimization_id.as_deref().map(|id| parse_uuid("optimization_id", id)).transpose()?;
         let now = self.clock.now();
         let optimization = parent.unwrap_or_else(Uuid::new_v4);
-        let model = new_model(organization, optimization, new.model_type, new.training_data_config, now)?;
+        let model = Model::untrained(organization, optimization, new.model_type, new.training_data_config, now)?;
         let Some(parent) = parent else {
             let name = model.config.reward.name.clone();
             self.create_both(model.clone(), name, 0.0).await?;
@@ -55,7 +38,7 @@ impl App {
         match self.table.create_model(&model, &served).await {
             Ok(()) => Ok(model),
             Err(StoreError::Condition { item: 0, .. }) => {
-                Err(taken(parent, self.table.optimization(organization, parent).await?.as_ref()))
+                Err(occupied(parent, self.table.optimization(organization, parent).await?.as_ref()))
             }
             Err(other) => Err(other.into()),
         }
@@ -83,7 +66,7 @@ impl App {
 }
 
 /// Why an optimization takes no new model: it is missing, or it had one at that moment and perhaps has it still.
-fn taken(optimization: Uuid, found: Option<&Optimization>) -> ApiError {
+fn occupied(optimization: Uuid, found: Option<&Optimization>) -> ApiError {
     match found.map(|found| found.model_id) {
         None => ApiError::NotFound { what: "optimization", id: optimization.to_string() },
         Some(Some(model)) => ApiError::conflict(format!(
@@ -96,35 +79,10 @@ fn taken(optimization: Uuid, found: Option<&Optimization>) -> ApiError {
     }
 }
 
-/// A model that was never trained.
-pub(super) fn new_model(
-    organization: &str,
-    optimization: Uuid,
-    model_type: ModelType,
-    config: TrainingDataConfig,
-    now: DateTime<Utc>,
-) -> Result<Model, ApiError> {
-    Ok(Model {
-        id: Uuid::new_v4(),
-        organization_id: organization.to_owned(),
-        optimization_id: optimization,
-        model_type,
-        config: Checked::new(model_type, config)?.config,
-        created_at: now,
-        updated_at: now,
-        archived_at: None,
-        lease: None,
-        posterior: None,
-        highest_version: 0,
-        trained_snapshot: None,
-        fulfilled: None,
-        last_error: None,
-        revision: 0,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
     use crate::domain::OptimizationStatus;
 
@@ -141,10 +99,10 @@ mod tests {
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
         };
-        assert!(matches!(taken(id, None), ApiError::NotFound { .. }));
-        assert!(taken(id, Some(&found)).to_string().ends_with(&format!("{model}; delete that one first")));
+        assert!(matches!(occupied(id, None), ApiError::NotFound { .. }));
+        assert!(occupied(id, Some(&found)).to_string().ends_with(&format!("{model}; delete that one first")));
         found.model_id = None;
-        let race = taken(id, Some(&found));
+        let race = occupied(id, Some(&found));
         assert!(race.to_string().ends_with("try again"), "{race}");
         assert!(matches!(race, ApiError::Conflict { retry_after: Some(_), .. }), "{race:?}");
     }

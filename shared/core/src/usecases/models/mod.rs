@@ -1,0 +1,13 @@
+//! Models: made, trained, retrained by triggers, seen, rolled back and deleted.
+
+mod lease;
+mod observations;
+mod records;
+mod requests;
+mod retrain;
+mod state;
+mod train;
+mod versions;
+
+pub use retrain::RetrainOutcome;
+pub use train::{TrainResponse, Trained};

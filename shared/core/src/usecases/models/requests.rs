@@ -1,0 +1,90 @@
+//! Training requests, as objects in the bucket: one that is there is queued or at work, one that is completed is deleted.
+//!
+//! The bucket announces each new object to the queue, as it announces complete snapshots, so that whoever may ask for a run
+//! needs no right but to write here, and the same code asks in the cloud and locally.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::lease::{LeaseGuard, archived};
+use crate::app::App;
+use crate::domain::Model;
+use crate::error::ApiError;
+use crate::store::request_key;
+
+/// What a training request asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum TrainingRequest {
+    /// A run, whatever was trained before.
+    Train {
+        /// The biases of the run.
+        bias: BTreeMap<String, f64>,
+    },
+    /// A run if the model was not trained on this snapshot yet.
+    #[serde(rename = "learn")]
+    TrainOnSnapshot {
+        /// The snapshot.
+        snapshot_id: String,
+    },
+}
+
+impl App {
+    /// Enqueues a run, and transfers the lease of its model to it.
+    ///
+    /// The request comes first: if this process dies before it transfers the lease, the lease expires and the request is
+    /// processed all the same. A request without a lease waits like any other event, so that only an archived model is an
+    /// error from there on.
+    pub(super) async fn enqueue_training(
+        &self,
+        model: &Model,
+        lease: &mut LeaseGuard,
+        bias: BTreeMap<String, f64>,
+    ) -> Result<(), ApiError> {
+        let request = Uuid::new_v4().to_string();
+        self.put_request(model, &request, &TrainingRequest::Train { bias }).await?;
+        match self.transfer_lease_to_request(model, lease, &request).await {
+            Ok(true) => {}
+            Ok(false) if self.is_archived(model).await? => return Err(archived(model.id)),
+            Ok(false) => {
+                tracing::warn!(model_id = %model.id, "a request is queued without a lease; another run has it")
+            }
+            Err(error) => tracing::warn!(model_id = %model.id, %error, "a request waits until the lease expires"),
+        }
+        Ok(())
+    }
+
+    /// Writes a request. `false`: one of this name is queued already.
+    pub(super) async fn put_request(
+        &self,
+        model: &Model,
+        name: &str,
+        request: &TrainingRequest,
+    ) -> Result<bool, ApiError> {
+        let key = request_key(&model.organization_id, &model.id.to_string(), name);
+        let json = serde_json::to_vec(request).map_err(ApiError::internal)?;
+        Ok(self.bucket.put_new(&key, Bytes::from(json)).await?)
+    }
+
+    async fn is_archived(&self, model: &Model) -> Result<bool, ApiError> {
+        let now = self.table.model(&model.organization_id, model.id).await?;
+        Ok(now.is_none_or(|now| now.archived_at.is_some()))
+    }
+
+    /// Reads a request, or says why the object is none; `None` where it is completed.
+    pub(super) async fn read_request(&self, key: &str) -> Result<Option<Result<TrainingRequest, ApiError>>, ApiError> {
+        let Some(json) = self.bucket.read_if_there(key).await? else { return Ok(None) };
+        let broken = |e| ApiError::invalid(format!("{key} is not a training request: {e}"));
+        Ok(Some(serde_json::from_slice(&json).map_err(broken)))
+    }
+
+    /// Deletes a completed request. One that stays is processed again when it is announced again, no more.
+    pub(super) async fn delete_request(&self, key: &str) {
+        if let Err(error) = self.bucket.delete(key).await {
+            tracing::warn!(key, %error, "a completed request was not deleted");
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Retraining by triggers: a snapshot is complete, a training request is queued, or the schedule says so.
+//!
+//! Triggers may come late, twice and in any order. A run always takes the latest complete snapshot, and only one that is
+//! later than what the model was trained on, so that each snapshot is trained at most once and none replaces a later one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::lease::{LeaseGuard, is_leased_by_request};
+use super::requests::TrainingRequest;
+use super::train::Trained;
+use crate::app::App;
+use crate::domain::{LastError, Model, TrainingTrigger};
+use crate::error::ApiError;
+use crate::store::{SnapshotListing, snapshots_prefix};
+
+/// What came of a training trigger.
+#[derive(Clone, Debug)]
+pub enum RetrainOutcome {
+    /// A posterior is in force that was not before.
+    Trained(Box<Trained>),
+    /// Nothing was to be done, for this reason.
+    Dropped(&'static str),
+    /// So many runs are queued now that were not before.
+    Queued(usize),
+}
+
+const ALREADY_TRAINED: RetrainOutcome =
+    RetrainOutcome::Dropped("the model was trained on this snapshot or a later one already");
+const UNKNOWN: RetrainOutcome = RetrainOutcome::Dropped("there is no such model in this organization");
+const ARCHIVED: RetrainOutcome = RetrainOutcome::Dropped("the model is archived");
+const COMPLETED: RetrainOutcome = RetrainOutcome::Dropped("the request is completed");
+
+/// The last error of a model whose run crashed at every attempt.
+const POSSIBLE_CRASH: &str = "the last attempt at this run has not ended, and earlier attempts may have crashed without a \
+                              message: most likely the run needs more memory than its function has; raise \
+                              TrainingMemory, or count in the warehouse and write cells/";
+
+/// What came of waiting for a lease: the lease, or a reason to need it no longer.
+enum LeaseWait {
+    Acquired(Box<(LeaseGuard, Model)>),
+    Skipped(RetrainOutcome),
+}
+
+impl App {
+    /// Does what a trigger calls for. An error means that it is to come again, unless this was its `last_attempt`.
+    ///
+    /// # Errors
+    /// [`ApiError::Conflict`] where another run has the lease of the model for longer than two spans of it, and whatever keeps a run from its
+    /// end, as [`App::train`]; it is recorded as the model's last error.
+    pub async fn retrain(&self, trigger: &TrainingTrigger, last_attempt: bool) -> Result<RetrainOutcome, ApiError> {
+        match trigger {
+            TrainingTrigger::SnapshotCompleted { organization, optimization, snapshot } => {
+                let Some(parent) = self.table.optimization(organization, *optimization).await? else {
+                    return Ok(RetrainOutcome::Dropped("there is no such optimization in this organization"));
+                };
+                let Some(model) = parent.model_id else {
+                    return Ok(RetrainOutcome::Dropped("the optimization has no active model"));
+                };
+                self.retrain_on_snapshot(organization, model, snapshot, last_attempt).await
+            }
+            TrainingTrigger::TrainingRequested { organization, model, key } => {
+                self.process_request(organization, *model, key, last_attempt).await
+            }
+            TrainingTrigger::Schedule => self.enqueue_stale_models().await.map(RetrainOutcome::Queued),
+        }
+    }
+
+    /// Trains a model on its latest snapshot, if it was not trained on `snapshot` or a later one yet.
+    async fn retrain_on_snapshot(
+        &self,
+        organization: &str,
+        id: Uuid,
+        snapshot: &str,
+        last_attempt: bool,
+    ) -> Result<RetrainOutcome, ApiError> {
+        let unneeded = |model: &Model| {
+            // That run will read the latest snapshot, which is this one or a later one.
+            let queued = is_leased_by_request(model, self.clock.now());
+            match model {
+                model if model.is_trained_on(snapshot) => Some(ALREADY_TRAINED),
+                _ if queued => Some(RetrainOutcome::Dropped("a queued request will train on it")),
+                _ => None,
+            }
+        };
+        let (lease, model) = match self.wait_for_lease(organization, id, None, unneeded).await? {
+            LeaseWait::Acquired(acquired) => *acquired,
+            LeaseWait::Skipped(outcome) => return Ok(outcome),
+        };
+        let latest = self.latest_snapshot(&model).await;
+        let trained_on = |latest: &SnapshotListing| model.is_trained_on(&latest.id);
+        if model.is_trained_on(snapshot) || latest.as_ref().is_ok_and(trained_on) {
+            self.release_lease(organization, id, lease).await;
+            return Ok(ALREADY_TRAINED);
+        }
+        if last_attempt {
+            self.record_possible_crash(&model, &lease).await;
+        }
+        // Nobody says otherwise, so the biases of the last run stand.
+        let bias = model.posterior.as_ref().map(|p| p.bias.clone()).unwrap_or_default();
+        let trained = self.train_under_lease(&model, lease, bias, latest).await;
+        self.outcome_of_run(organization, id, trained).await
+    }
+
+    /// Processes a training request, and deletes it.
+    async fn process_request(
+        &self,
+        organization: &str,
+        id: Uuid,
+        key: &str,
+        last_attempt: bool,
+    ) -> Result<RetrainOutcome, ApiError> {
+        let Some(request) = self.read_request(key).await? else { return Ok(COMPLETED) };
+        let outcome = match request {
+            Ok(TrainingRequest::TrainOnSnapshot { snapshot_id }) => {
+                self.retrain_on_snapshot(organization, id, &snapshot_id, last_attempt).await?
+            }
+            Ok(TrainingRequest::Train { bias }) => {
+                self.train_for_request(organization, id, key, bias, last_attempt).await?
+            }
+            Err(broken) => match self.wait_for_lease(organization, id, Some(name(key)), |_| None).await? {
+                LeaseWait::Skipped(outcome) => outcome,
+                LeaseWait::Acquired(acquired) => {
+                    self.release_lease_after_failure(organization, id, acquired.0, &broken).await;
+                    return Err(broken);
+                }
+            },
+        };
+        self.delete_request(key).await;
+        Ok(outcome)
+    }
+
+    /// Trains a model for a request, unless another run has completed it.
+    async fn train_for_request(
+        &self,
+        organization: &str,
+        id: Uuid,
+        key: &str,
+        bias: BTreeMap<String, f64>,
+        last_attempt: bool,
+    ) -> Result<RetrainOutcome, ApiError> {
+        let (lease, mut model) = match self.wait_for_lease(organization, id, Some(name(key)), |_| None).await? {
+            LeaseWait::Acquired(acquired) => *acquired,
+            LeaseWait::Skipped(outcome) => return Ok(outcome),
+        };
+        // The message may have come twice: the run that had the lease until now may have been this request's, which is
+        // recorded on the model before the object is deleted.
+        let completed = model.completed_request.as_deref() == Some(name(key));
+        match self.read_request(key).await {
+            Ok(Some(_)) if !completed => {}
+            Ok(_) => {
+                self.release_lease(organization, id, lease).await;
+                return Ok(COMPLETED);
+            }
+            Err(error) => {
+                self.release_lease_after_failure(organization, id, lease, &error).await;
+                return Err(error);
+            }
+        }
+        model.completed_request = Some(name(key).to_owned());
+        if last_attempt {
+            self.record_possible_crash(&model, &lease).await;
+        }
+        let latest = self.latest_snapshot(&model).await;
+        let trained = self.train_under_lease(&model, lease, bias, latest).await;
+        self.outcome_of_run(organization, id, trained).await
+    }
+
+    /// Before the last attempt: earlier ones may have crashed without a message, as a function does that is out of memory, and
+    /// so may this one. Its end, if it has one, replaces what is recorded here.
+    async fn record_possible_crash(&self, model: &Model, lease: &LeaseGuard) {
+        let last = LastError { code: "internal".to_owned(), message: POSSIBLE_CRASH.to_owned(), at: self.clock.now() };
+        let (organization, id) = (&model.organization_id, model.id);
+        if let Err(error) = self.table.record_error(organization, id, &lease.owner, &last).await {
+            tracing::warn!(model_id = %id, %error, "the last attempt at a run was not recorded");
+        }
+    }
+
+    /// Waits until the run that has the lease of a model ends, for two spans of the lease at most, and acquires it; a lease
+    /// that was transferred to `request` at once. `unneeded` says when there is nothing left to wait for.
+    async fn wait_for_lease(
+        &self,
+        organization: &str,
+        id: Uuid,
+        request: Option<&str>,
+        unneeded: impl Fn(&Model) -> Option<RetrainOutcome>,
+    ) -> Result<LeaseWait, ApiError> {
+        let timeout = self.lease.to_std().unwrap_or_default() * 2;
+        let started = Instant::now();
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let Some(model) = self.table.model(organization, id).await? else { return Ok(LeaseWait::Skipped(UNKNOWN)) };
+            if model.archived_at.is_some() {
+                return Ok(LeaseWait::Skipped(ARCHIVED));
+            }
+            if let Some(outcome) = unneeded(&model) {
+                return Ok(LeaseWait::Skipped(outcome));
+            }
+            if let Some(request) = request
+                && let Some(acquired) = self.acquire_lease_of_request(organization, id, request).await?
+            {
+                return Ok(LeaseWait::Acquired(Box::new(acquired)));
+            }
+            match self.acquire_lease(organization, id).await {
+                Ok(acquired) => return Ok(LeaseWait::Acquired(Box::new(acquired))),
+                Err(ApiError::Conflict { .. }) if started.elapsed() < timeout => {}
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+
+    /// The outcome of a run; one that failed since its model was archived meanwhile is dropped, as a retry would fail too.
+    async fn outcome_of_run(
+        &self,
+        organization: &str,
+        id: Uuid,
+        trained: Result<Trained, ApiError>,
+    ) -> Result<RetrainOutcome, ApiError> {
+        match trained {
+            Ok(trained) => Ok(RetrainOutcome::Trained(Box::new(trained))),
+            Err(error) => match self.table.model(organization, id).await {
+                Ok(Some(model)) if model.archived_at.is_some() => Ok(ARCHIVED),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Enqueues a run for every stale model: one whose latest snapshot is later than what it was trained on. How many were not
+    /// queued already. Organizations are found by the folders of their snapshots, so that the table is never scanned. What cannot be
+    /// looked at keeps nobody else waiting: it is logged, and the last of such errors is the answer at the end.
+    async fn enqueue_stale_models(&self) -> Result<usize, ApiError> {
+        let (mut queued, mut failure) = (0, None);
+        let mut missed = |organization: &str, model: Option<Uuid>, error: ApiError| {
+            let cause = error.cause().map_or_else(|| error.to_string(), str::to_owned);
+            let model_id = model.map(|id| id.to_string());
+            tracing::error!(organization, model_id, cause, "the schedule could not look at this; it goes on");
+            failure = Some(error);
+        };
+        for organization in self.bucket.folders("snapshots/").await? {
+            match self.models_with_snapshots(&organization).await {
+                Ok(models) => {
+                    for model in models {
+                        match self.enqueue_if_stale(&model).await {
+                            Ok(enqueued) => queued += usize::from(enqueued),
+                            Err(error) => missed(&organization, Some(model.id), error),
+                        }
+                    }
+                }
+                Err(error) => missed(&organization, None, error),
+            }
+        }
+        failure.map_or(Ok(queued), Err)
+    }
+
+    /// The models of an organization whose optimization has a folder of snapshots.
+    async fn models_with_snapshots(&self, organization: &str) -> Result<Vec<Model>, ApiError> {
+        let folders = self.bucket.folders(&format!("snapshots/{organization}/")).await?;
+        let folders: BTreeSet<Uuid> = folders.iter().filter_map(|id| id.parse().ok()).collect();
+        let mut models = self.table.models(organization, false, None, None, usize::MAX).await?.items;
+        models.retain(|model| folders.contains(&model.optimization_id));
+        Ok(models)
+    }
+
+    /// Enqueues a run for a model whose latest snapshot is later than what it was trained on; whether none was queued already.
+    async fn enqueue_if_stale(&self, model: &Model) -> Result<bool, ApiError> {
+        let prefix = snapshots_prefix(&model.organization_id, &model.optimization_id.to_string());
+        match self.bucket.latest_snapshot_id(&prefix).await? {
+            Some(snapshot_id) if !model.is_trained_on(&snapshot_id) => {
+                // One name for one snapshot: what is queued or has failed for good is not enqueued again.
+                let request = TrainingRequest::TrainOnSnapshot { snapshot_id: snapshot_id.clone() };
+                self.put_request(model, &snapshot_id, &request).await
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+/// A request's name, of its key.
+fn name(key: &str) -> &str {
+    let file = key.rsplit('/').next().unwrap_or(key);
+    file.strip_suffix(".json").unwrap_or(file)
+}

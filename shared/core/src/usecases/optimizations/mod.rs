@@ -1,0 +1,11 @@
+//! Optimizations: made, seen, changed and served.
+
+mod load;
+mod policy;
+mod policy_row;
+mod records;
+mod serve;
+
+pub use policy::{PolicyDocument, PublishedPolicy};
+pub use records::WithModel;
+pub use serve::Decision;
