@@ -75,7 +75,7 @@ pub struct LocalArgs {
     /// The S3 bucket.
     #[arg(long, env = "BUCKET_NAME", default_value = "fulcrum", hide_env_values = true)]
     pub bucket: String,
-    /// How long a training run's hold on a model lasts without a sign of life, in seconds.
+    /// How long a training run's lease on a model lasts without a sign of life, in seconds.
     #[arg(
         long,
         env = "TRAINING_LEASE_SECONDS",
@@ -154,7 +154,7 @@ pub enum ModelsCommand {
         #[command(flatten)]
         service: ServiceArgs,
     },
-    /// Train a model on the latest complete snapshot of its optimization, after a run that holds it.
+    /// Train a model on the latest complete snapshot of its optimization, after a run that has its lease.
     Train {
         /// The model.
         id: Uuid,

@@ -52,13 +52,13 @@ enum Snapshot {
 #[derive(Clone, Copy)]
 enum Then {
     Nothing,
-    /// A request to train it waits.
+    /// A training request for it is queued.
     Request,
     /// It is trained on each of its snapshots.
     Train,
     Archive,
-    /// A run that never ends holds it.
-    Hold,
+    /// A run that never ends has its lease.
+    Lease,
     /// Its optimization is over.
     Complete,
 }
@@ -130,7 +130,7 @@ const EXAMPLES: [Example; 15] = [
     example(5, "deleted", &[Snapshot::First], Then::Archive),
     example(6, "without a snapshot", &[], Then::Nothing),
     example(7, "with a broken snapshot", &[Snapshot::Broken], Then::Nothing),
-    example(8, "held by a run", &[Snapshot::First], Then::Hold),
+    example(8, "leased by a run", &[Snapshot::First], Then::Lease),
     example(9, "to retrain", &[Snapshot::First], Then::Request),
     Example {
         number: 10,
@@ -226,7 +226,7 @@ impl Example {
                 Ok(app.bucket.put(&key, Bytes::from(request).into()).await?)
             }
             Then::Archive => Ok(app.delete_model(organization, id).await?),
-            Then::Hold => {
+            Then::Lease => {
                 let expires_at = DateTime::from_timestamp(32_472_144_000, 0).unwrap_or_default();
                 let lease = Lease { owner: "example".to_owned(), expires_at };
                 app.table.acquire_lease(organization, id, &lease, app.clock.now()).await?;

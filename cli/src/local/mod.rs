@@ -48,7 +48,7 @@ pub struct Settings {
     pub table: String,
     /// The bucket.
     pub bucket: String,
-    /// How long a training run's hold on a model lasts without a sign of life.
+    /// How long a training run's lease on a model lasts without a sign of life.
     pub lease: TimeDelta,
     /// Whether to put the examples into the stores that the events of the repository name.
     pub examples: bool,

@@ -1,4 +1,4 @@
-//! Several at once: one run holds a model, a deletion wins, a hold lapses.
+//! Several at once: one run has the lease of a model, a deletion wins, a lease expires.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,17 +13,17 @@ use crate::harness::{ORGANIZATION, TestServer, assert_shape};
 
 const NOW: &str = "2026-11-23T19:00:00Z";
 
-/// A hold of a run that is somewhere else.
+/// The lease of a run that is somewhere else.
 async fn take(server: &TestServer, id: &str) -> Lease {
     let now = server.app.clock.now();
     let lease = Lease { owner: "somebody else".into(), expires_at: now + server.app.lease };
     let taken = server.app.table.acquire_lease(ORGANIZATION, id.parse().unwrap(), &lease, now).await.unwrap();
-    assert!(matches!(taken, LeaseAttempt::Acquired(_)), "the model was held");
+    assert!(matches!(taken, LeaseAttempt::Acquired(_)), "the lease was refused");
     lease
 }
 
 #[tokio::test]
-async fn a_held_model_cannot_be_trained_until_the_hold_lapses() {
+async fn a_leased_model_cannot_be_trained_until_the_lease_expires() {
     let (server, clock) = TestServer::start_at(NOW).await;
     let (id, optimization) = server.model(&data::mab()).await;
     server.snapshot(&optimization, "1", &data::cells()).await;
@@ -34,7 +34,7 @@ async fn a_held_model_cannot_be_trained_until_the_hold_lapses() {
     assert_eq!(refused.header("retry-after"), Some("40"));
     assert_shape("error_held", &refused);
 
-    // The run has died: nobody renews its hold.
+    // The run has died: nobody renews its lease.
     clock.advance(TimeDelta::seconds(40));
     assert_eq!(server.status(&id).await, "untrained");
     let trained = server.train(&id).await;

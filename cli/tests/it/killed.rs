@@ -11,7 +11,7 @@ use serde_json::json as value;
 use crate::data;
 use crate::process::{LocalProcess, command, json, run, run_with_input, trained};
 
-/// Waits until the model is held by the run that a process asked for; `false` where that ended before anybody looked.
+/// Waits until the model is leased by the run that a process asked for; `false` where that ended before anybody looked.
 async fn is_training(local: &LocalProcess, id: &str, run: &mut Child) -> bool {
     let client = Client::new(local.variable("FULCRUM_URL"), local.variable("FULCRUM_API_KEY")).unwrap();
     loop {
@@ -63,7 +63,7 @@ async fn a_run_that_is_killed_leaves_a_model_that_serves_and_trains_again() {
         assert_eq!(ask(&["models", "state", id])["posterior_version"], *version, "its last good posterior is told");
         let served = ask(&["serve", optimization, "--anonymous-id", "visitor"]);
         assert_eq!(served["posterior_version"], *version, "and serves: {served}");
-        // The hold of the killed run lapses, and the command waits for that.
+        // The lease of the killed run expires, and the command waits for that.
         let answer = trained(&run(&train, &local.environment));
         assert!(answer["posterior_version"].as_u64() > version.as_u64(), "{answer} after {version}");
         good = answer["posterior_version"].clone();

@@ -230,7 +230,7 @@ async fn a_poison_message_is_put_aside_after_five_receives() {
     assert_eq!(queue.put_aside(), [body]);
     assert_eq!(model(&server, &id).await.text("/last_error/code"), "invalid_snapshot");
     let revision = server.app.table.model(ORGANIZATION, id.parse().unwrap()).await.unwrap().unwrap().revision;
-    assert_eq!(revision, 11, "five holds, five failures, and a note before the last of them");
+    assert_eq!(revision, 11, "five leases, five failures, and an error recorded before the last of them");
     queue.shutdown().await;
     server.shutdown().await;
 }
@@ -253,8 +253,8 @@ async fn a_call_that_does_not_wait_is_answered_at_once_and_done_by_the_queue() {
         assert_shape("train_later", &reply);
         assert_eq!(model(&server, &id).await.text("/status"), "training");
         let refused = server.train(&id).await;
-        assert_eq!(refused.status, 409, "the request that waits holds the model: {}", refused.body);
-        // A snapshot that completes meanwhile is learned by that run.
+        assert_eq!(refused.status, 409, "the queued request has the lease: {}", refused.body);
+        // A snapshot that completes meanwhile is trained on by that run.
         assert!(deliver(&server.app, &[completed(&optimization, "1")]).await.is_empty());
         assert_eq!(versions(&server, &id).await, Vec::<String>::new());
         let [request] = waiting(&server).await.try_into().unwrap();
@@ -291,7 +291,7 @@ async fn a_request_outlives_its_hold() {
     let reply = server.send("POST", &format!("/api/v2/models/{id}/train"), &headers, "").await;
     assert_eq!(reply.status, 202, "{}", reply.body);
     let [request] = waiting(&server).await.try_into().unwrap();
-    // The queue is slow: the hold lapses, another run takes the model and ends.
+    // The queue is slow: the lease expires, another run acquires it and ends.
     clock.advance(TimeDelta::minutes(16));
     assert_eq!(model(&server, &id).await.text("/status"), "untrained");
     assert_eq!(server.train(&id).await.status, 200);
@@ -355,7 +355,7 @@ async fn a_request_that_comes_twice_at_once_trains_once() {
 }
 
 #[tokio::test]
-async fn a_request_whose_caller_died_before_it_left_its_hold_is_done_when_the_hold_lapses() {
+async fn a_request_whose_caller_died_before_it_transferred_its_lease_is_completed_when_the_lease_expires() {
     let server = TestServer::start_with(None, |app| App { lease: TimeDelta::seconds(1), ..app }).await;
     let (id, optimization) = server.model(&data::mab()).await;
     server.snapshot(&optimization, "1", &data::cells()).await;
@@ -497,7 +497,7 @@ async fn every_message_leaves_one_line_that_says_what_came_of_it() {
     let [trained, learned, other, failed, refused, queued] = of_function.try_into().unwrap();
     assert_eq!((&trained["posterior_version"], &trained["snapshot_id"]), (&json!(1), &json!("1")));
     assert_eq!((trained["organization"].as_str(), trained["id"].as_str()), (Some(ORGANIZATION), Some(&*optimization)));
-    assert!(learned["reason"].as_str().unwrap().contains("learned"), "{learned}");
+    assert!(learned["reason"].as_str().unwrap().contains("was trained on this snapshot"), "{learned}");
     assert!(other["reason"].as_str().unwrap().contains("neither"), "{other}");
     assert_eq!(failed["code"], "invalid_snapshot");
     assert!(failed["cause"].is_string() && refused["cause"].is_string());
@@ -538,7 +538,7 @@ async fn an_event_waits_for_the_run_that_holds_its_model() {
         LeaseAttempt::Acquired(_)
     ));
     assert!(deliver(&server.app, &[completed(&optimization, "1")]).await.is_empty());
-    assert_eq!(versions(&server, &id).await, ["1"], "the hold lapsed, and the event was not lost");
+    assert_eq!(versions(&server, &id).await, ["1"], "the lease expired, and the event was not lost");
     // One that goes on for longer than two leases has the event come again.
     server.snapshot(&optimization, "2", &data::cells()).await;
     let now = server.app.clock.now();

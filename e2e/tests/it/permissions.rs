@@ -31,7 +31,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// An app like that of a fresh process, with nothing at hand, and what writes down its calls.
+/// An app like that of a fresh process, with an empty cache, and what writes down its calls.
 fn recorded(stage: &Stage) -> (App, Recorder) {
     let sdk = stage.stores.sdk();
     let recorder = Recorder::new(sdk.http_client().unwrap());
@@ -109,7 +109,7 @@ fn the_queue_is_polled_in_the_name_of_retrain_alone() {
     assert_eq!(polled, expected.map(|action| ("Retrain".to_owned(), action.to_owned(), "Queue".to_owned())));
 }
 
-/// A process that dies in between leaves a request, and a hold that lapses within a lease.
+/// A process that dies in between leaves a request, and a lease that expires.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_written_before_the_hold_is_left_to_it() {
     let stage = Stage::set().await;

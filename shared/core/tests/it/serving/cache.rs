@@ -83,7 +83,7 @@ async fn an_optimization_that_was_just_made_is_found_after_the_cache_time() {
 }
 
 #[tokio::test]
-async fn what_is_at_hand_is_served_for_five_minutes_while_storage_is_away() {
+async fn what_is_cached_is_served_for_five_minutes_while_storage_is_away() {
     let stage = Stage::new().await;
     let id = stage.create(mab(&["a", "b"])).await.optimization.id;
     let before = stage.serve(id, "u", json!({})).await.unwrap();
@@ -104,7 +104,7 @@ async fn what_is_at_hand_is_served_for_five_minutes_while_storage_is_away() {
     stage.wait();
     let (over, _) = count().await;
     assert!(matches!(over, Err(ApiError::Unavailable { .. })), "{over:?}");
-    // An id that is not at hand has nothing to stand in for it.
+    // An id that is not cached has nothing to stand in for it.
     let unknown = away.serve(Uuid::from_u128(1), &visitor).await;
     assert!(matches!(unknown, Err(ApiError::Unavailable { .. })), "{unknown:?}");
 

@@ -115,7 +115,7 @@ async fn the_object_of_a_run_that_died_is_passed_over() {
 }
 
 /// After whichever storage call a run is cut off, and whether or not that call still got through, the last good posterior is
-/// in force, everything reads, and the model trains again once the hold has lapsed.
+/// in force, everything reads, and the model trains again once the lease has expired.
 #[tokio::test]
 async fn a_run_may_be_cut_off_after_any_storage_call() {
     let stage = Stage::new().await;
