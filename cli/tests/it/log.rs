@@ -46,7 +46,7 @@ fn one_line_a_request_and_nothing_that_is_nobodys_business() {
     for (place, request) in requests.iter().enumerate() {
         assert!(request["request_id"].as_str().unwrap().starts_with("req_"), "{request}");
         assert!(request["duration_ms"].as_f64().unwrap() > 0.0, "{request}");
-        // The schedule, which looks around at the start, may have been the first.
+        // The schedule, which runs at the start too, may have been the first.
         assert!(place == 0 || request["cold_start"] == false, "{request}");
     }
     assert_eq!(requests[0]["organization"], "org_local");

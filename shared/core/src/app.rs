@@ -1,4 +1,4 @@
-//! What a function is made of: clients, configuration, clock. Built once per cold start.
+//! The app: what a function is made of, which is clients, settings and clock. Built once per cold start.
 
 use std::sync::Arc;
 use std::time::Instant;

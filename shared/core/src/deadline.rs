@@ -1,4 +1,4 @@
-//! When the platform ends a function, and when a training run gives up before that.
+//! Deadlines: when the platform ends a function, and when a training run gives up before that.
 
 use std::time::{Duration, Instant, SystemTime};
 

@@ -1,4 +1,4 @@
-//! What can go wrong, in two messages: one for the client, one for the log.
+//! `ApiError`: what can go wrong, with a stable code, a message for the client and a cause for the log.
 
 use std::time::Duration;
 

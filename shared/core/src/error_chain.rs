@@ -1,4 +1,4 @@
-//! An error for people.
+//! The error chain: an error with all its causes, in one line for people.
 
 use std::error::Error;
 

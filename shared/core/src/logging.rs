@@ -1,4 +1,4 @@
-//! One JSON line per event, on standard output, where the platform collects it.
+//! Logging: one JSON line per event, on standard output, where the platform collects it.
 
 use tracing_subscriber::EnvFilter;
 

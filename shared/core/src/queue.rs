@@ -1,4 +1,4 @@
-//! A function behind a queue: batches in, the messages that are to come again out.
+//! A Lambda function behind an SQS queue: batches in, the messages to be retried out.
 
 use std::pin::Pin;
 use std::time::Instant;

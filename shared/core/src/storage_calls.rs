@@ -1,4 +1,4 @@
-//! Counts the storage calls that one request makes.
+//! Counts the storage calls (`DynamoDB`, S3) that one request makes.
 
 use std::collections::BTreeMap;
 use std::future::Future;

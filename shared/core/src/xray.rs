@@ -1,5 +1,5 @@
-//! X-Ray annotations: one subsegment per request, sent to the daemon beside the function, as its protocol has it: a UDP
-//! packet with a header line and a JSON document. Without a daemon or outside a sampled trace nothing is sent.
+//! X-Ray tracing: one subsegment with annotations per request, sent to the daemon beside the function, as its protocol has it:
+//! a UDP packet with a header line and a JSON document. Without a daemon or outside a sampled trace nothing is sent.
 
 use std::net::UdpSocket;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

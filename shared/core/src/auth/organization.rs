@@ -1,4 +1,4 @@
-//! The form of an organization's id.
+//! Organization ids: the form that they have.
 
 /// Whether `text` can be the id of an organization: 1 to 128 ASCII letters, digits and `_`, `-`, `.`, the first of them
 /// no `.`. The id becomes a part of keys in both stores, where `/` and `#` separate.

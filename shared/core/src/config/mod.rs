@@ -8,8 +8,8 @@ use chrono::TimeDelta;
 
 pub use sdk::{Timeouts, http_client, sdk_config};
 
-/// The largest snapshot that is trained on within the call, where nothing else is said: a quarter of a gibibyte is read and counted well within the 30 s
-/// that the gateway waits.
+/// The largest snapshot that is trained on within the call, where nothing else is said: a quarter of a gibibyte is read and
+/// counted well within the 30 s that the gateway waits.
 pub const SYNCHRONOUS_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The most that a list or a policy may take in one answer: the gateway carries 6 MB, with the envelope and all.

@@ -1,4 +1,4 @@
-//! Variants and contexts as JSON.
+//! Levels, variants and contexts as JSON.
 
 use bandit::{Dtype, Factor, Space};
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! A model's record, what it means at a moment, and how it looks from outside.
+//! Models: the record with its lease, what it means at a moment, and how the API shows it.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The parent of a model.
+//! Optimizations, the parents of models: as stored and as the API shows them.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! All that serving needs to know of an optimization, in one record.
+//! The serving record: all that serving needs to know of an optimization.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The envelope of every answer, and the only table from errors to statuses.
+//! The envelope of every answer, success and error, and the only table from errors to statuses.
 
 use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 use lambda_http::{Body, Response};

@@ -1,4 +1,4 @@
-//! One request from end to end: the handler, its error's envelope, and the one log line.
+//! One HTTP request from end to end: the handler, its error's envelope, and the one log line.
 
 use std::future::Future;
 use std::time::{Duration, Instant};

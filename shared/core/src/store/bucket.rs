@@ -1,4 +1,4 @@
-//! The bucket: snapshots in, posteriors out.
+//! The S3 bucket: snapshots in, posteriors out, training requests both ways.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -48,10 +48,10 @@ pub fn posterior_key(organization: &str, model: &str, version: u64) -> String {
     format!("posteriors/{organization}/{model}/{version}.safetensors")
 }
 
-/// The prefix under which requests to train wait.
+/// The prefix under which training requests wait.
 pub const REQUESTS: &str = "requests/";
 
-/// The key of a request to train a model.
+/// The key of a training request.
 #[must_use]
 pub fn request_key(organization: &str, model: &str, request: &str) -> String {
     format!("{REQUESTS}{organization}/{model}/{request}.json")

@@ -1,4 +1,4 @@
-//! What storage can answer besides what was asked for.
+//! Storage errors: what a store can answer besides what was asked for, sorted by whether a retry may help.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Models in the table: every change is conditional on what it must not overwrite.
+//! Models in the table: leases, publishing and lists. Every change is conditional on what it must not overwrite.
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update};

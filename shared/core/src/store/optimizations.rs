@@ -1,4 +1,4 @@
-//! Optimizations in the table.
+//! Optimizations in the table: read, listed and changed, together with what serving reads of them.
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use chrono::{DateTime, Utc};

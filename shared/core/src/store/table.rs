@@ -1,4 +1,4 @@
-//! The table: keys, single items, conditional writes, transactions, and lists by Query with all pages followed.
+//! The `DynamoDB` table: keys, single items, conditional writes, transactions, and lists by Query with all pages followed.
 //!
 //! | pk | sk | what |
 //! | --- | --- | --- |

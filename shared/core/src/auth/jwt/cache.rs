@@ -1,4 +1,4 @@
-//! An issuer's keys in memory: fetched by one request at a time, at most once a minute, kept while the issuer is away.
+//! The cache of an issuer's keys: fetched by one request at a time, at most once a minute, kept while the issuer is away.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The keys of an issuer, from its JWKS document (RFC 7517).
+//! The JWKS of an issuer (RFC 7517): its public keys.
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};

@@ -1,4 +1,4 @@
-//! JWTs of one OIDC issuer.
+//! JWT authentication: tokens of one OIDC issuer, checked with the keys that it publishes.
 
 mod cache;
 mod claims;

@@ -1,4 +1,4 @@
-//! Signatures are checked by ring, which is in the binaries for TLS already.
+//! JWT signature verification by ring, which is in the binaries for TLS already.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{ErrorKind, Result};

@@ -1,4 +1,4 @@
-//! Why a JWT is refused. No text holds anything of the token.
+//! Why a JWT is refused, each a 401. No text holds anything of the token.
 
 use crate::error::ApiError;
 

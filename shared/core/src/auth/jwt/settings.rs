@@ -1,4 +1,4 @@
-//! Which issuer's tokens are accepted, from the environment.
+//! JWT settings: which OIDC issuer's tokens are accepted, from the environment.
 
 use url::{Host, Url};
 

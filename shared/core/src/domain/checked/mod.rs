@@ -1,4 +1,4 @@
-//! From a configuration as sent to one that is right: every rule of the API, each with its place.
+//! Validation of a configuration, from one as sent to one that is right: every rule of the API, each with its place.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! From the bucket to the cell table: the latest complete snapshot, found by listing, counted in one pass.
+//! Loads and counts the observations of a training run: the latest complete snapshot in the bucket becomes the cell table.
 
 use std::error::Error;
 use std::fmt::Write as _;

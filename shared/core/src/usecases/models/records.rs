@@ -1,4 +1,4 @@
-//! Making, seeing and deleting models.
+//! Models: create, get, delete.
 
 use std::time::Duration;
 

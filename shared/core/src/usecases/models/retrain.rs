@@ -48,8 +48,8 @@ impl App {
     /// Does what a trigger calls for. An error means that it is to come again, unless this was its `last_attempt`.
     ///
     /// # Errors
-    /// [`ApiError::Conflict`] where another run has the lease of the model for longer than two spans of it, and whatever keeps a run from its
-    /// end, as [`App::train`]; it is recorded as the model's last error.
+    /// [`ApiError::Conflict`] where another run has the lease of the model for longer than two spans of it, and whatever keeps
+    /// a run from its end, as [`App::train`]; it is recorded as the model's last error.
     pub async fn retrain(&self, trigger: &TrainingTrigger, last_attempt: bool) -> Result<RetrainOutcome, ApiError> {
         match trigger {
             TrainingTrigger::SnapshotCompleted { organization, optimization, snapshot } => {
@@ -230,8 +230,8 @@ impl App {
     }
 
     /// Enqueues a run for every stale model: one whose latest snapshot is later than what it was trained on. How many were not
-    /// queued already. Organizations are found by the folders of their snapshots, so that the table is never scanned. What cannot be
-    /// looked at keeps nobody else waiting: it is logged, and the last of such errors is the answer at the end.
+    /// queued already. Organizations are found by the folders of their snapshots, so that the table is never scanned. What
+    /// cannot be looked at keeps nobody else waiting: it is logged, and the last of such errors is the answer at the end.
     async fn enqueue_stale_models(&self) -> Result<usize, ApiError> {
         let (mut queued, mut failure) = (0, None);
         let mut missed = |organization: &str, model: Option<Uuid>, error: ApiError| {

@@ -1,4 +1,4 @@
-//! What a model believes, as its last good training wrote it down.
+//! The state of a model: what it believes, as its last good training wrote it down.
 
 use bandit::{Policy, propensity};
 use serde_json::{Map, Value, json};

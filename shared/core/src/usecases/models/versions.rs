@@ -1,4 +1,4 @@
-//! The versions of a model's posterior, and going back to one.
+//! Versions of a model's posterior, and the rollback to one.
 
 use bandit::Policy;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Making, seeing and changing optimizations.
+//! Optimizations: create, get, list, update.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Serving: a pure function of (optimization, anonymous id, context, posterior in force), behind a cache.
+//! Serving a visitor: a pure function of (optimization, anonymous id, context, posterior in force), behind a cache.
 
 use bandit::{RowRef, choose, hold_out, propensity};
 use serde::Serialize;
