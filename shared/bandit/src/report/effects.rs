@@ -72,8 +72,8 @@ pub(super) struct Marginals {
     pairs: Vec<Wide>,
     /// Mean reward with the context level put in place of what was observed.
     replaced: Vec<Wide>,
-    /// Mean reward at each design level in the context at hand.
-    at_hand: Vec<Wide>,
+    /// Mean reward at each design level in the present context.
+    in_context: Vec<Wide>,
 }
 
 impl Marginals {
@@ -86,7 +86,7 @@ impl Marginals {
             levels: vec![ZERO; slots],
             pairs: vec![ZERO; slots * layout.slot_count],
             replaced: vec![ZERO; slots],
-            at_hand: vec![ZERO; layout.slot_count],
+            in_context: vec![ZERO; layout.slot_count],
             shares,
         }
     }
@@ -109,7 +109,7 @@ impl Marginals {
     ) -> Wide {
         let factors = layout.design.len();
         let per_level = !point.levels.is_empty();
-        self.at_hand.fill(ZERO);
+        self.in_context.fill(ZERO);
         let (mut sum, mut square) = (ZERO, ZERO);
         block.for_each_variant(|v, location| {
             let reward = reward(location);
@@ -122,7 +122,7 @@ impl Marginals {
             add(&mut self.variants[v], &wide, point.share);
             if per_level {
                 for &slot in &layout.variant_slots[v * factors..(v + 1) * factors] {
-                    add(&mut self.at_hand[slot as usize], &wide, 1.0);
+                    add(&mut self.in_context[slot as usize], &wide, 1.0);
                 }
             }
         });
@@ -134,8 +134,8 @@ impl Marginals {
             let pairs = &mut self.pairs[slot * layout.slot_count..(slot + 1) * layout.slot_count];
             for (d, &levels) in layout.design.iter().enumerate() {
                 let of_factor = layout.slots[d]..layout.slots[d] + levels;
-                for (pair, at_hand) in pairs[of_factor.clone()].iter_mut().zip(&self.at_hand[of_factor]) {
-                    add(pair, at_hand, weight * count(levels));
+                for (pair, in_context) in pairs[of_factor.clone()].iter_mut().zip(&self.in_context[of_factor]) {
+                    add(pair, in_context, weight * count(levels));
                 }
             }
         }
