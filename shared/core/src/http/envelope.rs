@@ -125,6 +125,16 @@ mod tests {
     }
 
     #[test]
+    fn a_model_that_could_not_be_fitted_is_the_fault_of_the_data() {
+        let error = ApiError::NotFitted { reason: "Newton's method did not converge (residual 5e-1)".to_owned() };
+        let response = failure(&error, "req_1");
+        assert_eq!(response.status().as_u16(), 422);
+        let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(body["error"]["code"], "not_fitted", "{body}");
+        assert!(body["error"]["message"].as_str().unwrap().contains("residual 5e-1"), "{body}");
+    }
+
+    #[test]
     fn a_client_is_not_told_to_come_back_too_early() {
         for (millis, seconds) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (40_000, "40"), (40_500, "41")] {
             assert_eq!(retry_after(Duration::from_millis(millis)), seconds, "{millis} ms");
