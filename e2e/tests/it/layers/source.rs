@@ -41,7 +41,7 @@ impl Source {
     /// Adds the text of one file; the modules that it declares in files of their own.
     pub fn add(&mut self, file: &[String], text: &str) -> Vec<String> {
         self.files.insert(file.to_vec(), file.join("::"));
-        let tokens = without_tests(tokens(text));
+        let tokens = without_tests(&tokens(text));
         let (mut children, mut inside, mut depth) = (Vec::new(), Vec::<(String, usize)>::new(), 0);
         let mut paths = Vec::new();
         let mut at = 0;
@@ -201,7 +201,7 @@ fn text_end(text: &str) -> usize {
 }
 
 /// The tokens without the items under `#[cfg(test)]`.
-fn without_tests(tokens: Vec<String>) -> Vec<String> {
+fn without_tests(tokens: &[String]) -> Vec<String> {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let (mut kept, mut at) = (Vec::new(), 0);
     while at < tokens.len() {
