@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use fulcrum_core::auth::Issuer;
 use fulcrum_core::config::Endpoints;
 use tokio::signal;
+use tracing::Level;
 
 use crate::args::LocalArgs;
 use crate::error::CliError;
@@ -13,11 +14,10 @@ use crate::local::{Local, Settings, default_data_folder};
 use crate::logging;
 use crate::screen::{Screen, say};
 
-/// One line per request, and whatever is worth a warning.
-const LOG_FILTER: &str = "warn,dynoxide=error,fulcrum=info,fulcrum_core=info,retrain=info";
-
 pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
-    logging::init(LOG_FILTER)?;
+    // One line per request, and whatever is worth a warning.
+    let ours = ["fulcrum", "fulcrum_core", "retrain"].map(|name| (name, Level::INFO));
+    logging::init(logging::warnings().with_targets(ours))?;
     let data = match (args.ephemeral, args.data) {
         (true, _) => None,
         (false, Some(folder)) => Some(folder),

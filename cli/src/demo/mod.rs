@@ -40,7 +40,7 @@ const PORT: u16 = 3000;
 /// [`CliError`]; [`CliError::Stopped`] where a signal ends it before all is shown, and [`CliError::WrongBest`] where it is to
 /// end and the model did not find the best variant.
 pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
-    logging::init("warn,dynoxide=error")?;
+    logging::init(logging::warnings())?;
     let screen = Screen::stdout();
     let local = start(args.port).await?;
     let stop = stop_signal()?;

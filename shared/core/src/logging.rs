@@ -1,14 +1,24 @@
 //! Logging: one JSON line per event, on standard output, where the platform collects it.
 
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::ConfigError;
 
 /// What `LOG_LEVEL` may be.
-const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
-/// The place of the most detailed level that crates of others may log at: beyond it the runtime logs whole events and the SDK
-/// whole requests, tokens and all.
-const OTHERS: usize = 2;
+const LEVELS: [(&str, Level); 5] = [
+    ("error", Level::ERROR),
+    ("warn", Level::WARN),
+    ("info", Level::INFO),
+    ("debug", Level::DEBUG),
+    ("trace", Level::TRACE),
+];
+/// The most detailed level that crates of others may log at: beyond it the runtime logs whole events and the SDK whole
+/// requests, tokens and all.
+const OTHERS: Level = Level::INFO;
 /// How the names of the crates begin that may log at any level.
 const OURS: [&str; 4] = ["fulcrum", "retrain", "snapshots", "embedded"];
 
@@ -17,15 +27,10 @@ const OURS: [&str; 4] = ["fulcrum", "retrain", "snapshots", "embedded"];
 /// # Errors
 /// [`ConfigError::Invalid`] for a level that is none.
 pub fn init() -> Result<(), ConfigError> {
-    let filter = from_env()?.unwrap_or_else(|| EnvFilter::new("info"));
-    let _ = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false)
-        .with_target(false)
-        .with_env_filter(filter)
-        .try_init();
+    let filter = from_env()?.unwrap_or_else(|| Targets::new().with_default(Level::INFO));
+    let lines =
+        fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false).with_target(false);
+    let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
     Ok(())
 }
 
@@ -33,30 +38,28 @@ pub fn init() -> Result<(), ConfigError> {
 ///
 /// # Errors
 /// [`ConfigError::Invalid`] for a level that is none.
-pub fn from_env() -> Result<Option<EnvFilter>, ConfigError> {
+pub fn from_env() -> Result<Option<Targets>, ConfigError> {
     let level = std::env::var("LOG_LEVEL").ok().filter(|level| !level.is_empty());
     level.map(|level| at(&level)).transpose()
 }
 
 /// What a level lets through: all of it from our own crates, and nothing more detailed than `info` from others.
-fn at(level: &str) -> Result<EnvFilter, ConfigError> {
-    let Some(place) = LEVELS.iter().position(|known| known.eq_ignore_ascii_case(level)) else {
+fn at(level: &str) -> Result<Targets, ConfigError> {
+    let Some((_, level)) = LEVELS.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(level)) else {
         let expected = "error, warn, info, debug or trace";
         return Err(ConfigError::Invalid { name: "LOG_LEVEL", value: level.to_owned(), expected });
     };
-    let others = LEVELS[place.min(OTHERS)].to_owned();
-    let ours = OURS.iter().map(|name| format!("{name}={}", LEVELS[place]));
-    Ok(EnvFilter::new(std::iter::once(others).chain(ours).collect::<Vec<_>>().join(",")))
+    Ok(Targets::new().with_default(level.min(OTHERS)).with_targets(OURS.map(|name| (name, level))))
 }
 
 #[cfg(test)]
 mod tests {
-    use tracing::{Level, enabled};
+    use tracing::enabled;
 
     use super::*;
 
     fn with<T>(level: &str, look: impl FnOnce() -> T) -> T {
-        let subscriber = tracing_subscriber::fmt().with_env_filter(at(level).unwrap()).finish();
+        let subscriber = tracing_subscriber::registry().with(fmt::layer()).with(at(level).unwrap());
         tracing::subscriber::with_default(subscriber, look)
     }
 

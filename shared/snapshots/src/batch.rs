@@ -1,6 +1,6 @@
 //! A few thousand rows of a file, whatever its format.
 
-use arrow::array::{Array, BinaryViewArray};
+use arrow_array::{Array, BinaryViewArray};
 
 use crate::assign::{Context, Variant};
 use crate::error::{Place, SnapshotError};

@@ -2,12 +2,16 @@
 
 use std::fmt::Display;
 
-use arrow::array::{Array, ArrayRef, AsArray, MapArray};
-use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type, Int32Type};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, DecimalType, Float16Type, Float32Type, Float64Type,
+    Int32Type,
+};
+use arrow_array::{Array, ArrayRef, MapArray, PrimitiveArray};
+use arrow_schema::DataType;
 use bandit::Factor;
 
-use super::columns::{Meanings, coded};
+use super::columns::{Meanings, coded, integers};
 use crate::assign::{Assigner, Context, Levels, Variant};
 use crate::fields::find;
 use crate::level::{Level, Scalar, level};
@@ -203,18 +207,29 @@ fn each_scalar(array: &ArrayRef, mut each: impl FnMut(Scalar<'_>)) {
         DataType::Float16 => floats(array.as_primitive::<Float16Type>().iter().map(|v| v.map(f32::from)), each),
         DataType::Float32 => floats(array.as_primitive::<Float32Type>().iter(), each),
         DataType::Float64 => floats(array.as_primitive::<Float64Type>().iter(), each),
-        of if of.is_numeric() => {
-            let options = FormatOptions::default();
-            let formatter = ArrayFormatter::try_new(array.as_ref(), &options).ok();
-            for row in 0..array.len() {
-                match &formatter {
-                    Some(formatter) if array.is_valid(row) => each(Scalar::Number(&formatter.value(row).to_string())),
-                    Some(_) => each(Scalar::Null),
-                    None => each(Scalar::Nested),
+        DataType::Decimal32(..) => decimals(array.as_primitive::<Decimal32Type>(), each),
+        DataType::Decimal64(..) => decimals(array.as_primitive::<Decimal64Type>(), each),
+        DataType::Decimal128(..) => decimals(array.as_primitive::<Decimal128Type>(), each),
+        DataType::Decimal256(..) => decimals(array.as_primitive::<Decimal256Type>(), each),
+        of if of.is_integer() => {
+            for value in integers(array).into_iter().flatten() {
+                match value {
+                    Some(value) => each(Scalar::Number(&value.to_string())),
+                    None => each(Scalar::Null),
                 }
             }
         }
         _ => (0..array.len()).for_each(|row| each(if array.is_valid(row) { Scalar::Nested } else { Scalar::Null })),
+    }
+}
+
+fn decimals<T: DecimalType>(values: &PrimitiveArray<T>, mut each: impl FnMut(Scalar<'_>)) {
+    for row in 0..values.len() {
+        if values.is_valid(row) {
+            each(Scalar::Number(&values.value_as_string(row)));
+        } else {
+            each(Scalar::Null);
+        }
     }
 }
 

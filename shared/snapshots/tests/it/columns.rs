@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use crate::common::{HOUR, Memory, T0, cells, doubles, micros, parquet, plan, skipped, space, strings, texts};
-use arrow::array::{
+use arrow_array::builder::{MapBuilder, StringBuilder};
+use arrow_array::types::{ArrowPrimitiveType, Decimal256Type, Float16Type, Int8Type};
+use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Decimal256Array, FixedSizeBinaryArray, Float32Array,
-    Int8Array, Int32Array, Int64Array, MapBuilder, NullArray, RecordBatch, StringArray, StringBuilder, StructArray,
-    TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
+    Int8Array, Int32Array, Int64Array, NullArray, RecordBatch, StringArray, StructArray, TimestampMillisecondArray,
+    TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
 };
-use arrow::datatypes::{DataType, Field};
+use arrow_schema::{DataType, Field};
 use bandit::{Dtype, Factor, RewardType, Space};
 use parquet::basic::{LogicalType, Repetition, Type as PhysicalType};
 use parquet::data_type::{ByteArray, ByteArrayType, FixedLenByteArray, FixedLenByteArrayType, Int96, Int96Type};
@@ -91,9 +93,9 @@ fn ids_of_any_type() {
         ("decimal", array(Decimal128Array::from(vec![7, 8]).with_precision_and_scale(38, 0).unwrap())),
         ("binary", array(BinaryArray::from_vec(vec![b"7", b"8"]))),
         ("fixed", array(FixedSizeBinaryArray::try_from_iter([b"7", b"8"].into_iter()).unwrap())),
-        ("large", array(arrow::array::LargeStringArray::from(vec!["7", "8"]))),
-        ("view", array(arrow::array::StringViewArray::from(vec!["7", "8"]))),
-        ("dictionary", array(arrow::array::DictionaryArray::<arrow::datatypes::Int8Type>::from_iter(IDS))),
+        ("large", array(arrow_array::LargeStringArray::from(vec!["7", "8"]))),
+        ("view", array(arrow_array::StringViewArray::from(vec!["7", "8"]))),
+        ("dictionary", array(arrow_array::DictionaryArray::<Int8Type>::from_iter(IDS))),
     ] {
         check_exposures(what, "anonymous_id", vec![("anonymous_id", ids)]);
     }
@@ -152,7 +154,7 @@ fn times_of_any_type() {
         ("s with zone", array(TimestampSecondArray::from(seconds.to_vec()).with_timezone("+02:00"))),
         ("ms", array(TimestampMillisecondArray::from(millis.to_vec()))),
         ("ms with zone", array(TimestampMillisecondArray::from(millis.to_vec()).with_timezone("Europe/Berlin"))),
-        ("us", array(arrow::array::TimestampMicrosecondArray::from(TIMES.to_vec()))),
+        ("us", array(arrow_array::TimestampMicrosecondArray::from(TIMES.to_vec()))),
         ("ns", array(TimestampNanosecondArray::from(nanos.to_vec()))),
         ("ns with zone", array(TimestampNanosecondArray::from(nanos.to_vec()).with_timezone("UTC"))),
         ("text", texts(&dates)),
@@ -232,7 +234,7 @@ fn variants_of_any_form() {
 
 /// Decimals of more than 38 digits, as BigQuery's BIGNUMERIC is written.
 fn big_decimals(values: &[i128], scale: i8) -> Decimal256Array {
-    let values = values.iter().map(|&v| arrow::datatypes::i256::from_i128(v));
+    let values = values.iter().map(|&v| <Decimal256Type as ArrowPrimitiveType>::Native::from_i128(v));
     Decimal256Array::from_iter_values(values).with_precision_and_scale(76, scale).unwrap()
 }
 
@@ -371,9 +373,7 @@ fn values_of_any_type() {
         ("u64", array(UInt64Array::from(vec![2]))),
         (
             "f16",
-            array(arrow::array::Float16Array::from(vec![
-                <arrow::datatypes::Float16Type as arrow::datatypes::ArrowPrimitiveType>::Native::from_f32(2.0),
-            ])),
+            array(arrow_array::Float16Array::from(vec![<Float16Type as ArrowPrimitiveType>::Native::from_f32(2.0)])),
         ),
         ("f32", array(Float32Array::from(vec![2.0]))),
         ("decimal", array(Decimal128Array::from(vec![200]).with_precision_and_scale(18, 2).unwrap())),

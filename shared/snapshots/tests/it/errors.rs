@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::common::{
     Exposure, Kind, Memory, Packing, T0, doubles, exposures_file, micros, pack, parquet, plan, space, texts,
 };
-use arrow::array::{ArrayRef, BooleanArray, Date32Array};
+use arrow_array::{ArrayRef, BooleanArray, Date32Array};
 use bandit::RewardType;
 use bytes::Bytes;
 use snapshots::{Object, Plan, SnapshotError, Source, SourceError, count};
