@@ -50,7 +50,7 @@ impl App {
             Ok(true) => {}
             Ok(false) if self.is_archived(model).await? => return Err(archived(model.id)),
             Ok(false) => {
-                tracing::warn!(model_id = %model.id, "a request is queued without a lease; another run has it")
+                tracing::warn!(model_id = %model.id, "a request is queued without a lease; another run has it");
             }
             Err(error) => tracing::warn!(model_id = %model.id, %error, "a request waits until the lease expires"),
         }
