@@ -75,10 +75,8 @@ fn peak_bytes(process: u32) -> u64 {
 
 #[cfg(target_os = "linux")]
 #[test]
-#[ignore = "a figure of the release build, whose binary FULCRUM_BINARY names"]
 fn a_hundred_thousand_exposures_take_less_than_200_megabytes() {
-    let binary = std::env::var("FULCRUM_BINARY").expect("FULCRUM_BINARY names the binary of a release build");
-    let mut demo = Demo::start(Command::new(binary).args(["demo", "--port", "0"]).env_clear());
+    let mut demo = Demo::start(&mut command(&["demo", "--port", "0"], &[]));
     demo.until("goes on until Ctrl-C");
     let peak = peak_bytes(demo.child.id());
     let ended = demo.end("TERM");
