@@ -6,6 +6,7 @@
 mod cells;
 mod columns;
 mod decisions;
+pub mod evaluation;
 mod factors;
 mod fit;
 mod inference;
@@ -27,7 +28,7 @@ pub use fit::{DRAWS, FitError, MAX_COLUMNS, fit};
 pub use posterior::{Diagnostics, Link, Posterior, Predictor, ScalePoint, Step};
 pub use report::{
     Assignment, ContextState, ExpectedReward, FactorRole, FactorState, InteractionState, LevelState, LevelValue,
-    Metrics, Report, State, StateDiagnostics, VariantState,
+    Metrics, Report, State, StateDiagnostics, VariantState, baseline_at, expected_rewards,
 };
 pub use settings::{ModelType, Prior, RewardType, Seed, Settings};
 pub use training::{TrainError, Training, TrainingOptions, train};

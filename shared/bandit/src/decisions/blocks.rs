@@ -264,6 +264,18 @@ impl<'a> Block<'a> {
             }
         }
     }
+
+    /// η − offset of variant 0, in the current context.
+    pub(crate) fn baseline(&self) -> Lanes {
+        let layout = self.layout;
+        let parts = &self.pairs[layout.context.len() * layout.slot_count..];
+        let (last, others) = layout.slots.split_last().unwrap_or((&0, &[]));
+        let mut base = [0.0; LANES];
+        for &slot in others {
+            add(&mut base, &parts[slot]);
+        }
+        std::array::from_fn(|i| self.own[0][i] + (base[i] + parts[*last][i]))
+    }
 }
 
 /// Adds lane by lane.

@@ -6,6 +6,7 @@ mod diagnostics;
 mod effects;
 mod expectations;
 mod logistic;
+mod means;
 mod metrics;
 mod quantiles;
 mod state;
@@ -14,6 +15,9 @@ mod value;
 
 pub use assignment::{Assignment, LevelValue};
 pub use diagnostics::StateDiagnostics;
+pub use means::{baseline_at, expected_rewards};
 pub use metrics::{ExpectedReward, Metrics};
-pub use state::{ContextState, FactorRole, FactorState, InteractionState, LevelState, Report, State, VariantState};
+pub use state::{
+    ContextState, FactorRole, FactorState, InteractionState, LevelState, Report, State, VariantState,
+};
 pub(crate) use summary::{Belief, summarize};

@@ -3,6 +3,7 @@
 mod common;
 mod cost;
 mod decisions;
+mod evaluation;
 mod extremes;
 mod models;
 mod reference;
