@@ -28,7 +28,7 @@ pub use fit::{DRAWS, FitError, MAX_COLUMNS, fit};
 pub use posterior::{Diagnostics, Link, Posterior, Predictor, ScalePoint, Step};
 pub use report::{
     Assignment, ContextState, ExpectedReward, FactorRole, FactorState, InteractionState, LevelState, LevelValue,
-    Metrics, Report, State, StateDiagnostics, VariantState, baseline_at, expected_rewards,
+    Metrics, Report, Size, State, StateDiagnostics, VariantState, baseline_at, expected_rewards,
 };
 pub use settings::{ModelType, Prior, RewardType, Seed, Settings};
 pub use training::{TrainError, Training, TrainingOptions, train};

@@ -15,7 +15,7 @@ fn add(sum: &mut Wide, term: &Wide, weight: f64) {
     }
 }
 
-/// Posterior means of variances of the reward over cells, squared units of the location for an identity link.
+/// Variances of the reward over cells in every draw, squared units of the location for an identity link.
 ///
 /// With weights 1/V · `n_c`/N on cells, mean μ and the levels' means `m_f(a)` = E[r | factor f at a], for each draw:
 ///
@@ -25,35 +25,28 @@ fn add(sum: &mut Wide, term: &Wide, weight: f64) {
 /// pair f g   Var of m_fg(a, b) − m_f(a) − m_g(b) + μ over the levels' weights
 /// ```
 ///
-/// and their means over the draws. first/total is the first-order Sobol index (Sobol 1993), pair/total the second-order
+/// Of their means over the draws, first/total is the first-order Sobol index (Sobol 1993), pair/total the second-order
 /// one. Design factors are independent of all others under these weights. Context factors are among themselves as they
 /// are in the data: where they go together, first/total is still the share of the variance that knowing one explains.
 pub(super) struct Variances {
-    pub(super) total: f64,
-    pub(super) design: Vec<f64>,
-    pub(super) context: Vec<f64>,
+    pub(super) total: Vec<f64>,
+    pub(super) design: Vec<Vec<f64>>,
+    pub(super) context: Vec<Vec<f64>>,
     /// D × D; above the diagonal.
-    pub(super) design_pairs: Vec<Vec<f64>>,
+    pub(super) design_pairs: Vec<Vec<Vec<f64>>>,
     /// D × K.
-    pub(super) context_pairs: Vec<Vec<f64>>,
+    pub(super) context_pairs: Vec<Vec<Vec<f64>>>,
 }
 
 impl Variances {
     pub(super) fn new(design: usize, context: usize) -> Self {
         Self {
-            total: 0.0,
-            design: vec![0.0; design],
-            context: vec![0.0; context],
-            design_pairs: vec![vec![0.0; design]; design],
-            context_pairs: vec![vec![0.0; context]; design],
+            total: Vec::new(),
+            design: vec![Vec::new(); design],
+            context: vec![Vec::new(); context],
+            design_pairs: vec![vec![Vec::new(); design]; design],
+            context_pairs: vec![vec![Vec::new(); context]; design],
         }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "draws are far below 2^52")]
-    pub(super) fn divide(&mut self, draws: usize) {
-        let pairs = self.design_pairs.iter_mut().chain(&mut self.context_pairs).flatten();
-        let all = self.design.iter_mut().chain(&mut self.context).chain(pairs).chain([&mut self.total]);
-        all.for_each(|sum| *sum /= draws as f64);
     }
 }
 
@@ -187,44 +180,46 @@ impl Marginals {
         let design = self.design_levels(layout);
         let mut mean = ZERO;
         self.variants.iter().for_each(|reward| add(&mut mean, reward, 1.0 / count(layout.variants)));
-        let total = |lanes: Wide| lanes[..width].iter().sum::<f64>();
         let deviation = |at: &Wide| -> Wide { std::array::from_fn(|i| (at[i] - mean[i]).powi(2)) };
 
-        let mut all = self.square;
-        for i in 0..LANES {
-            all[i] = (all[i] - mean[i] * mean[i]).max(0.0);
-        }
-        variances.total += total(all);
-        for (d, sum) in variances.design.iter_mut().enumerate() {
+        variances.total.extend((0..width).map(|i| (self.square[i] - mean[i] * mean[i]).max(0.0)));
+        for (d, kept) in variances.design.iter_mut().enumerate() {
+            let mut sum = ZERO;
             for at in &design[layout.slots[d]..layout.slots[d] + layout.design[d]] {
-                *sum += total(deviation(at)) / count(layout.design[d]);
+                add(&mut sum, &deviation(at), 1.0 / count(layout.design[d]));
             }
+            kept.extend(&sum[..width]);
         }
         let known = |slot: usize| -> Option<Wide> {
             Some(self.shares[slot]).filter(|&p| p > 0.0).map(|p| self.levels[slot].map(|sum| sum / p))
         };
-        for (k, sum) in variances.context.iter_mut().enumerate() {
+        for (k, kept) in variances.context.iter_mut().enumerate() {
+            let mut sum = ZERO;
             for slot in self.context_slots[k]..=self.context_slots[k] + layout.context[k] {
                 if let Some(at) = known(slot) {
-                    *sum += self.shares[slot] * total(deviation(&at));
+                    add(&mut sum, &deviation(&at), self.shares[slot]);
                 }
             }
+            kept.extend(&sum[..width]);
         }
-        let interaction = |pair: &Wide, a: &Wide, b: &Wide| -> f64 {
-            (0..width).map(|i| (pair[i] - a[i] - b[i] + mean[i]).powi(2)).sum()
+        let interaction = |pair: &Wide, a: &Wide, b: &Wide| -> Wide {
+            std::array::from_fn(|i| (pair[i] - a[i] - b[i] + mean[i]).powi(2))
         };
-        for (d, sums) in variances.design_pairs.iter_mut().enumerate() {
-            for (e, sum) in sums.iter_mut().enumerate().skip(d + 1) {
+        for (d, pairs) in variances.design_pairs.iter_mut().enumerate() {
+            for (e, kept) in pairs.iter_mut().enumerate().skip(d + 1) {
                 let pairs = self.design_pair(layout, d, e);
                 let (first, second) = (&design[layout.slots[d]..], &design[layout.slots[e]..]);
+                let mut sum = ZERO;
                 for (at, pair) in pairs.iter().enumerate() {
                     let (a, b) = (at / layout.design[e], at % layout.design[e]);
-                    *sum += interaction(pair, &first[a], &second[b]) / count(pairs.len());
+                    add(&mut sum, &interaction(pair, &first[a], &second[b]), 1.0 / count(pairs.len()));
                 }
+                kept.extend(&sum[..width]);
             }
         }
-        for (d, sums) in variances.context_pairs.iter_mut().enumerate() {
-            for (k, sum) in sums.iter_mut().enumerate() {
+        for (d, pairs) in variances.context_pairs.iter_mut().enumerate() {
+            for (k, kept) in pairs.iter_mut().enumerate() {
+                let mut sum = ZERO;
                 for slot in self.context_slots[k]..=self.context_slots[k] + layout.context[k] {
                     let Some(level) = known(slot) else { continue };
                     let p = self.shares[slot];
@@ -232,9 +227,10 @@ impl Marginals {
                     let pairs = &self.pairs[slot * layout.slot_count..][of_factor.clone()];
                     for (pair, at) in pairs.iter().zip(&design[of_factor]) {
                         let pair = pair.map(|sum| sum / p);
-                        *sum += p * interaction(&pair, at, &level) / count(layout.design[d]);
+                        add(&mut sum, &interaction(&pair, at, &level), p / count(layout.design[d]));
                     }
                 }
+                kept.extend(&sum[..width]);
             }
         }
     }

@@ -16,7 +16,7 @@ pub(super) struct Expectations {
     pub(super) design_effects: Vec<Vec<f64>>,
     /// Context slots × draws: the level's effect. The slots of unknown levels are empty.
     pub(super) context_effects: Vec<Vec<f64>>,
-    /// Posterior mean variances over cells.
+    /// Variances over cells, in every draw.
     pub(super) variances: Variances,
 }
 
@@ -92,7 +92,6 @@ impl Expectations {
             }
             marginals.add_variances(layout, width, &mut all.variances);
         }
-        all.variances.divide(draws.len());
         all
     }
 }

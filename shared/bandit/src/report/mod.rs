@@ -5,6 +5,7 @@ mod contexts;
 mod diagnostics;
 mod effects;
 mod expectations;
+mod improvement;
 mod logistic;
 mod means;
 mod metrics;
@@ -18,6 +19,6 @@ pub use diagnostics::StateDiagnostics;
 pub use means::{baseline_at, expected_rewards};
 pub use metrics::{ExpectedReward, Metrics};
 pub use state::{
-    ContextState, FactorRole, FactorState, InteractionState, LevelState, Report, State, VariantState,
+    ContextState, FactorRole, FactorState, InteractionState, LevelState, Report, Size, State, VariantState,
 };
 pub(crate) use summary::{Belief, summarize};

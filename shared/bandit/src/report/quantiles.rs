@@ -1,5 +1,7 @@
 //! Means and quantiles over draws.
 
+use super::Size;
+
 /// The mean and the central 95 % interval of a number over equally weighted draws, in the number's unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
@@ -22,6 +24,22 @@ impl Spread {
     /// The spread of center + scale · x, for a scale that is not negative.
     pub(crate) fn moved(self, center: f64, scale: f64) -> Self {
         Self { mean: center + scale * self.mean, lo: center + scale * self.lo, hi: center + scale * self.hi }
+    }
+}
+
+impl Size {
+    /// The size whose squares are the given values, times a scale that is not negative. The values are used up.
+    pub(super) fn of_squares(mut squares: Vec<f64>, scale: f64) -> Self {
+        squares.iter_mut().for_each(|x| *x = scale * x.max(0.0).sqrt());
+        let spread = Spread::of(&mut squares);
+        let quartile = |values: &mut [f64], p| if values.is_empty() { 0.0 } else { quantile(values, p) };
+        Self {
+            mean: spread.mean,
+            q1: quartile(&mut squares, 0.25),
+            q3: quartile(&mut squares, 0.75),
+            lo: spread.lo,
+            hi: spread.hi,
+        }
     }
 }
 

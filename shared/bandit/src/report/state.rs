@@ -29,6 +29,12 @@ pub struct VariantState {
     /// variants; over a user of the data, whose context is c with probability `n_c`/N, it is the probability that v is the
     /// best for them. Adds up to 1 over the variants.
     pub prob_best: f64,
+    /// E max_v' `R_s(v')` − `R_s(v)` over the draws, the maximum over allowed variants, reward units: what serving this one to all
+    /// is expected to cost against serving the one that is the best, were it known (the expected loss of decision theory).
+    /// Stopping on the variant with the least of it costs so much on average. At least 0 for an allowed variant. `None` in
+    /// objects of earlier versions.
+    #[serde(default)]
+    pub expected_loss: Option<f64>,
     /// (1 − h) `Σ_c` (`n_c`/N) π(v|c), and h more for the baseline, in [0, 1]: the share of users of these contexts that is
     /// served v by the compiled policy π, with exploration, bias and the holdout share h. A user is in the holdout with
     /// probability h, whatever their context, and then sees the baseline; else they are served v with probability π(v|c).
@@ -80,6 +86,21 @@ pub struct LevelState {
     pub effect_hi: f64,
 }
 
+/// The size of an effect: a standard deviation of the reward over levels, which is itself uncertain. Reward units.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Size {
+    /// Mean over the draws.
+    pub mean: f64,
+    /// 25 % quantile.
+    pub q1: f64,
+    /// 75 % quantile.
+    pub q3: f64,
+    /// 2.5 % quantile.
+    pub lo: f64,
+    /// 97.5 % quantile.
+    pub hi: f64,
+}
+
 /// One factor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FactorState {
@@ -91,6 +112,12 @@ pub struct FactorState {
     /// mean of the variance of the expected reward over cells, each variant alike and contexts by their share of the
     /// trials. 0 where no cell differs from another.
     pub importance: f64,
+    /// √(`Var_a` `m_s(a)`) over the draws s, with `m_s(a)` the mean reward with the factor at level a, all else averaged: by how much
+    /// the reward differs between the factor's levels, typically. Levels of a design factor count alike, those of a context
+    /// factor by their share of the trials. Unlike the importance it has a unit, and it is near 0 where the factor does nothing
+    /// and the data are many; it is never 0, being a root of squares. `None` in objects of earlier versions.
+    #[serde(default)]
+    pub size: Option<Size>,
     /// The levels of the configuration, in its order.
     pub levels: Vec<LevelState>,
 }
@@ -104,6 +131,9 @@ pub struct InteractionState {
     /// the pair of levels adds to what each level adds alone. Its square over the variance of all is the second-order
     /// Sobol index.
     pub scale: f64,
+    /// The root of that variance in every draw, where `scale` is the root of the mean. `None` in objects of earlier versions.
+    #[serde(default)]
+    pub size: Option<Size>,
 }
 
 /// All of the state that a posterior and its data determine.
@@ -125,11 +155,30 @@ pub struct Report {
     /// contexts of the data, at their shares; r̄ must be of the same contexts for the difference to be the allocation's.
     /// r̄ = S/N but where variants × contexts are above 10⁶, see [`StateDiagnostics::covered_share`]. `None` where r̄ is 0.
     pub estimated_improvement_percent: Option<f64>,
+    /// The central 95 % of 100 (`V_s` − r̄) / |r̄| over the draws s. r̄ is what was earned, a measured number: the interval is that of
+    /// the policy's value alone. `None` where r̄ is 0, and in objects of earlier versions.
+    #[serde(default)]
+    pub estimated_improvement_interval: Option<[f64; 2]>,
     /// 100 (`max_v` R(v) − R(0)) / |R(0)| over allowed variants, with R the posterior means of the expected rewards: what
     /// the variant that is best on average is expected to earn above the baseline. Both are averages over the same
     /// contexts, so that the difference is the variants' alone; one variant is served to all, so that it is what a rollout
     /// of the winner would bring, and no policy that looks at the context. `None` where R(0) is 0.
     pub best_vs_baseline_percent: Option<f64>,
+    /// The central 95 % of 100 (`R_s(v*)` − `R_s(0)`) / |`R_s(0)`| over the draws s, with v* the variant of the greatest mean. v* is
+    /// chosen for being the greatest; that this makes it look better than it is, is in the prior, not in the interval. `None`
+    /// where 0 is within the central 95 % of `R_s(0)`, and in objects of earlier versions.
+    #[serde(default)]
+    pub best_vs_baseline_interval: Option<[f64; 2]>,
+    /// P(V > B): the share of the draws in which the Thompson policy earns more than the baseline would if everybody saw it,
+    /// `B_s` = `R_s(0)`. In [0, 1]. `None` in objects of earlier versions.
+    #[serde(default)]
+    pub improvement_probability: Option<f64>,
+    /// (E V − E B) / (E O − E B), with `O_s` = `Σ_c` (`n_c`/N) `max_v` E[r | v, c, `β_s`] over allowed variants: of all that the best
+    /// variant in every context would earn above the baseline, the share that the Thompson policy is expected to earn. At most
+    /// 1, and below 0 where the policy earns less than the baseline. `None` where the baseline is the best everywhere, and in
+    /// objects of earlier versions.
+    #[serde(default)]
+    pub estimated_progress: Option<f64>,
     /// How far these numbers can be trusted. `None` in objects of earlier versions, which do not have it.
     #[serde(default)]
     pub diagnostics: Option<StateDiagnostics>,

@@ -3,12 +3,14 @@
 use super::contexts::{Points, context_slots, share};
 use super::diagnostics::StateDiagnostics;
 use super::expectations::Expectations;
+use super::improvement::{above, above_earned, expected_best, probability_above, progress};
+use super::means::unit;
 use super::quantiles::Spread;
-use super::state::{ContextState, FactorRole, FactorState, InteractionState, LevelState, Report, VariantState};
+use super::state::{ContextState, FactorRole, FactorState, InteractionState, LevelState, Report, Size, VariantState};
 use super::value::values;
 use super::{Assignment, ExpectedReward, LevelValue, Metrics};
 use crate::decisions::{Layout, most_frequented};
-use crate::{CellTable, DecisionError, Link, Policy, Posterior, Space};
+use crate::{CellTable, DecisionError, Policy, Posterior, Space};
 
 /// Contexts that a report lists at most.
 const MOST_CONTEXTS: usize = 10_000;
@@ -40,19 +42,29 @@ pub(crate) fn summarize(
     let points = Points::of(space, cells, &layout, posterior.predictor, posterior.len());
     let mut found = Expectations::compute(&layout, posterior, &points);
     let mut values = values(space, &layout, posterior, &points, belief.believed, threads);
-    let (center, scale) = match posterior.link {
-        Link::Logit => (0.0, 1.0),
-        Link::Identity { center, scale } => (center, scale),
-    };
+    let (center, scale) = unit(posterior.link);
+    values.to_units(center, scale);
+    let (probability, progress) = (probability_above(&values), progress(&values));
 
     let historic_reward = cells.reward_sum() / cells.trials() as f64;
-    let value = Spread::of(&mut values).moved(center, scale);
+    let value = Spread::of(&mut values.policy);
     let metrics = Metrics {
         historic_reward,
         expected_reward: ExpectedReward { mean: value.mean, ci_lower: value.lo, ci_upper: value.hi },
     };
 
-    let rewards: Vec<Spread> = found.variants.iter_mut().map(|r| Spread::of(r).moved(center, scale)).collect();
+    for reward in found.variants.iter_mut().flatten() {
+        *reward = center + scale * *reward;
+    }
+    let most = expected_best(&found.variants, space.allowed());
+    let means: Vec<f64> = found.variants.iter().map(|draws| mean(draws)).collect();
+    let best = space
+        .allowed()
+        .fold(None, |best, v| if best.is_some_and(|b: usize| means[b] >= means[v]) { best } else { Some(v) });
+    let best = best.map_or(&found.variants[0], |v| &found.variants[v]);
+    let against_baseline = above(best, &found.variants[0]);
+    // From here on the draws of a variant go with those of the others no more.
+    let rewards: Vec<Spread> = found.variants.iter_mut().map(|draws| Spread::of(draws)).collect();
     let prob_best = average(belief.believed, &points.observed, space.variants());
     let mut weights = average(belief.served, &points.observed, space.variants());
     for weight in &mut weights {
@@ -75,24 +87,29 @@ pub(crate) fn summarize(
             expected_reward_lo: rewards[v].lo,
             expected_reward_hi: rewards[v].hi,
             prob_best: prob_best[v],
+            expected_loss: Some(most - rewards[v].mean),
             weight: weights[v],
         })
         .collect();
 
     // What the value is compared with was earned in the same contexts.
     let earned = points.reward_sum / points.trials as f64;
-    let best = space.allowed().map(|v| rewards[v].mean).fold(f64::NEG_INFINITY, f64::max);
+    let improvement = above_earned(value, earned);
     let report = Report {
         observations: cells.trials(),
         variants,
         contexts: contexts(space, cells, &layout, &points, belief.believed),
         factors: factors(space, &layout, &mut found, scale),
         interactions: interactions(space, &layout, &found, scale),
-        estimated_improvement_percent: percent_above(value.mean, earned),
-        best_vs_baseline_percent: percent_above(best, rewards[0].mean),
+        estimated_improvement_percent: improvement.percent,
+        estimated_improvement_interval: improvement.interval,
+        best_vs_baseline_percent: against_baseline.percent,
+        best_vs_baseline_interval: against_baseline.interval,
+        improvement_probability: Some(probability),
+        estimated_progress: progress,
         diagnostics: Some(StateDiagnostics::new(
             &posterior.diagnostics,
-            values.len(),
+            values.policy.len(),
             found.draws,
             share(points.trials, cells.trials()),
         )),
@@ -100,9 +117,10 @@ pub(crate) fn summarize(
     Ok((metrics, report))
 }
 
-/// 100 (x − y) / |y|.
-fn percent_above(x: f64, y: f64) -> Option<f64> {
-    Some(100.0 * (x - y) / y.abs()).filter(|percent| percent.is_finite())
+/// The mean over the draws; 0 where there are none.
+#[expect(clippy::cast_precision_loss, reason = "draws are far below 2^52")]
+fn mean(draws: &[f64]) -> f64 {
+    if draws.is_empty() { 0.0 } else { draws.iter().sum::<f64>() / draws.len() as f64 }
 }
 
 /// `Σ_c` share(c) π(v|c) over the contexts that have a row, their shares adding up to 1.
@@ -151,12 +169,13 @@ fn contexts(
 }
 
 fn factors(space: &Space, layout: &Layout, found: &mut Expectations, scale: f64) -> Vec<FactorState> {
-    let total = found.variances.total;
+    let total = mean(&found.variances.total);
     let importance = |part: f64| if total > 0.0 && scale > 0.0 { (part / total).min(1.0) } else { 0.0 };
-    let state = |factor: &crate::Factor, role, part: f64, effects: &mut [Vec<f64>]| FactorState {
+    let state = |factor: &crate::Factor, role, part: Vec<f64>, effects: &mut [Vec<f64>]| FactorState {
         name: factor.name().to_owned(),
         role,
-        importance: importance(part),
+        importance: importance(mean(&part)),
+        size: Some(Size::of_squares(part, scale)),
         levels: effects
             .iter_mut()
             .enumerate()
@@ -174,31 +193,32 @@ fn factors(space: &Space, layout: &Layout, found: &mut Expectations, scale: f64)
     let mut states = Vec::new();
     for (d, factor) in space.design().iter().enumerate() {
         let effects = &mut found.design_effects[layout.slots[d]..layout.slots[d] + layout.design[d]];
-        states.push(state(factor, FactorRole::Design, found.variances.design[d], effects));
+        states.push(state(factor, FactorRole::Design, std::mem::take(&mut found.variances.design[d]), effects));
     }
     let slots = context_slots(&layout.context);
     for (k, factor) in space.context().iter().enumerate().take(layout.context.len()) {
         let effects = &mut found.context_effects[slots[k]..slots[k] + layout.context[k]];
-        states.push(state(factor, FactorRole::Context, found.variances.context[k], effects));
+        states.push(state(factor, FactorRole::Context, std::mem::take(&mut found.variances.context[k]), effects));
     }
     states
 }
 
 fn interactions(space: &Space, layout: &Layout, found: &Expectations, scale: f64) -> Vec<InteractionState> {
-    let state = |first: &crate::Factor, second: &crate::Factor, variance: f64| InteractionState {
+    let state = |first: &crate::Factor, second: &crate::Factor, variance: &[f64]| InteractionState {
         factors: [first.name().to_owned(), second.name().to_owned()],
-        scale: scale * variance.sqrt(),
+        scale: scale * mean(variance).sqrt(),
+        size: Some(Size::of_squares(variance.to_vec(), scale)),
     };
     let design = space.design();
     let mut states = Vec::new();
     for (d, first) in design.iter().enumerate() {
         for (e, second) in design.iter().enumerate().skip(d + 1) {
-            states.push(state(first, second, found.variances.design_pairs[d][e]));
+            states.push(state(first, second, &found.variances.design_pairs[d][e]));
         }
     }
     for (d, first) in design.iter().enumerate() {
         for (k, second) in space.context().iter().enumerate().take(layout.context.len()) {
-            states.push(state(first, second, found.variances.context_pairs[d][k]));
+            states.push(state(first, second, &found.variances.context_pairs[d][k]));
         }
     }
     states

@@ -12,10 +12,29 @@ use crate::{Policy, Posterior, Space};
 /// every fifth draw. One takes some 3 ns, so that they are 6 s of processor time at most, shared out over the threads.
 const MOST_EVALUATIONS: usize = 2_000_000_000;
 
-/// The value of a policy, its probabilities π held fixed, in every draw s:
+/// What three policies earn in every draw.
+pub(super) struct Values {
+    /// `V_s`: the policy.
+    pub(super) policy: Vec<f64>,
+    /// `B_s`: the baseline for everybody.
+    pub(super) baseline: Vec<f64>,
+    /// `O_s`: the best allowed variant in every context, which differs from draw to draw.
+    pub(super) best: Vec<f64>,
+}
+
+impl Values {
+    /// Into reward units: center + scale · x.
+    pub(super) fn to_units(&mut self, center: f64, scale: f64) {
+        for values in [&mut self.policy, &mut self.baseline, &mut self.best] {
+            values.iter_mut().for_each(|x| *x = center + scale * *x);
+        }
+    }
+}
+
+/// The value of a policy, its probabilities π held fixed, of the baseline and of the best variants, in every draw s:
 ///
 /// ```text
-/// V_s = Σ_c (n_c/N) Σ_v π(v|c) E[r | v, c, β_s]
+/// V_s = Σ_c (n_c/N) Σ_v π(v|c) E[r | v, c, β_s]     B_s = Σ_c (n_c/N) E[r | 0, c, β_s]     O_s = Σ_c (n_c/N) max_v E[r | v, c, β_s]
 /// ```
 ///
 /// over the observed contexts, in units of the link's scale about its center. `policy` has a row for each of them; where
@@ -30,19 +49,24 @@ pub(super) fn values(
     points: &Points,
     policy: &Policy,
     threads: usize,
-) -> Vec<f64> {
+) -> Values {
+    let allowed: Vec<bool> = (0..layout.variants).map(|v| space.is_allowed(v)).collect();
     let contexts: Vec<Weighted> = weighted(space, layout, points, policy);
     let cells: usize = contexts.iter().map(|c| c.cells).sum();
     let stride = cells.saturating_mul(posterior.len()).div_ceil(MOST_EVALUATIONS).max(1);
     let draws: Vec<usize> = (0..posterior.len()).step_by(stride).collect();
     // Whole blocks for every thread.
     let part = draws.len().div_ceil(threads.max(1)).next_multiple_of(LANES);
-    let of = |draws: &[usize]| of_draws(layout, posterior, &contexts, draws);
+    let of = |draws: &[usize]| of_draws(layout, posterior, &contexts, &allowed, draws);
     thread::scope(|scope| {
         let parts: Vec<_> = draws.chunks(part).skip(1).map(|part| scope.spawn(move || of(part))).collect();
-        let mut values: Vec<f64> = draws.chunks(part).take(1).flat_map(of).collect();
-        for part in parts {
-            values.extend(part.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)));
+        let mut values = Values { policy: Vec::new(), baseline: Vec::new(), best: Vec::new() };
+        let first: Vec<Values> = draws.chunks(part).take(1).map(of).collect();
+        let rest = parts.into_iter().map(|part| part.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)));
+        for part in first.into_iter().chain(rest) {
+            values.policy.extend(part.policy);
+            values.baseline.extend(part.baseline);
+            values.best.extend(part.best);
         }
         values
     })
@@ -73,17 +97,28 @@ fn weighted(space: &Space, layout: &Layout, points: &Points, policy: &Policy) ->
     .collect()
 }
 
-fn of_draws(layout: &Layout, posterior: &Posterior, contexts: &[Weighted], draws: &[usize]) -> Vec<f64> {
+fn of_draws(
+    layout: &Layout,
+    posterior: &Posterior,
+    contexts: &[Weighted],
+    allowed: &[bool],
+    draws: &[usize],
+) -> Values {
     let mut block = Block::new(layout, posterior, None);
-    let mut values = Vec::with_capacity(draws.len());
+    let empty = || Vec::with_capacity(draws.len());
+    let mut values = Values { policy: empty(), baseline: empty(), best: empty() };
     for draws in draws.chunks(LANES) {
         block.load(draws);
-        let mut sums: Wide = [0.0; LANES];
+        let mut sums: [Wide; 3] = [[0.0; LANES]; 3];
         for context in contexts {
             block.context(&context.levels);
-            // Single precision within a context, doubles over contexts.
+            // Single precision within a context, doubles over contexts. The link is increasing: the greatest location is the best.
             let mut here: Lanes = [0.0; LANES];
+            let mut greatest: Lanes = [f32::NEG_INFINITY; LANES];
             block.for_each_variant(|v, location| {
+                if allowed[v] {
+                    greatest.iter_mut().zip(location).for_each(|(greatest, &x)| *greatest = greatest.max(x));
+                }
                 let probability = context.policy[v];
                 if probability > 0.0 {
                     let reward = rewards(posterior.link, block.offset(), location);
@@ -92,11 +127,18 @@ fn of_draws(layout: &Layout, posterior: &Posterior, contexts: &[Weighted], draws
                     }
                 }
             });
-            for (sum, here) in sums.iter_mut().zip(here) {
-                *sum += context.share * f64::from(here);
+            let baseline = rewards(posterior.link, block.offset(), &block.baseline());
+            let best = rewards(posterior.link, block.offset(), &greatest);
+            for (sums, here) in sums.iter_mut().zip([here, baseline, best]) {
+                for (sum, here) in sums.iter_mut().zip(here) {
+                    *sum += context.share * f64::from(here);
+                }
             }
         }
-        values.extend(&sums[..block.width()]);
+        let width = block.width();
+        values.policy.extend(&sums[0][..width]);
+        values.baseline.extend(&sums[1][..width]);
+        values.best.extend(&sums[2][..width]);
     }
     values
 }

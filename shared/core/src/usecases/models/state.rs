@@ -51,14 +51,15 @@ fn untrained(model: &Model, holdout_share: f64) -> Result<Map<String, Value>, Ap
             json!({
                 "index": index, "variant": variant_json(&space, index), "n": 0, "reward_sum": 0.0,
                 "rate": null, "expected_reward_mean": null, "expected_reward_lo": null, "expected_reward_hi": null,
-                "prob_best": null, "weight": weight,
+                "prob_best": null, "expected_loss": null, "weight": weight,
             })
         })
         .collect();
     let Value::Object(report) = json!({
         "observations": 0, "variants": variants, "contexts": [], "factors": [], "interactions": [],
-        "estimated_improvement_percent": null, "best_vs_baseline_percent": null,
-        "diagnostics": null,
+        "estimated_improvement_percent": null, "estimated_improvement_interval": null,
+        "best_vs_baseline_percent": null, "best_vs_baseline_interval": null,
+        "improvement_probability": null, "estimated_progress": null, "diagnostics": null,
     }) else {
         return Err(ApiError::internal("an object literal is no object"));
     };
