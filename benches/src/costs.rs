@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use bandit::{
-    Cell, CellTable, CompileLimits, ModelType, Policy, PolicyOptions, Prior, RewardType, Row, Seed, Settings, Space,
-    choose, fit, user_hash,
+    Cell, CellTable, CompileLimits, Dtype, Factor, ModelType, Policy, PolicyOptions, Prior, RewardType, Row, Seed,
+    Settings, Space, VariantKeys, choose, fit, user_hash,
 };
 use rand::RngExt;
 
@@ -57,7 +57,8 @@ pub fn fits(seed: u64, only: Option<&str>) -> Result<(), Error> {
                 Ok(posterior) => {
                     let none = BTreeMap::new();
                     let limits = CompileLimits::default();
-                    let options = PolicyOptions { bias: &none, exploration: 1.0, limits, threads: 1 };
+                    let options =
+                        PolicyOptions { bias: &none, exploration: 1.0, minimum_share: 0.0, limits, threads: 1 };
                     let watch = Stopwatch::start();
                     black_box(Policy::compile(&space, &cells, &posterior, &options)?);
                     compiled.push(watch.spent().cpu);
@@ -120,6 +121,8 @@ pub fn decisions(seed: u64) -> Result<(), Error> {
     let ids: Vec<String> = (0..USERS).map(|_| format!("{:032x}", rng.random::<u128>())).collect();
     let optimization = "5f0c1c1e-7a43-4a53-9c0e-0b8ad0c6c9b1";
     let row = |counts: &[u32]| Row::from_counts(counts).ok_or(Error::NoRow { context: 0 });
+    let factor = |name: &str| Factor::new(name, Dtype::Str, (0..10).map(|l| l.to_string()).collect());
+    let keys = VariantKeys::of(&Space::new(vec![factor("tens")?, factor("ones")?], vec![])?)?;
     let even = row(&[100; 100])?;
     let settled = row(&std::array::from_fn::<u32, 100, _>(|v| match v {
         7 => 9_000,
@@ -147,7 +150,7 @@ pub fn decisions(seed: u64) -> Result<(), Error> {
         ("100 variants, two with 99 %", &settled),
         ("100 variants, 5 with a share", &few),
     ] {
-        let time = pass(&|id| choose(optimization, id, row.as_ref()) as u64);
+        let time = pass(&|id| choose(optimization, id, row.as_ref(), &keys) as u64);
         println!("| {name} | {time:.1} | {:.1} |", time / floor);
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bandit::{
     Cell, CellTable, Coverage, ModelType, Policy, Prior, Report, RewardType, Seed, Settings, Training, TrainingOptions,
-    choose, fit,
+    VariantKeys, choose, fit,
 };
 
 use super::panel::{Panel, round_ticks};
@@ -33,7 +33,7 @@ pub struct Days {
 pub fn simulate(seed: u64) -> Result<Days, Error> {
     let truth = Truth::draw(&WORLDS[3], DAYS * USERS, seed)?;
     let space = &truth.space;
-    let variants = space.variants();
+    let (variants, keys) = (space.variants(), VariantKeys::of(space)?);
     let settings =
         Settings { model_type: ModelType::Cmab, reward: RewardType::Bool, prior: Prior::default(), exploration: 1.0 };
     let mut counts: BTreeMap<(u64, usize), (u64, f64)> = BTreeMap::new();
@@ -44,7 +44,7 @@ pub fn simulate(seed: u64) -> Result<Days, Error> {
             let user = truth.users[round];
             let context = truth.contexts[user.context];
             let row = policy.row(context).ok_or(Error::NoRow { context })?;
-            let variant = choose(OPTIMIZATION, &round.to_string(), row);
+            let variant = choose(OPTIMIZATION, &round.to_string(), row, &keys);
             let cell = counts.entry((context, variant)).or_default();
             cell.0 += 1;
             cell.1 += if user.threshold < truth.rates(round, user.context)[variant] { 1.0 } else { 0.0 };

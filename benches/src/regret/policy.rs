@@ -111,7 +111,7 @@ impl Contender {
                 };
                 let none = BTreeMap::new();
                 let limits = CompileLimits::default();
-                let options = PolicyOptions { bias: &none, exploration, limits, threads: 1 };
+                let options = PolicyOptions { bias: &none, exploration, minimum_share: 0.0, limits, threads: 1 };
                 Ok(Ok(Served::Table(Policy::compile(space, cells, &posterior, &options)?)))
             }
         }

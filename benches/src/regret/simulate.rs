@@ -1,6 +1,6 @@
 //! One run: one policy in one world.
 
-use bandit::{Cell, CellTable, choose};
+use bandit::{Cell, CellTable, VariantKeys, choose};
 
 use super::policy::Contender;
 use super::results::Run;
@@ -54,7 +54,7 @@ pub fn simulate(
     schedule: &Schedule,
     seed: u64,
 ) -> Result<Run, Error> {
-    let variants = truth.space.variants();
+    let (variants, keys) = (truth.space.variants(), VariantKeys::of(&truth.space)?);
     let mut counts = vec![(0_u64, 0_u64); truth.contexts.len() * variants];
     let mut served = Contender::start(&truth.space)?;
     let mut run = Run::new(world.name, contender.name, seed, schedule.rounds);
@@ -62,7 +62,7 @@ pub fn simulate(
     for until in schedule.checkpoints() {
         for (round, user) in truth.users.iter().enumerate().take(until).skip(from) {
             let row = served.row(truth.contexts[user.context])?;
-            let variant = choose(world.name, &format!("{seed}-{round}"), row);
+            let variant = choose(world.name, &format!("{seed}-{round}"), row, &keys);
             let rates = truth.rates(round, user.context);
             regret += best(rates).1 - rates[variant];
             let cell = &mut counts[user.context * variants + variant];

@@ -1,12 +1,12 @@
 // The published policy, and the decision that the service would make from it. docs/serving.md describes the fields.
-import { choose, holdOut } from "./rendezvous.js";
+import { choose, holdOut, variantKeys } from "./rendezvous.js";
 
 export type Variant = Record<string, string | boolean>;
 export type Context = Record<string, unknown>;
-type Factor = { name: string; levels: (string | boolean)[] };
+type Factor = { name: string; levels: (string | boolean)[]; ordinals?: number[] };
 type Rows = { total: number; rows: { context?: string; variants: number[]; counts: number[] }[] };
 type Model = { optimization_id: string; model_id: string; posterior_version: number };
-export type Policy = Model & Rows & { format: string; holdout_percentage: number; design: Factor[]; context: Factor[] };
+export type Policy = Model & Rows & { format: string; frozen: boolean; holdout_percentage: number; design: Factor[]; context: Factor[] };
 export type Decision = Model & { variant: Variant; variant_index: number; holdout: boolean; propensity: number };
 
 /** Whether a value is a level: texts are compared, those of a bool factor in any case. NaN and infinities are none, as in JSON. */
@@ -19,10 +19,10 @@ function isLevel(level: string | boolean, value: unknown): boolean {
 export function compile(policy: Policy): (user: string, context: Context) => Decision | undefined {
   const { optimization_id, model_id, posterior_version, holdout_percentage: percentage, total } = policy;
   // A document of another meaning says nothing; the service has to be asked.
-  if (policy.format !== "fulcrum.policy.v1") return () => undefined;
+  if (policy.format !== "fulcrum.policy.v2") return () => undefined;
   const variants = policy.design.reduce<Variant[]>((all, { name, levels }) =>
     all.flatMap((variant) => levels.map((level) => ({ ...variant, [name]: level }))), [{}]);
-  const rows = new Map(policy.rows.map((row) => [row.context, row]));
+  const [keys, rows] = [variantKeys(policy.design), new Map(policy.rows.map((row) => [row.context, row]))];
   return (user, context) => {
     // The service refuses these.
     const bytes = /\p{Surrogate}/u.test(user) ? 0 : new TextEncoder().encode(user).length;
@@ -34,10 +34,9 @@ export function compile(policy: Policy): (user: string, context: Context) => Dec
     const row = rows.get(undefined) ?? rows.get(String(number));
     if (!row) return undefined;
     const holdout = holdOut(optimization_id, user, percentage);
-    const variant_index = holdout ? 0 : choose(optimization_id, user, row.variants, row.counts);
+    const variant_index = holdout ? 0 : choose(optimization_id, user, keys, row.variants, row.counts);
     const share = (row.counts[row.variants.indexOf(variant_index)] ?? 0) / total;
     const propensity = (1 - percentage / 100) * share + (variant_index === 0 ? percentage / 100 : 0);
-    const variant = { ...variants[variant_index] };
-    return { optimization_id, model_id, posterior_version, variant, variant_index, holdout, propensity };
+    return { optimization_id, model_id, posterior_version, variant: { ...variants[variant_index] }, variant_index, holdout, propensity };
   };
 }

@@ -10,9 +10,12 @@ export function key(...parts: string[]): bigint {
   return mix(bytes.reduce((h, byte) => BigInt.asUintN(64, (h ^ BigInt(byte)) * 0x100000001b3n), 0xcbf29ce484222325n));
 }
 
-/** u in (0, 1] of a variant, for the key of a user. */
-export const uniform = (user: bigint, variant: number) =>
-  (Number(mix(BigInt.asUintN(64, user + BigInt(variant + 1) * 0x9e3779b97f4a7c15n)) >> 11n) + 1) * 2 ** -53;
+/** u in (0, 1] of a variant's key, for the hash of a user. */
+export const uniform = (user: bigint, key: bigint) => (Number(mix(BigInt.asUintN(64, user + (key + 1n) * 0x9e3779b97f4a7c15n)) >> 11n) + 1) * 2 ** -53;
+
+/** Each variant's key: the sum of its levels' ordinals times 64^d, d the place of the factor. It stays when levels come and go. */
+export const variantKeys = (design: { levels: unknown[]; ordinals?: number[] }[]) => design.reduce((keys, { levels, ordinals }, d) =>
+  keys.flatMap((key) => levels.map((_, level) => key + (BigInt(ordinals?.[level] ?? level) << BigInt(6 * d)))), [0n]);
 
 /** ln u by the four basic operations in a fixed order: Math.log may differ between engines in the last place. */
 export function ln(u: number): number {
@@ -24,11 +27,11 @@ export function ln(u: number): number {
 }
 
 /** The variant with the least -ln(u) / count, the first of equals. */
-export function choose(optimization: string, user: string, variants: number[], counts: number[]): number {
-  const hash = key("fulcrum.variant.v1", optimization, user);
-  const times = variants.map((variant, i) => -ln(uniform(hash, variant)) / counts[i]!);
+export function choose(optimization: string, user: string, keys: bigint[], variants: number[], counts: number[]): number {
+  const hash = key("fulcrum.variant.v2", optimization, user);
+  const times = variants.map((variant, i) => -ln(uniform(hash, keys[variant]!)) / counts[i]!);
   return variants[times.indexOf(Math.min(...times))]!;
 }
 
 export const holdOut = (optimization: string, user: string, percentage: number) =>
-  uniform(key("fulcrum.holdout.v1", optimization, user), 0) - 2 ** -53 < percentage / 100;
+  uniform(key("fulcrum.holdout.v1", optimization, user), 0n) - 2 ** -53 < percentage / 100;

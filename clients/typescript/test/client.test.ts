@@ -120,7 +120,7 @@ test("an id that the service refuses gets the fallback and no request for it", a
 });
 
 test("where the policy has another format the service decides", async (t) => {
-  const next = policy({ format: "fulcrum.policy.v2" }, '"1"');
+  const next = policy({ format: "fulcrum.policy.v3" }, '"1"');
   const { client, requests } = await stage(t, [next, json(200, known.decision)]);
   assert.deepEqual(await client.serve("u", {}, fallback), { ...known.decision, source: "network" });
   assert.deepEqual(requests, ["GET policy", "POST serve"]);

@@ -9,7 +9,7 @@ import { cases, pieces } from "./answers.js";
 /** The random numbers of the file's writer, below n. */
 function draws(seed: number) {
   let drawn = 0;
-  return (n: number) => Math.ceil(uniform(BigInt(seed), drawn++) * n) - 1;
+  return (n: number) => Math.ceil(uniform(BigInt(seed), BigInt(drawn++)) * n) - 1;
 }
 
 function drawUser(below: (n: number) => number, values: [string, unknown[]][]): { id: string; context: Context } {
@@ -58,7 +58,7 @@ test("an id that the service refuses gets no decision", () => {
 });
 
 test("a policy of another format decides nothing", () => {
-  const decide = compile({ ...cases[0]!.policy, format: "fulcrum.policy.v2" });
+  const decide = compile({ ...cases[0]!.policy, format: "fulcrum.policy.v3" });
   assert.equal(decide("user-0", {}), undefined);
 });
 
@@ -74,7 +74,7 @@ test("a value is the level that the service reads", () => {
   // A row for each context, each with a variant of its own.
   const context = [{ name: "price", levels: ["1", "1.5", "1e-7", "1e+21", "true"] }, { name: "member", levels: [false, true] }];
   const rows = Array.from({ length: 18 }, (_, n) => ({ context: String(n), variants: [n], counts: [policy.total] }));
-  const design = [{ name: "v", levels: rows.map((_, n) => String(n)) }];
+  const design = [{ name: "v", levels: rows.map((_, n) => String(n)), ordinals: rows.map((_, n) => n) }];
   const decide = compile({ ...policy, holdout_percentage: 0, design, context, rows });
   for (const [price, member, number] of [
     ["1", false, 0], [1, "false", 0], [1.0, "False", 0], [1.5, true, 4], ["1.5", "TRUE", 4], ["1.50", "yes", 17], [1e-7, "true", 7],
@@ -82,4 +82,26 @@ test("a value is the level that the service reads", () => {
   ]) {
     assert.equal(decide("user", { price, member })?.variant_index, number, `${price} ${member}`);
   }
+});
+
+test("a level that is added moves nobody to or from the others", () => {
+  const { policy } = cases[0]!;
+  const [first, ...rest] = policy.design;
+  const wider = { ...first!, levels: ["new", ...first!.levels], ordinals: [first!.levels.length, ...first!.ordinals!] };
+  const others = rest.reduce((n, { levels }) => n * levels.length, 1);
+  const rows = policy.rows.map((row) => ({ ...row, variants: row.variants.map((variant) => variant + others) }));
+  const [before, after] = [compile(policy), compile({ ...policy, design: [wider, ...rest], rows, holdout_percentage: 0 })];
+  for (let user = 0; user < 1_000; user++) {
+    const decision = before(`user-${user}`, {})!;
+    if (!decision.holdout) assert.deepEqual(after(`user-${user}`, {})!.variant, decision.variant);
+  }
+});
+
+test("a frozen policy serves one variant with certainty, and the holdout goes on", () => {
+  const { policy } = cases[0]!;
+  const decide = compile({ ...policy, frozen: true, total: 1, rows: [{ variants: [4], counts: [1] }] });
+  const decisions = Array.from({ length: 1_000 }, (_, user) => decide(`user-${user}`, {})!);
+  const held = decisions.filter(({ holdout }) => holdout);
+  assert.ok(held.length > 50 && held.length < 250 && held.every(({ variant_index: v, propensity: p }) => v === 0 && p === 0.125));
+  assert.ok(decisions.every(({ holdout, variant_index: v, propensity: p }) => holdout || (v === 4 && p === 0.875)));
 });

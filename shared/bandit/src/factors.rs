@@ -37,6 +37,16 @@ pub enum FactorError {
         /// The name.
         name: String,
     },
+    /// The ordinals of a factor's levels are not one for each, or not all different.
+    #[error("factor {name:?} has {levels} levels and the ordinals {ordinals:?}; each level needs one of its own")]
+    BadOrdinals {
+        /// The factor.
+        name: String,
+        /// How many levels it has.
+        levels: usize,
+        /// The ordinals given.
+        ordinals: Vec<u32>,
+    },
     /// There is no design factor.
     #[error("a design needs at least one factor")]
     NoDesign,
@@ -54,6 +64,7 @@ pub struct Factor {
     name: String,
     dtype: Dtype,
     levels: Vec<String>,
+    ordinals: Vec<u32>,
 }
 
 impl Factor {
@@ -71,7 +82,22 @@ impl Factor {
                 return Err(FactorError::DuplicateLevel { name, level: level.clone() });
             }
         }
-        Ok(Self { name, dtype, levels })
+        let ordinals = (0..).take(levels.len()).collect();
+        Ok(Self { name, dtype, levels, ordinals })
+    }
+
+    /// The same factor with other ordinals: the place of each level in the order in which the factor's levels were created,
+    /// those that are gone included. They number variants in the hash, see [`crate::VariantKeys`]; 0, 1, 2, … where nothing
+    /// else is said.
+    ///
+    /// # Errors
+    /// [`FactorError::BadOrdinals`].
+    pub fn with_ordinals(self, ordinals: Vec<u32>) -> Result<Self, FactorError> {
+        let repeated = (1..ordinals.len()).any(|i| ordinals[..i].contains(&ordinals[i]));
+        if repeated || ordinals.len() != self.levels.len() {
+            return Err(FactorError::BadOrdinals { name: self.name, levels: self.levels.len(), ordinals });
+        }
+        Ok(Self { ordinals, ..self })
     }
 
     /// The factor's name.
@@ -90,6 +116,12 @@ impl Factor {
     #[must_use]
     pub fn levels(&self) -> &[String] {
         &self.levels
+    }
+
+    /// The place of each level in the order of their creation.
+    #[must_use]
+    pub fn ordinals(&self) -> &[u32] {
+        &self.ordinals
     }
 
     /// The number of a level, or `None` where the factor has no such level.

@@ -9,6 +9,7 @@ mod decisions;
 pub mod evaluation;
 mod factors;
 mod fit;
+mod freeze;
 mod inference;
 pub mod models;
 mod posterior;
@@ -21,14 +22,15 @@ pub use cells::{Cell, CellError, CellTable};
 pub use columns::{Column, Columns};
 pub use decisions::{
     CompileLimits, Coverage, DecisionError, Policy, PolicyDecodeError, PolicyOptions, Row, RowRef, SERVING_DRAWS,
-    choose, draw_row, hold_out, propensity, serving_seed, unit_ln, user_hash, variant_uniform,
+    VariantKeys, choose, draw_row, hold_out, propensity, serving_seed, unit_ln, user_hash, variant_uniform,
 };
 pub use factors::{Dtype, Factor, FactorError, Space};
 pub use fit::{DRAWS, FitError, MAX_COLUMNS, fit};
+pub use freeze::{freeze, freeze_row};
 pub use posterior::{Diagnostics, Link, Posterior, Predictor, ScalePoint, Step};
 pub use report::{
     Assignment, ContextState, ExpectedReward, FactorRole, FactorState, InteractionState, LevelState, LevelValue,
     Metrics, Report, Size, State, StateDiagnostics, VariantState, baseline_at, expected_rewards,
 };
 pub use settings::{ModelType, Prior, RewardType, Seed, Settings};
-pub use training::{TrainError, Training, TrainingOptions, train};
+pub use training::{BurnIn, TrainError, Training, TrainingOptions, train};

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::decisions::most_frequented;
 use crate::report::{Belief, summarize};
 use crate::{
@@ -16,6 +18,10 @@ pub struct TrainingOptions {
     pub bias: BTreeMap<String, f64>,
     /// Multiplies deviations from the mean in what is served. 1 is Thompson sampling.
     pub exploration: f64,
+    /// The least share of every allowed variant in what is served, see [`PolicyOptions::minimum_share`].
+    pub minimum_share: f64,
+    /// Whether what is served is every allowed variant alike, whatever is believed: while [`BurnIn`] lasts.
+    pub burn_in: bool,
     /// Share of the users that always see the baseline, in [0, 1]: for the reported weights.
     pub holdout_share: f64,
     /// Threads to compute with. The result does not depend on it.
@@ -24,7 +30,35 @@ pub struct TrainingOptions {
 
 impl Default for TrainingOptions {
     fn default() -> Self {
-        Self { bias: BTreeMap::new(), exploration: 1.0, holdout_share: 0.0, threads: 1 }
+        Self {
+            bias: BTreeMap::new(),
+            exploration: 1.0,
+            minimum_share: 0.0,
+            burn_in: false,
+            holdout_share: 0.0,
+            threads: 1,
+        }
+    }
+}
+
+/// How long the policy stays uniform in the beginning: `{"exposures": n}` or `{"hours": h}` as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BurnIn {
+    /// Until so many exposures were counted.
+    Exposures(u64),
+    /// For so many hours.
+    Hours(f64),
+}
+
+impl BurnIn {
+    /// Whether it lasts, with so many exposures counted and so many hours gone by since serving began.
+    #[must_use]
+    pub fn lasts(self, exposures: u64, hours: f64) -> bool {
+        match self {
+            Self::Exposures(least) => exposures < least,
+            Self::Hours(least) => hours < least,
+        }
     }
 }
 
@@ -57,7 +91,13 @@ pub fn train(
     threads: usize,
     seed: &Seed,
 ) -> Result<Training, TrainError> {
-    let options = TrainingOptions { bias: bias.clone(), exploration: settings.exploration, holdout_share, threads };
+    let options = TrainingOptions {
+        bias: bias.clone(),
+        exploration: settings.exploration,
+        holdout_share,
+        threads,
+        ..TrainingOptions::default()
+    };
     check(space, cells, &options)?;
     let posterior = fit(space, cells, settings, seed)?;
     Training::from_posterior(space, cells, posterior, &options)
@@ -118,16 +158,29 @@ impl Training {
     ) -> Result<Self, TrainError> {
         check(space, cells, options)?;
         let limits = CompileLimits::default();
-        let served_options =
-            PolicyOptions { bias: &options.bias, exploration: options.exploration, limits, threads: options.threads };
-        let served = Policy::compile(space, cells, &posterior, &served_options)?;
+        let threads = options.threads;
+        let served_options = PolicyOptions {
+            bias: &options.bias,
+            exploration: options.exploration,
+            minimum_share: options.minimum_share,
+            limits,
+            threads,
+        };
+        let served = if options.burn_in {
+            Policy::uniform(space).ok_or(DecisionError::NoVariant { variants: space.variants() })?
+        } else {
+            Policy::compile(space, cells, &posterior, &served_options)?
+        };
         #[expect(clippy::float_cmp, reason = "exactly 1 is the usual case, in which belief and policy are the same")]
-        let plain = options.exploration == 1.0 && options.bias.values().all(|&b| b == 0.0);
+        let plain = options.exploration == 1.0
+            && options.bias.values().all(|&b| b == 0.0)
+            && options.minimum_share == 0.0
+            && !options.burn_in;
         let believed = if plain {
             None
         } else {
             let none = BTreeMap::new();
-            let belief_options = PolicyOptions { bias: &none, exploration: 1.0, limits, threads: options.threads };
+            let belief_options = PolicyOptions { bias: &none, exploration: 1.0, minimum_share: 0.0, limits, threads };
             let (coverage, contexts) = if posterior.predictor == Predictor::Arms {
                 (Coverage::AnyContext, vec![0])
             } else {

@@ -5,7 +5,7 @@ use std::thread;
 
 use super::deviations::multipliers;
 use super::policy::{Coverage, Policy, Row};
-use super::{Block, LANES, Layout};
+use super::{Block, LANES, Layout, floor};
 use crate::{CellTable, DecisionError, Posterior, Predictor, Space};
 
 /// What the policy makes of a posterior.
@@ -15,6 +15,8 @@ pub struct PolicyOptions<'a> {
     pub bias: &'a BTreeMap<String, f64>,
     /// Multiplies every deviation from the mean. 1 is Thompson sampling.
     pub exploration: f64,
+    /// m: the least share of every allowed variant, π ← (1 − V·m) π + m with V allowed variants. 0 for none.
+    pub minimum_share: f64,
     /// How much is compiled.
     pub limits: CompileLimits,
     /// Threads to compute with, at least 1. The result does not depend on it.
@@ -59,6 +61,9 @@ impl Policy {
     /// the greatest location η is the greatest expected reward. Of equal locations (single precision) the lowest variant
     /// wins. Excluded variants are not looked at.
     ///
+    /// With a minimum share m, π(v|c) ← (1 − V·m) π(v|c) + m over the V allowed variants, in counts of at least 10,000 together and
+    /// within one of them where m is a whole count, as 0.01 is: what is served is count / total, and so is the propensity.
+    ///
     /// Shape: rows × at most V counts that add up to S; only those above 0 are kept.
     ///
     /// Contexts: all where contexts × variants ≤ [`CompileLimits::every_context`], those with unknown levels included;
@@ -88,6 +93,7 @@ impl Policy {
         if space.allowed().next().is_none() {
             return Err(no_variant);
         }
+        floor::check(space, options.minimum_share)?;
         let layout = Layout::new(space, posterior)?;
         let moved = multipliers(space, posterior.predictor, options.bias, options.exploration)?;
         #[expect(clippy::float_cmp, reason = "exactly 1 changes nothing, and is the usual case")]
@@ -97,7 +103,7 @@ impl Policy {
 
         let share = levels.len().div_ceil(options.threads.max(1)).max(1);
         let count = |part: &[Vec<usize>]| count_best(space, &layout, posterior, moved.as_deref(), &draws, part);
-        let counts: Vec<Vec<u32>> = thread::scope(|scope| {
+        let mut counts: Vec<Vec<u32>> = thread::scope(|scope| {
             let parts: Vec<_> = levels.chunks(share).skip(1).map(|part| scope.spawn(move || count(part))).collect();
             let mut counts: Vec<Vec<u32>> = levels.chunks(share).take(1).map(count).collect();
             for part in parts {
@@ -109,8 +115,11 @@ impl Policy {
         let too_many = DecisionError::Shape { what: "draws", found: draws.len(), expected: u32::MAX as usize };
         let total = u32::try_from(draws.len()).map_err(|_| too_many)?;
         let mut policy = Self::empty(space, total, coverage).ok_or_else(|| no_variant.clone())?;
-        for counts in counts.iter().flat_map(|part| part.chunks_exact(space.variants())) {
-            policy.push(Row::from_counts(counts).ok_or_else(|| no_variant.clone())?.as_ref());
+        for counts in counts.iter_mut().flat_map(|part| part.chunks_exact_mut(space.variants())) {
+            floor::raise(counts, |v| space.is_allowed(v), options.minimum_share);
+            let row = Row::from_counts(counts).ok_or_else(|| no_variant.clone())?;
+            policy.total = row.as_ref().total();
+            policy.push(row.as_ref());
         }
         if coverage == Coverage::ObservedContexts {
             policy.contexts = contexts;

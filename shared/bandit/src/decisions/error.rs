@@ -52,6 +52,24 @@ pub enum DecisionError {
         /// The value.
         value: f64,
     },
+    /// The minimum share is negative, NaN, or more than there is for each variant.
+    #[error("minimum_share is {value}; with {variants} allowed variants it must be between 0 and 1/{variants}")]
+    BadMinimumShare {
+        /// The value.
+        value: f64,
+        /// Allowed variants.
+        variants: usize,
+    },
+    /// The variants' keys have no room for a level, or for a factor.
+    #[error(
+        "design factor {factor:?} has a level of ordinal {ordinal}; variants' keys have room for 10 factors and the ordinals 0 to 63"
+    )]
+    NoKey {
+        /// The factor.
+        factor: String,
+        /// The ordinal.
+        ordinal: u32,
+    },
     /// A context number beyond those of the space.
     #[error("context {context} is not one of the {contexts} contexts")]
     UnknownContext {

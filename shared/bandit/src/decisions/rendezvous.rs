@@ -6,7 +6,8 @@
 //! fnv(bytes)       h = cbf29ce484222325;  for each byte b:  h = (h xor b) · 100000001b3            (FNV-1a)
 //! mix(x)           x = (x xor x >> 30) · bf58476d1ce4e5b9;  x = (x xor x >> 27) · 94d049bb133111eb;  x xor x >> 31
 //! key(domain, o, a) = mix(fnv( len(domain) domain len(o) o len(a) a ))     len: of the UTF-8 bytes, 4 bytes little-endian
-//! h_v              = mix(key("fulcrum.variant.v1", o, a) + (v + 1) · 9e3779b97f4a7c15)           (SplitMix64's v-th output)
+//! k_v              = Σ_d ordinal_d · 64^d     d: the design factors, 0 the first; ordinal: that of v's level, see VariantKeys
+//! h_v              = mix(key("fulcrum.variant.v2", o, a) + (k_v + 1) · 9e3779b97f4a7c15)         (SplitMix64's k_v-th output)
 //! u_v              = ((h_v >> 11) + 1) · 2^-53                                                    in (0, 1]
 //! served           = the variant with the least −ln(u_v) / count_v over count_v > 0, the lowest number of equals
 //! held out         = (mix(key("fulcrum.holdout.v1", o, a) + 9e3779b97f4a7c15) >> 11) · 2^-53 < percentage / 100
@@ -14,10 +15,11 @@
 //!
 //! −ln(u)/w is exponential with rate w, and the least of exponentials of rates w is the v-th with probability
 //! `w_v` / Σ w: the policy's, exactly. When counts change, a variant whose share has not fallen relative to the others
-//! loses no user to them. ln is [`unit_ln`]. Test vectors: `tests/data/rendezvous.json`.
+//! loses no user to them; when levels come or go, the variants that stay keep their u, since their keys stay. ln is [`unit_ln`]. Test vectors: `tests/data/rendezvous.json`.
 //! Sources: Thaler and Ravishankar 1998 (rendezvous hashing); Efraimidis and Spirakis 2006 (the weights);
 //! Fowler, Noll and Vo (FNV); Steele, Lea and Flood 2014 (`SplitMix64` and its constants).
 
+use super::keys::VariantKeys;
 pub use super::logarithm::unit_ln;
 use super::policy::RowRef;
 
@@ -42,30 +44,30 @@ fn key(domain: &str, optimization_id: &str, anonymous_id: &str) -> u64 {
     mix(hash)
 }
 
-/// The hash of a user in an optimization that all variants' numbers derive from: `key("fulcrum.variant.v1", o, a)`.
+/// The hash of a user in an optimization that all variants' numbers derive from: `key("fulcrum.variant.v2", o, a)`.
 #[must_use]
 pub fn user_hash(optimization_id: &str, anonymous_id: &str) -> u64 {
-    key("fulcrum.variant.v1", optimization_id, anonymous_id)
+    key("fulcrum.variant.v2", optimization_id, anonymous_id)
 }
 
-/// `u_v` in (0, 1], uniform over users, from [`user_hash`].
+/// `u_v` in (0, 1], uniform over users, from [`user_hash`] and the variant's key, see [`VariantKeys`].
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "at most 2^53, which a double holds exactly")]
-pub fn variant_uniform(user: u64, variant: usize) -> f64 {
-    let h = mix(user.wrapping_add((variant as u64 + 1).wrapping_mul(GOLDEN)));
+pub fn variant_uniform(user: u64, key: u64) -> f64 {
+    let h = mix(user.wrapping_add(key.wrapping_add(1).wrapping_mul(GOLDEN)));
     ((h >> 11) + 1) as f64 * UNIT
 }
 
 /// The variant that a user sees: argmin over π(v|c) > 0 of −ln(`u_v`)/π(v|c), with probability π(v|c) over users.
 ///
 /// Computed with counts in place of probabilities, which divides all by the same total. A row has at least one count,
-/// and the result is one of its variants.
+/// and the result is one of its variants. `keys`: those of the row's space.
 #[must_use]
-pub fn choose(optimization_id: &str, anonymous_id: &str, row: RowRef<'_>) -> usize {
+pub fn choose(optimization_id: &str, anonymous_id: &str, row: RowRef<'_>, keys: &VariantKeys) -> usize {
     let user = user_hash(optimization_id, anonymous_id);
     let mut best = (f64::INFINITY, 0);
     for (v, count) in row.iter() {
-        let u = variant_uniform(user, v);
+        let u = variant_uniform(user, keys.key(v));
         let weight = f64::from(count);
         // −ln u ≥ 1 − u: a variant that loses by this bound (and a margin far above rounding) needs no logarithm.
         if 1.0 - u > best.0 * weight * (1.0 + 1e-9) {

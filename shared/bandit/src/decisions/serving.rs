@@ -5,7 +5,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::compile::count_best;
 use super::deviations::multipliers;
-use super::{Layout, PolicyOptions, Row};
+use super::{Layout, PolicyOptions, Row, floor};
 use crate::{DecisionError, Posterior, Seed, Space};
 
 /// Draws that make a row at serving time. A probability p then has a standard error of √(p(1−p)/1000), at most 1.6 %.
@@ -25,8 +25,8 @@ pub fn serving_seed(optimization_id: &str, posterior_version: u64, context: u64)
 /// π(v|c) = #{s in R : v = argmax_{v' allowed} η(v', c; β'_s)} / |R|
 /// ```
 ///
-/// - R: the set of draws, every set of its size alike likely; η and β' as in [`crate::Policy::compile`], with the bias and
-///   exploration of `options`; its `limits` and `threads` are not used;
+/// - R: the set of draws, every set of its size alike likely; η and β' as in [`crate::Policy::compile`], with the bias,
+///   exploration and minimum share of `options`; its `limits` and `threads` are not used;
 /// - `context`: its number in the space; `seed`: what R follows from, and nothing else.
 ///
 /// Shape: at most V counts that add up to |R|, no unit. Given the posterior, a count is hypergeometric about |R| times the
@@ -47,6 +47,7 @@ pub fn draw_row(
     if context >= space.contexts() {
         return Err(DecisionError::UnknownContext { context, contexts: space.contexts() });
     }
+    floor::check(space, options.minimum_share)?;
     let draws = sample(posterior.len(), SERVING_DRAWS, seed);
     let layout = Layout::for_draws(space, posterior, draws.iter().copied())?;
     let moved = multipliers(space, posterior.predictor, options.bias, options.exploration)?;
@@ -55,7 +56,9 @@ pub fn draw_row(
     if space.allowed().next().is_none() {
         return Err(no_variant);
     }
-    Row::from_counts(&count_best(space, &layout, posterior, Some(&moved), &draws, &levels)).ok_or(no_variant)
+    let mut counts = count_best(space, &layout, posterior, Some(&moved), &draws, &levels);
+    floor::raise(&mut counts, |v| space.is_allowed(v), options.minimum_share);
+    Row::from_counts(&counts).ok_or(no_variant)
 }
 
 /// `size` different numbers below `population` in ascending order, every set of them with the same probability: the

@@ -6,7 +6,7 @@ mod policy_rows;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use bandit::{Coverage, Policy, Row};
+use bandit::{Coverage, Policy, Row, VariantKeys};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
@@ -29,25 +29,27 @@ pub(crate) struct ReadyVersion {
     pub(crate) served: Served,
     pub(crate) checked: Checked,
     pub(crate) policy: Policy,
+    /// What the hash knows the variants by.
+    pub(crate) keys: VariantKeys,
     /// Policy rows of contexts that were not compiled, as far as they were asked for.
     rows: Mutex<LazyPolicyRows>,
     /// What it may take in memory, its lazily computed rows included.
     bytes: usize,
 }
 
-/// An estimate of what a version takes in memory: its configuration a few times its JSON, two numbers of 4 bytes for each
-/// entry of the policy, and the room for lazily computed rows where there are contexts without a compiled one.
+/// An estimate of what a version takes in memory: its configuration a few times its JSON, a key for each variant, two numbers
+/// of 4 bytes for each entry of the policy, and the room for lazily computed rows where there are contexts without a compiled one.
 fn bytes(served: &Served, policy: &Policy) -> usize {
     let configuration = serde_json::to_string(&served.config).map_or(0, |json| json.len());
     let lazy_rows = if policy.coverage() == Coverage::ObservedContexts { MOST_LAZY_ROW_BYTES } else { 0 };
-    4 * configuration + 24 * policy.rows() + 8 * policy.entries() + lazy_rows
+    4 * configuration + 8 * policy.variants() + 24 * policy.rows() + 8 * policy.entries() + lazy_rows
 }
 
 impl ReadyVersion {
     /// A version with what was read and compiled of it.
-    pub(crate) fn new(served: Served, checked: Checked, policy: Policy) -> Self {
+    pub(crate) fn new(served: Served, checked: Checked, policy: Policy, keys: VariantKeys) -> Self {
         let bytes = bytes(&served, &policy);
-        Self { served, checked, policy, rows: Mutex::default(), bytes }
+        Self { served, checked, policy, keys, rows: Mutex::default(), bytes }
     }
 
     /// Whether it is this version.
@@ -219,7 +221,8 @@ mod tests {
         let served = Served::untrained(Uuid::nil(), bandit::ModelType::Mab, config.unwrap());
         let checked = Checked::new(served.model_type, served.config.clone()).unwrap();
         let policy = Policy::uniform(&checked.space).unwrap();
-        let ready = Arc::new(ReadyVersion { served, checked, policy, rows: Mutex::default(), bytes });
+        let keys = VariantKeys::of(&checked.space).unwrap();
+        let ready = Arc::new(ReadyVersion { served, checked, policy, keys, rows: Mutex::default(), bytes });
         let status = OptimizationStatus::Live;
         let optimization = CachedOptimization { status, holdout_percentage: 0.0, ready: Some(ready) };
         CacheEntry { until: at(until), stale_until: at(until) + STALE, optimization: Some(Arc::new(optimization)) }

@@ -82,7 +82,7 @@ pub fn random_cells(space: &Space, contexts: &[u64], seed: u64) -> CellTable {
 
 /// Options with the given bias and exploration.
 pub fn options(bias: &BTreeMap<String, f64>, exploration: f64) -> PolicyOptions<'_> {
-    PolicyOptions { bias, exploration, limits: CompileLimits::default(), threads: 1 }
+    PolicyOptions { bias, exploration, minimum_share: 0.0, limits: CompileLimits::default(), threads: 1 }
 }
 
 /// The location of a cell in a draw whose deviations are multiplied, from the list of active columns, in doubles.

@@ -7,9 +7,11 @@
     reason = "small numbers of tests"
 )]
 
+mod frozen;
 mod hand;
 mod policy;
 mod rendezvous;
 mod report;
+mod share;
 mod stored;
 mod trained;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bandit::{Row, choose, hold_out, propensity, unit_ln, user_hash, variant_uniform};
+use bandit::{
+    DecisionError, Dtype, Factor, FactorError, Row, Space, VariantKeys, choose, hold_out, propensity, unit_ln,
+    user_hash, variant_uniform,
+};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +13,26 @@ fn row(counts: &[u32]) -> Row {
     Row::from_counts(counts).unwrap()
 }
 
+/// The space of design factors whose levels have the given ordinals; the levels' texts are their ordinals.
+fn space(ordinals: &[&[u32]]) -> Space {
+    let factor = |(d, ordinals): (usize, &&[u32])| {
+        let levels = ordinals.iter().map(|o| o.to_string()).collect();
+        Factor::new(format!("d{d}"), Dtype::Str, levels).unwrap().with_ordinals(ordinals.to_vec()).unwrap()
+    };
+    Space::new(ordinals.iter().enumerate().map(factor).collect(), vec![]).unwrap()
+}
+
+/// Keys of variants that are levels of one factor.
+fn keys(variants: usize) -> VariantKeys {
+    let ordinals: Vec<u32> = (0..variants.max(2) as u32).collect();
+    VariantKeys::of(&space(&[&ordinals])).unwrap()
+}
+
 #[test]
 fn users_follow_the_policy() {
     // 200,000 users, 6 variants of which one is never served: χ² with 4 degrees of freedom exceeds 33.4 once in a million.
     let row = row(&[5_000, 0, 2_500, 1_500, 900, 100]);
+    let keys = VariantKeys::of(&space(&[&[0, 1], &[0, 1, 2]])).unwrap();
     for optimization in ["a", "b", "9e1c0a2e-2f34-4a8f-9d7d-2a0e2c0f9b11"] {
         for holdout in [0.0, 30.0] {
             let mut counts = [0_u32; 6];
@@ -22,7 +41,7 @@ fn users_follow_the_policy() {
                 let id = format!("user-{user}");
                 // Whoever is in the holdout is as any other: the two hashes are independent.
                 if holdout == 0.0 || hold_out(optimization, &id, holdout) {
-                    counts[choose(optimization, &id, row.as_ref())] += 1;
+                    counts[choose(optimization, &id, row.as_ref(), &keys)] += 1;
                     users += 1;
                 }
             }
@@ -42,15 +61,15 @@ fn users_follow_the_policy() {
 #[test]
 fn the_bound_before_the_logarithm_changes_nothing() {
     let counts: Vec<u32> = (0..60).map(|v| (v * v) % 37).collect();
-    let row = row(&counts);
+    let (row, keys) = (row(&counts), keys(60));
     for user in 0..20_000 {
         let id = user.to_string();
         let hash = user_hash("o", &id);
         let slow = row.as_ref().iter().fold((f64::INFINITY, 0), |best, (v, n)| {
-            let time = -unit_ln(variant_uniform(hash, v)) / f64::from(n);
+            let time = -unit_ln(variant_uniform(hash, keys.key(v))) / f64::from(n);
             if time < best.0 { (time, v) } else { best }
         });
-        assert_eq!(choose("o", &id, row.as_ref()), slow.1);
+        assert_eq!(choose("o", &id, row.as_ref(), &keys), slow.1);
     }
 }
 
@@ -74,10 +93,10 @@ fn propensities_are_those_of_the_served() {
     let row = row(&[1, 3, 0]);
     let all: Vec<f64> = (0..3).map(|v| propensity(row.as_ref(), v, 0.2)).collect();
     assert!((all[0] - 0.4).abs() < 1e-15 && (all[1] - 0.6).abs() < 1e-15 && all[2] == 0.0);
-    let mut counts = [0_u32; 3];
+    let (mut counts, keys) = ([0_u32; 3], keys(3));
     for user in 0..100_000 {
         let id = user.to_string();
-        counts[if hold_out("p", &id, 20.0) { 0 } else { choose("p", &id, row.as_ref()) }] += 1;
+        counts[if hold_out("p", &id, 20.0) { 0 } else { choose("p", &id, row.as_ref(), &keys) }] += 1;
     }
     for v in 0..3 {
         let (p, found) = (all[v], f64::from(counts[v]) / 1e5);
@@ -110,9 +129,10 @@ proptest! {
         let moving = 1.0 - kept(&px, &py);
         prop_assert!(moving <= 2.0 * variation / (1.0 + variation) + 1e-12, "{moving} with distance {variation}");
         let users = 4_000;
+        let keys = keys(before.len());
         let moved = (0..users)
             .map(|u| format!("{name}{u}"))
-            .filter(|id| choose("o", id, x.as_ref()) != choose("o", id, y.as_ref()))
+            .filter(|id| choose("o", id, x.as_ref(), &keys) != choose("o", id, y.as_ref(), &keys))
             .count();
         let found = moved as f64 / f64::from(users);
         // Six standard errors and a step: a false alarm once in 10⁸ cases.
@@ -123,14 +143,75 @@ proptest! {
     #[test]
     fn nothing_without_a_count_is_served(counts in prop::collection::vec(0..3_u32, 1..30), id in ".{0,12}") {
         prop_assume!(counts.iter().any(|&n| n > 0));
-        let row = row(&counts);
-        let v = choose("o", &id, row.as_ref());
+        let (row, keys) = (row(&counts), keys(counts.len()));
+        let v = choose("o", &id, row.as_ref(), &keys);
         prop_assert!(counts[v] > 0);
-        prop_assert_eq!(v, choose("o", &id, row.as_ref()));
+        prop_assert_eq!(v, choose("o", &id, row.as_ref(), &keys));
         // Twice the counts are the same policy.
         let double: Vec<u32> = counts.iter().map(|n| n * 2).collect();
-        prop_assert_eq!(v, choose("o", &id, self::row(&double).as_ref()));
+        prop_assert_eq!(v, choose("o", &id, self::row(&double).as_ref(), &keys));
     }
+
+    #[test]
+    fn a_level_that_comes_or_goes_moves_nobody(
+        ordinals in prop::collection::vec(prop::collection::btree_set(0..64_u32, 2..5), 1..4),
+        gone in (0..4_usize, 0..64_u32),
+        seed: u32,
+        name in "[a-z]{0,6}",
+    ) {
+        // The same factors without one level, in whose place nothing is served before or after.
+        let all: Vec<Vec<u32>> = ordinals.iter().map(|o| o.iter().copied().collect()).collect();
+        let (d, place) = (gone.0 % all.len(), gone.1 as usize % all[gone.0 % all.len()].len());
+        prop_assume!(all[d].len() > 2);
+        let mut fewer = all.clone();
+        fewer[d].remove(place);
+        let (wide, narrow) = (
+            space(&all.iter().map(Vec::as_slice).collect::<Vec<_>>()),
+            space(&fewer.iter().map(Vec::as_slice).collect::<Vec<_>>()),
+        );
+        let count = |variant: &[usize]| {
+            let mix = variant.iter().fold(u64::from(seed), |h, &l| h.wrapping_mul(31).wrapping_add(l as u64 + 7));
+            (mix % 97) as u32 + 1
+        };
+        let widened = |levels: &[usize]| -> Vec<usize> {
+            let moved = |(f, &l): (usize, &usize)| if f == d && l >= place { l + 1 } else { l };
+            levels.iter().enumerate().map(moved).collect()
+        };
+        let narrow_counts: Vec<u32> = (0..narrow.variants()).map(|v| count(&widened(&narrow.decode_variant(v)))).collect();
+        let wide_counts: Vec<u32> = (0..wide.variants())
+            .map(|v| wide.decode_variant(v))
+            .map(|levels| if levels[d] == place { 0 } else { count(&levels) })
+            .collect();
+        let (a, b) = (VariantKeys::of(&narrow).unwrap(), VariantKeys::of(&wide).unwrap());
+        for user in 0..200 {
+            let id = format!("{name}{user}");
+            let before = choose("o", &id, row(&narrow_counts).as_ref(), &a);
+            let after = choose("o", &id, row(&wide_counts).as_ref(), &b);
+            prop_assert_eq!(widened(&narrow.decode_variant(before)), wide.decode_variant(after));
+        }
+        // No two variants share a key.
+        let mut keys: Vec<u64> = (0..wide.variants()).map(|v| b.key(v)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        prop_assert_eq!(keys.len(), wide.variants());
+    }
+}
+
+#[test]
+fn a_key_is_the_sum_of_its_ordinals_places() {
+    let keys = VariantKeys::of(&space(&[&[3, 5], &[0, 1, 63]])).unwrap();
+    let expected = [3, 3 + 64, 3 + 63 * 64, 5, 5 + 64, 5 + 63 * 64];
+    assert_eq!([0, 1, 2, 3, 4, 5].map(|v| keys.key(v)), expected);
+    // Where nothing is said, the ordinal is the place in the list.
+    let plain = Factor::new("f", Dtype::Str, vec!["a".into(), "b".into(), "c".into()]).unwrap();
+    assert_eq!(plain.ordinals(), [0, 1, 2]);
+    let wrong = plain.clone().with_ordinals(vec![0, 1, 1]).unwrap_err();
+    assert_eq!(wrong, FactorError::BadOrdinals { name: "f".into(), levels: 3, ordinals: vec![0, 1, 1] });
+    assert!(plain.with_ordinals(vec![0, 1]).is_err());
+    let late = VariantKeys::of(&space(&[&[0, 64]])).unwrap_err();
+    assert_eq!(late, DecisionError::NoKey { factor: "d0".into(), ordinal: 64 });
+    let many: Vec<&[u32]> = vec![&[0, 1]; 11];
+    assert!(matches!(VariantKeys::of(&space(&many)), Err(DecisionError::NoKey { .. })));
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -138,10 +219,10 @@ struct Vector {
     optimization_id: String,
     anonymous_id: String,
     user_hash: String,
-    /// u of variants 0, 1 and 999.
-    uniform: [f64; 3],
+    /// u of the file's keys.
+    uniform: Vec<f64>,
     /// ln of them, by the portable logarithm.
-    ln: [f64; 3],
+    ln: Vec<f64>,
     /// Served variant for each of the file's rows.
     served: Vec<usize>,
     /// Whether held out, at each of the file's percentages.
@@ -149,9 +230,16 @@ struct Vector {
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct VectorRow {
+    ordinals: Vec<Vec<u32>>,
+    counts: Vec<u32>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Vectors {
     description: String,
-    rows: BTreeMap<String, Vec<u32>>,
+    keys: Vec<String>,
+    rows: BTreeMap<String, VectorRow>,
     percentages: Vec<f64>,
     #[serde(rename = "vectors")]
     users: Vec<Vector>,
@@ -161,17 +249,25 @@ struct Vectors {
 fn the_published_vectors_hold() {
     let published: Vectors = serde_json::from_str(include_str!("../../data/rendezvous.json")).unwrap();
     assert!(published.users.len() >= 20);
+    let rows: Vec<(Row, VariantKeys)> = published
+        .rows
+        .values()
+        .map(|of| {
+            let ordinals: Vec<&[u32]> = of.ordinals.iter().map(Vec::as_slice).collect();
+            (row(&of.counts), VariantKeys::of(&space(&ordinals)).unwrap())
+        })
+        .collect();
     for vector in &published.users {
         let (o, a) = (vector.optimization_id.as_str(), vector.anonymous_id.as_str());
         let hash = user_hash(o, a);
-        let uniform = [0, 1, 999].map(|v| variant_uniform(hash, v));
+        let uniform: Vec<f64> = published.keys.iter().map(|key| variant_uniform(hash, key.parse().unwrap())).collect();
         let found = Vector {
             optimization_id: o.to_owned(),
             anonymous_id: a.to_owned(),
             user_hash: format!("{hash:016x}"),
+            ln: uniform.iter().copied().map(unit_ln).collect(),
             uniform,
-            ln: uniform.map(unit_ln),
-            served: published.rows.values().map(|counts| choose(o, a, row(counts).as_ref())).collect(),
+            served: rows.iter().map(|(row, keys)| choose(o, a, row.as_ref(), keys)).collect(),
             held_out: published.percentages.iter().map(|&p| hold_out(o, a, p)).collect(),
         };
         assert_eq!(&found, vector);

@@ -103,12 +103,25 @@ fn check_against_naive(space: &Space, cells: &CellTable, posterior: &Posterior, 
     let improvement = (historic != 0.0).then(|| 100.0 * (mean(&value) / historic - 1.0));
     assert_eq!(report.estimated_improvement_percent.is_some(), improvement.is_some());
     close(report.estimated_improvement_percent.unwrap_or(0.0), improvement.unwrap_or(0.0), "improvement");
+    assert_eq!(report.estimated_improvement_interval.is_some(), improvement.is_some());
+    for (end, p) in report.estimated_improvement_interval.unwrap_or_default().into_iter().zip([0.025, 0.975]) {
+        let all: Vec<f64> = value.iter().map(|v| 100.0 * (v / historic - 1.0)).collect();
+        close(end, quantile(&all, p), "improvement, end");
+    }
 
     assert_eq!(report.variants.len(), space.variants());
     let mut means = Vec::new();
+    let rewards: Vec<Vec<f64>> = (0..space.variants())
+        .map(|v| {
+            let of = |s| naive.shares.iter().map(|&(c, share)| share * naive.reward(s, v, c)).sum();
+            draws.iter().map(|&s| of(s)).collect()
+        })
+        .collect();
+    let most = |s: usize| space.allowed().map(|v| rewards[v][s]).fold(f64::MIN, f64::max);
     for (v, state) in report.variants.iter().enumerate() {
-        let all: Vec<f64> =
-            draws.iter().map(|&s| naive.shares.iter().map(|&(c, share)| share * naive.reward(s, v, c)).sum()).collect();
+        let all = rewards[v].clone();
+        let loss = mean(&draws.iter().map(|&s| most(s) - all[s]).collect::<Vec<_>>());
+        close(state.expected_loss.unwrap(), loss, "expected loss");
         close(state.expected_reward_mean, mean(&all), "variant");
         close(state.expected_reward_lo, quantile(&all, 0.025), "variant, low");
         close(state.expected_reward_hi, quantile(&all, 0.975), "variant, high");
@@ -133,6 +146,7 @@ fn check_against_naive(space: &Space, cells: &CellTable, posterior: &Posterior, 
     }
     let above = means.iter().copied().fold(f64::MIN, f64::max) - means[0];
     close(report.best_vs_baseline_percent.unwrap(), 100.0 * above / means[0].abs(), "best");
+    check_comparisons(&naive, report, &value, &rewards, &means);
     assert_eq!(report.contexts.len(), naive.shares.len());
     for (state, best) in report.contexts.iter().zip(&best) {
         let top = best.iter().copied().fold(0.0, f64::max);
@@ -140,6 +154,51 @@ fn check_against_naive(space: &Space, cells: &CellTable, posterior: &Posterior, 
         close(state.prob_best, top, "context");
     }
     check_factors(&naive, report);
+}
+
+fn check_comparisons(naive: &Naive<'_>, report: &bandit::Report, value: &[f64], rewards: &[Vec<f64>], means: &[f64]) {
+    let space = naive.space;
+    // The first of the greatest means, in single precision as good as equal ones aside.
+    let at = means.iter().enumerate().fold(0, |best, (i, &m)| if m > means[best] { i } else { best });
+    let best = space.allowed().nth(at).unwrap();
+    let ratios: Vec<f64> = rewards[best].iter().zip(&rewards[0]).map(|(x, y)| 100.0 * (x - y) / y.abs()).collect();
+    let (lo, hi) = (quantile(&rewards[0], 0.025), quantile(&rewards[0], 0.975));
+    match report.best_vs_baseline_interval {
+        Some(interval) => {
+            assert!(lo > -1e-6 || hi < 1e-6, "an interval although the baseline is between {lo} and {hi}");
+            // Where the baseline is near 0, single precision shows.
+            for (end, exact) in interval.into_iter().zip([quantile(&ratios, 0.025), quantile(&ratios, 0.975)]) {
+                assert!((end - exact).abs() <= 1e-3 * (1.0 + exact.abs()), "best, end: {end} against {exact}");
+            }
+        }
+        None => assert!(lo <= 1e-6 && hi >= -1e-6),
+    }
+    let draws = value.len() as f64;
+    // A draw in which both earn the same to single precision may fall on either side.
+    let count = |slack: f64| value.iter().zip(&rewards[0]).filter(|(v, b)| **v > **b + slack).count() as f64 / draws;
+    let probability = report.improvement_probability.unwrap();
+    assert!((count(1e-5)..=count(-1e-5)).contains(&probability), "{probability}");
+    let oracle = (0..value.len()).map(|s| {
+        let best = |c| space.allowed().map(|v| naive.reward(s, v, c)).fold(f64::MIN, f64::max);
+        naive.shares.iter().map(|&(c, share)| share * best(c)).sum::<f64>()
+    });
+    let (oracle, baseline) = (oracle.sum::<f64>() / draws, mean(&rewards[0]));
+    match report.estimated_progress {
+        Some(progress) => {
+            let exact = (mean(value) - baseline) / (oracle - baseline);
+            let slack = 1e-5 * (1.0 + baseline.abs()) / (oracle - baseline);
+            assert!((progress - exact).abs() <= slack * (1.0 + exact.abs()), "progress: {progress} against {exact}");
+        }
+        None => assert!(oracle - baseline < 1e-5 * (1.0 + baseline.abs())),
+    }
+}
+
+fn check_size(size: bandit::Size, all: &[f64]) {
+    let exact = [mean(all), quantile(all, 0.25), quantile(all, 0.75), quantile(all, 0.025), quantile(all, 0.975)];
+    for (found, exact) in [size.mean, size.q1, size.q3, size.lo, size.hi].into_iter().zip(exact) {
+        // The root of a difference of squares near 0.
+        assert!((found - exact).abs() <= 1e-4 * (1.0 + exact), "size: {found} against {exact}");
+    }
 }
 
 fn check_factors(naive: &Naive<'_>, report: &bandit::Report) {
@@ -155,6 +214,13 @@ fn check_factors(naive: &Naive<'_>, report: &bandit::Report) {
             naive.variance(s, |v, c, _| by_level[level_of(v, c)])
         });
         close(state.importance, first / total, "importance");
+        let sizes: Vec<f64> = (0..posterior.len())
+            .map(|s| {
+                let by_level: Vec<f64> = (0..10).map(|l| naive.given(s, |v, c| level_of(v, c) == l)).collect();
+                naive.variance(s, |v, c, _| by_level[level_of(v, c)]).sqrt()
+            })
+            .collect();
+        check_size(state.size.unwrap(), &sizes);
         let levels = state.levels.len();
         let effects: Vec<Vec<f64>> = (0..posterior.len())
             .map(|s| {
@@ -236,8 +302,10 @@ proptest! {
         let options = TrainingOptions {
             bias: if biased { BTreeMap::from([("d0".to_owned(), 2.0)]) } else { BTreeMap::new() },
             exploration: if biased { 0.5 } else { 1.0 },
+            minimum_share: if biased { 0.01 } else { 0.0 },
             holdout_share: 0.1,
             threads: 2,
+            ..TrainingOptions::default()
         };
         check_against_naive(&space, &cells, &posterior, &options);
     }
@@ -289,25 +357,53 @@ fn an_additive_model_has_additive_effects() {
 }
 
 #[test]
-fn bias_and_exploration_change_what_is_served_and_nothing_reported() {
+fn what_bends_the_policy_changes_what_is_served_and_nothing_reported() {
     let space = space(&[3, 2], &[2]);
     let posterior = random_columns(&space, Link::Logit, 2_000, 0.3, 0.3, 6);
     let cells = random_cells(&space, &[0, 1], 6);
     let plain = Training::from_posterior(&space, &cells, posterior.clone(), &TrainingOptions::default()).unwrap();
-    let options = TrainingOptions {
-        bias: BTreeMap::from([("d0".to_owned(), 1.0)]),
-        exploration: 0.5,
-        ..TrainingOptions::default()
-    };
-    let bent = Training::from_posterior(&space, &cells, posterior, &options).unwrap();
-    assert_ne!(plain.policy, bent.policy);
-    assert_eq!(plain.metrics, bent.metrics);
-    let mut report = bent.report.clone();
-    for (state, plain) in report.variants.iter_mut().zip(&plain.report.variants) {
-        assert!((plain.weight - plain.prob_best).abs() < 1e-12);
-        state.weight = plain.weight;
+    let bias = BTreeMap::from([("d0".to_owned(), 1.0)]);
+    for options in [
+        TrainingOptions { bias, exploration: 0.5, ..TrainingOptions::default() },
+        TrainingOptions { minimum_share: 0.05, ..TrainingOptions::default() },
+        TrainingOptions { burn_in: true, ..TrainingOptions::default() },
+    ] {
+        let bent = Training::from_posterior(&space, &cells, posterior.clone(), &options).unwrap();
+        assert_ne!(plain.policy, bent.policy);
+        assert_eq!(plain.metrics, bent.metrics);
+        let mut report = bent.report.clone();
+        for (state, plain) in report.variants.iter_mut().zip(&plain.report.variants) {
+            assert!((plain.weight - plain.prob_best).abs() < 1e-12);
+            if options.burn_in {
+                assert!((state.weight - 1.0 / 6.0).abs() < 1e-12, "{}", state.weight);
+            } else if options.minimum_share > 0.0 {
+                let expected = 0.05 + 0.7 * plain.weight;
+                assert!(state.weight >= 0.05 && (state.weight - expected).abs() <= 1e-4, "{}", state.weight);
+            }
+            state.weight = plain.weight;
+        }
+        assert_eq!(report, plain.report);
     }
-    assert_eq!(report, plain.report);
+}
+
+/// A factor that does nothing has an importance and a size near 0 once there are many data: before, both are large, and only the
+/// size says by how little the reward differs.
+#[test]
+fn a_size_has_a_unit() {
+    let space = space(&[3, 2], &[2]);
+    let cells = random_cells(&space, &[0, 1], 6);
+    let of = |width: f64| {
+        let posterior = random_columns(&space, Link::Logit, 2_000, 0.0, width, 6);
+        let report = Training::from_posterior(&space, &cells, posterior, &TrainingOptions::default()).unwrap().report;
+        (report.factors[0].importance, report.factors[0].size.unwrap())
+    };
+    let ((wide_share, wide), (narrow_share, narrow)) = (of(0.1), of(0.001));
+    assert!((wide_share - narrow_share).abs() < 0.05 && narrow_share > 0.2, "{wide_share} {narrow_share}");
+    assert!(narrow.hi < 0.001 && wide.mean > 50.0 * narrow.mean, "{wide:?} {narrow:?}");
+    for size in [wide, narrow] {
+        assert!(0.0 <= size.lo && size.lo <= size.q1 && size.q1 <= size.q3 && size.q3 <= size.hi);
+        assert!(size.lo <= size.mean && size.mean <= size.hi);
+    }
 }
 
 #[test]
@@ -381,36 +477,51 @@ fn the_state_is_the_json_of_the_contract() {
     let expected = concat!(
         r#"{"model_id":"m","model_type":"cmab","posterior_version":2,"trained_at":"2026-11-23T00:00:00Z","observations":8,"#,
         r#""variants":[{"index":0,"variant":{"title":"b","bold":false},"n":4,"reward_sum":0.0,"rate":0.0,"#,
-        r#""expected_reward_mean":0.0,"expected_reward_lo":0.0,"expected_reward_hi":0.0,"prob_best":0.0,"weight":0.25},"#,
+        r#""expected_reward_mean":0.0,"expected_reward_lo":0.0,"expected_reward_hi":0.0,"prob_best":0.0,"expected_loss":1.0,"weight":0.25},"#,
         r#"{"index":1,"variant":{"title":"b","bold":true},"n":4,"reward_sum":2.0,"rate":0.5,"#,
-        r#""expected_reward_mean":1.0,"expected_reward_lo":1.0,"expected_reward_hi":1.0,"prob_best":1.0,"weight":0.75},"#,
+        r#""expected_reward_mean":1.0,"expected_reward_lo":1.0,"expected_reward_hi":1.0,"prob_best":1.0,"expected_loss":0.0,"weight":0.75},"#,
         r#"{"index":2,"variant":{"title":"a","bold":false},"n":0,"reward_sum":0.0,"rate":null,"#,
-        r#""expected_reward_mean":0.0,"expected_reward_lo":0.0,"expected_reward_hi":0.0,"prob_best":0.0,"weight":0.0},"#,
+        r#""expected_reward_mean":0.0,"expected_reward_lo":0.0,"expected_reward_hi":0.0,"prob_best":0.0,"expected_loss":1.0,"weight":0.0},"#,
         r#"{"index":3,"variant":{"title":"a","bold":true},"n":0,"reward_sum":0.0,"rate":null,"#,
-        r#""expected_reward_mean":1.0,"expected_reward_lo":1.0,"expected_reward_hi":1.0,"prob_best":0.0,"weight":0.0}],"#,
+        r#""expected_reward_mean":1.0,"expected_reward_lo":1.0,"expected_reward_hi":1.0,"prob_best":0.0,"expected_loss":0.0,"weight":0.0}],"#,
         r#""contexts":[{"context":{"device":"phone"},"n":4,"best_variant_index":1,"prob_best":1.0},"#,
         r#"{"context":{"device":null},"n":4,"best_variant_index":1,"prob_best":1.0}],"#,
-        r#""factors":[{"name":"title","role":"design","importance":0.0,"levels":["#,
+        r#""factors":[{"name":"title","role":"design","importance":0.0,"size":{"mean":0.0,"q1":0.0,"q3":0.0,"lo":0.0,"hi":0.0},"#,
+        r#""levels":["#,
         r#"{"level":"b","effect_mean":0.0,"effect_lo":0.0,"effect_hi":0.0},"#,
         r#"{"level":"a","effect_mean":0.0,"effect_lo":0.0,"effect_hi":0.0}]},"#,
-        r#"{"name":"bold","role":"design","importance":1.0,"levels":["#,
+        r#"{"name":"bold","role":"design","importance":1.0,"size":{"mean":0.5,"q1":0.5,"q3":0.5,"lo":0.5,"hi":0.5},"#,
+        r#""levels":["#,
         r#"{"level":false,"effect_mean":-0.5,"effect_lo":-0.5,"effect_hi":-0.5},"#,
         r#"{"level":true,"effect_mean":0.5,"effect_lo":0.5,"effect_hi":0.5}]},"#,
-        r#"{"name":"device","role":"context","importance":0.0,"levels":["#,
+        r#"{"name":"device","role":"context","importance":0.0,"size":{"mean":0.0,"q1":0.0,"q3":0.0,"lo":0.0,"hi":0.0},"#,
+        r#""levels":["#,
         r#"{"level":"phone","effect_mean":0.0,"effect_lo":0.0,"effect_hi":0.0},"#,
         r#"{"level":"desk","effect_mean":0.0,"effect_lo":0.0,"effect_hi":0.0}]}],"#,
-        r#""interactions":[{"factors":["title","bold"],"scale":0.0},{"factors":["title","device"],"scale":0.0},"#,
-        r#"{"factors":["bold","device"],"scale":0.0}],"estimated_improvement_percent":300.0,"#,
-        r#""best_vs_baseline_percent":null,"diagnostics":{"step":"importance","pareto_k":0.25,"effective_draws":6000.0,"#,
+        r#""interactions":[{"factors":["title","bold"],"scale":0.0,"size":{"mean":0.0,"q1":0.0,"q3":0.0,"lo":0.0,"hi":0.0}},{"factors":["title","device"],"scale":0.0,"size":{"mean":0.0,"q1":0.0,"q3":0.0,"lo":0.0,"hi":0.0}},"#,
+        r#"{"factors":["bold","device"],"scale":0.0,"size":{"mean":0.0,"q1":0.0,"q3":0.0,"lo":0.0,"hi":0.0}}],"estimated_improvement_percent":300.0,"estimated_improvement_interval":[300.0,300.0],"#,
+        r#""best_vs_baseline_percent":null,"best_vs_baseline_interval":null,"improvement_probability":1.0,"#,
+        r#""estimated_progress":1.0,"diagnostics":{"step":"importance","pareto_k":0.25,"effective_draws":6000.0,"#,
         r#""r_hat":null,"divergences":null,"main_scale":0.5,"pair_scale":0.25,"kappa":null,"value_draws":1,"draws":1,"#,
         r#""covered_share":1.0}}"#
     );
     assert_eq!(json, expected);
     assert_eq!(serde_json::from_str::<State>(&json).unwrap(), state);
-    // Objects of earlier versions have no diagnostics.
+    // Objects of earlier versions lack what came later.
     let mut earlier: serde_json::Value = serde_json::from_str(&json).unwrap();
-    earlier.as_object_mut().unwrap().remove("diagnostics");
-    assert_eq!(serde_json::from_value::<State>(earlier).unwrap().report.diagnostics, None);
+    let later = ["estimated_improvement_interval", "best_vs_baseline_interval", "improvement_probability"];
+    for field in later.into_iter().chain(["estimated_progress", "diagnostics"]) {
+        assert!(earlier.as_object_mut().unwrap().remove(field).is_some());
+    }
+    for (list, field) in [("variants", "expected_loss"), ("factors", "size"), ("interactions", "size")] {
+        for item in earlier[list].as_array_mut().unwrap() {
+            assert!(item.as_object_mut().unwrap().remove(field).is_some());
+        }
+    }
+    let report = serde_json::from_value::<State>(earlier).unwrap().report;
+    assert_eq!((report.diagnostics, report.improvement_probability, report.estimated_progress), (None, None, None));
+    assert!(report.variants.iter().all(|v| v.expected_loss.is_none()));
+    assert!(report.factors.iter().all(|f| f.size.is_none()) && report.interactions.iter().all(|i| i.size.is_none()));
 }
 
 /// 60,000 cells are above what all draws are evaluated in. Every second draw is 1 above the others, which every second

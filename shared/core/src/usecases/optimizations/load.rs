@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bandit::Policy;
+use bandit::{Policy, VariantKeys};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -89,6 +89,8 @@ impl App {
             (None, None) => Policy::uniform(&checked.space)
                 .ok_or_else(|| ApiError::internal(format!("model {} allows no variant", served.model_id)))?,
         };
-        Ok(ReadyVersion::new(served, checked, policy))
+        let keys = VariantKeys::of(&checked.space)
+            .map_err(|e| ApiError::internal(format!("the variants of model {}: {e}", served.model_id)))?;
+        Ok(ReadyVersion::new(served, checked, policy, keys))
     }
 }

@@ -20,6 +20,7 @@ pub struct PolicyDocument {
     model_id: Uuid,
     posterior_version: u64,
     holdout_percentage: f64,
+    frozen: bool,
     design: Vec<FactorDocument>,
     context: Vec<FactorDocument>,
     coverage: &'static str,
@@ -31,6 +32,9 @@ pub struct PolicyDocument {
 struct FactorDocument {
     name: String,
     levels: Vec<Value>,
+    /// Of the design alone: the levels' places in the order of their creation, of which the variants' keys are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ordinals: Option<Vec<u32>>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -54,7 +58,8 @@ impl PublishedPolicy {
     #[must_use]
     pub fn etag(&self) -> String {
         let served = &self.ready.served;
-        format!("W/\"{}.{}.{}\"", served.model_id, served.posterior_version, self.holdout_percentage)
+        let frozen = if self.ready.policy.is_frozen() { ".frozen" } else { "" };
+        format!("W/\"{}.{}.{}{frozen}\"", served.model_id, served.posterior_version, self.holdout_percentage)
     }
 
     /// The document, up to 5.5 MB of it.
@@ -66,12 +71,13 @@ impl PublishedPolicy {
         };
         let ReadyVersion { served, checked, policy, .. } = self.ready.as_ref();
         PolicyDocument {
-            format: "fulcrum.policy.v1",
+            format: "fulcrum.policy.v2",
             optimization_id: self.optimization,
             model_id: served.model_id,
             posterior_version: served.posterior_version,
             holdout_percentage: self.holdout_percentage,
-            design: checked.space.design().iter().map(factor).collect(),
+            frozen: policy.is_frozen(),
+            design: checked.space.design().iter().map(design_factor).collect(),
             context: checked.space.context().iter().map(factor).collect(),
             coverage: match policy.coverage() {
                 Coverage::AnyContext => "any_context",
@@ -86,7 +92,11 @@ impl PublishedPolicy {
 
 fn factor(factor: &Factor) -> FactorDocument {
     let levels = (0..factor.levels().len()).map(|level| level_json(factor, level)).collect();
-    FactorDocument { name: factor.name().to_owned(), levels }
+    FactorDocument { name: factor.name().to_owned(), levels, ordinals: None }
+}
+
+fn design_factor(of: &Factor) -> FactorDocument {
+    FactorDocument { ordinals: Some(of.ordinals().to_vec()), ..factor(of) }
 }
 
 impl App {

@@ -31,6 +31,7 @@ impl App {
             let options = PolicyOptions {
                 bias: &of.served.bias,
                 exploration: of.checked.settings.exploration,
+                minimum_share: 0.0,
                 limits: CompileLimits::default(),
                 threads: 1,
             };

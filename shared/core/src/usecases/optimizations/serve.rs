@@ -48,7 +48,7 @@ impl App {
         let text = optimization.to_string();
         let holdout = hold_out(&text, id, cached.holdout_percentage);
         let decide = |row: RowRef<'_>| {
-            let index = if holdout { 0 } else { choose(&text, id, row) };
+            let index = if holdout { 0 } else { choose(&text, id, row, &ready.keys) };
             (index, propensity(row, index, share))
         };
         let (variant_index, propensity) = match ready.policy.row(context) {

@@ -52,7 +52,7 @@ struct Draws {
 impl Draws {
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
     fn below(&mut self, n: usize) -> usize {
-        let u = variant_uniform(self.seed, self.drawn);
+        let u = variant_uniform(self.seed, self.drawn as u64);
         self.drawn += 1;
         (u * n as f64).ceil() as usize - 1
     }

@@ -193,10 +193,11 @@ async fn a_context_without_a_row_is_drawn_once() {
     let space = Checked::new(bandit::ModelType::Cmab, config).unwrap().space;
     let number = space.encode_context(&[3, 6, 6, 6, 6, 6]);
     let (bias, limits) = (bias(), CompileLimits::default());
-    let options = PolicyOptions { bias: &bias, exploration: 0.5, limits, threads: 1 };
+    let options = PolicyOptions { bias: &bias, exploration: 0.5, minimum_share: 0.0, limits, threads: 1 };
     let text = id.to_string();
     let seed = serving_seed(&text, 1, number);
     let row = draw_row(&space, &training.posterior, &options, number, &seed).unwrap();
+    let keys = bandit::VariantKeys::of(&space).unwrap();
     let none = BTreeMap::new();
     for options in [PolicyOptions { bias: &none, ..options }, PolicyOptions { exploration: 1.0, ..options }] {
         let another = draw_row(&space, &training.posterior, &options, number, &seed).unwrap();
@@ -206,7 +207,7 @@ async fn a_context_without_a_row_is_drawn_once() {
     for user in 0..2_000 {
         let user = format!("user-{user}");
         let decision = stage.serve(id, &user, json!({"c0": "3"})).await.unwrap();
-        let chosen = if decision.holdout { 0 } else { bandit::choose(&text, &user, row.as_ref()) };
+        let chosen = if decision.holdout { 0 } else { bandit::choose(&text, &user, row.as_ref(), &keys) };
         assert_eq!((decision.variant_index, decision.holdout), (chosen, bandit::hold_out(&text, &user, 20.0)));
         held += usize::from(decision.holdout);
         let expected = propensity(row.as_ref(), decision.variant_index, 0.2);
