@@ -79,7 +79,7 @@ async fn a_request_id_is_fresh_for_every_request() {
 
 /// A request with its head as given, on a connection that ends after it.
 fn head(line: &str, headers: &[&str]) -> Vec<u8> {
-    let lines: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let lines = headers.iter().map(|header| [header, "\r\n"].concat()).collect::<Vec<_>>().concat();
     format!("{line} HTTP/1.1\r\nconnection: close\r\n{lines}\r\n").into_bytes()
 }
 

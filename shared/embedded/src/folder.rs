@@ -30,7 +30,7 @@ const AGE: Duration = Duration::from_mins(1);
 pub struct DataFolder {
     path: PathBuf,
     _lock: File,
-    _temporary: Option<TempDir>,
+    temporary: Option<TempDir>,
 }
 
 impl DataFolder {
@@ -45,7 +45,7 @@ impl DataFolder {
         for path in [folder, &folder.join(LOCK)] {
             make_private(path).map_err(fail(path))?;
         }
-        Ok(Self { path: folder.to_owned(), _lock: lock, _temporary: None })
+        Ok(Self { path: folder.to_owned(), _lock: lock, temporary: None })
     }
 
     /// As [`DataFolder::lock`], and closes all that is below the folder as well.
@@ -67,7 +67,7 @@ impl DataFolder {
         let temporary = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent).map_err(fail(parent))?;
         let lock = locked(temporary.path())?;
         sweep(parent, temporary.path());
-        Ok(Self { path: temporary.path().to_owned(), _lock: lock, _temporary: Some(temporary) })
+        Ok(Self { path: temporary.path().to_owned(), _lock: lock, temporary: Some(temporary) })
     }
 
     /// The folder.
@@ -79,7 +79,7 @@ impl DataFolder {
     /// Whether the folder goes with this value.
     #[must_use]
     pub fn is_ephemeral(&self) -> bool {
-        self._temporary.is_some()
+        self.temporary.is_some()
     }
 }
 

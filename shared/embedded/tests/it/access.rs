@@ -241,7 +241,8 @@ async fn slow_requests_end() {
     let seen = Arc::clone(&head);
     let look = AfterSigning(move |request: &mut HttpRequest| {
         let lines = request.headers().iter().filter(|(name, _)| *name != "content-length");
-        *seen.lock().unwrap() = lines.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let lines: Vec<String> = lines.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        *seen.lock().unwrap() = lines.concat();
     });
     dynamodb_client(tables.url(), &credentials()).list_tables().customize().interceptor(look).send().await.unwrap();
     let head = head.lock().unwrap().clone();
