@@ -82,6 +82,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
 fn settings() -> Settings {
     Settings {
         address: [127, 0, 0, 1].into(),
+        hosts: Vec::new(),
         port: 0,
         data: None,
         organization: "org_bench".to_owned(),

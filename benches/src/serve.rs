@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use fulcrum::local::{HttpServer, Local, Settings, listen};
+use fulcrum::local::{HttpOptions, HttpServer, Local, Settings, listen};
 use fulcrum_core::config::Endpoints;
 use fulcrum_core::domain::NewOptimization;
 use fulcrum_core::http::{request_id, respond_open};
@@ -63,6 +63,7 @@ fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error>
 async fn measure(requests: usize, levels: usize) -> Result<f64, Error> {
     let settings = Settings {
         address: [127, 0, 0, 1].into(),
+        hosts: Vec::new(),
         port: 0,
         data: None,
         organization: "org_bench".to_owned(),
@@ -77,7 +78,8 @@ async fn measure(requests: usize, levels: usize) -> Result<f64, Error> {
     let local = Local::start(settings).await.map_err(failed)?;
     let path = format!("/api/v2/optimizations/{}/serve", trained(&local, levels).await?);
     let listener = listen([127, 0, 0, 1].into(), 0).await.map_err(failed)?;
-    let floor = HttpServer::start_with(listener, local.app().clone(), Some(constant)).map_err(failed)?;
+    let options = HttpOptions { stand_in: Some(constant), ..HttpOptions::default() };
+    let floor = HttpServer::start_with(listener, local.app().clone(), options).map_err(failed)?;
     let servers = [("floor", floor.url()), ("serve", local.env.url.clone())];
     println!("{} variants, {requests} requests each, client and server on the same two threads", levels * levels);
     println!("connections  path   requests/s    p50 ms    p95 ms    p99 ms");

@@ -28,7 +28,7 @@ pub struct Client {
     /// Absent for the endpoints that take no token.
     authorization: Option<HeaderValue>,
     /// Whether long work is to be done after the answer.
-    later: bool,
+    respond_async: bool,
 }
 
 impl Client {
@@ -38,23 +38,23 @@ impl Client {
     /// [`CliError::Url`], [`CliError::ApiKey`].
     pub fn new(url: &str, api_key: &str) -> Result<Self, CliError> {
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", api_key.trim()))
-            .map_err(|_| CliError::ApiKey { cause: "it has characters that no key has".into() })?;
+            .map_err(|_| CliError::ApiKey { cause: "it contains characters that keys never contain".into() })?;
         authorization.set_sensitive(true);
-        Ok(Self { base: base(url)?, authorization: Some(authorization), later: false })
+        Ok(Self { base: base(url)?, authorization: Some(authorization), respond_async: false })
     }
 
     /// A client of the endpoints that take no token.
     ///
     /// # Errors
     /// [`CliError::Url`].
-    pub fn open(url: &str) -> Result<Self, CliError> {
-        Ok(Self { base: base(url)?, authorization: None, later: false })
+    pub fn without_token(url: &str) -> Result<Self, CliError> {
+        Ok(Self { base: base(url)?, authorization: None, respond_async: false })
     }
 
     /// The same client, which asks not to wait for long work.
     #[must_use]
-    pub fn later(self) -> Self {
-        Self { later: true, ..self }
+    pub fn respond_async(self) -> Self {
+        Self { respond_async: true, ..self }
     }
 
     /// The client that the command line describes. The key comes from a file or from the environment, never from an argument,
@@ -70,7 +70,7 @@ impl Client {
         if key.trim().is_empty() {
             let cause = match &args.api_key_file {
                 Some(path) => format!("{} is empty", path.display()),
-                None => "set FULCRUM_API_KEY (`set -a; . local.env` has one for a local service), or name a file with --api-key-file".into(),
+                None => "set FULCRUM_API_KEY (for a local service, `set -a; . local.env; set +a` does), or pass a file with --api-key-file".into(),
             };
             return Err(CliError::ApiKey { cause });
         }
@@ -91,7 +91,7 @@ impl Client {
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
-        if self.later {
+        if self.respond_async {
             request = request.header("prefer", "respond-async");
         }
         if body.is_some() {
@@ -107,12 +107,12 @@ impl Client {
                 if e.is_connect() { CliError::Unreachable { url: url.clone(), cause } } else { no_answer(cause) }
             })?;
             let status = response.status();
-            let may_pass = response.headers().contains_key(RETRY_AFTER);
+            let retryable = response.headers().contains_key(RETRY_AFTER);
             let body = response.into_body().collect().await.map_err(|e| no_answer(error_chain(&e)))?.to_bytes();
-            Ok::<_, CliError>((status, may_pass, body))
+            Ok::<_, CliError>((status, retryable, body))
         };
         let timed = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;
-        let (status, may_pass, bytes) =
+        let (status, retryable, bytes) =
             timed.map_err(|_| no_answer(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs())))??;
         let not_the_api = || CliError::NotTheApi {
             url: url.clone(),
@@ -123,7 +123,7 @@ impl Client {
         if status.is_success() && body.get("meta").is_some() {
             Ok(body)
         } else if body.pointer("/error/message").is_some() {
-            Err(CliError::Refused { status: status.as_u16(), body, may_pass })
+            Err(CliError::Refused { status: status.as_u16(), body, retryable })
         } else {
             Err(not_the_api())
         }
@@ -148,7 +148,7 @@ fn base(url: &str) -> Result<Url, CliError> {
     let fail = |cause: String| CliError::Url { url: url.to_owned(), cause };
     let base = Url::parse(url).map_err(|e| fail(e.to_string()))?;
     if !matches!(base.scheme(), "http" | "https") {
-        return Err(fail("the scheme is not http or https".into()));
+        return Err(fail("the scheme must be http or https".into()));
     }
     Ok(base)
 }

@@ -6,21 +6,23 @@ use std::path::PathBuf;
 use fulcrum_core::store::StoreError;
 use serde_json::Value;
 
+use crate::terminal;
+
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// The service refused, in its own words.
-    #[error("{}", told(*status, body))]
+    #[error("{}", api_error(*status, body))]
     Refused {
         /// HTTP status.
         status: u16,
         /// The answer.
         body: Value,
         /// Whether it says that the same request may succeed later.
-        may_pass: bool,
+        retryable: bool,
     },
     /// The service answered something that is not its envelope.
-    #[error("{url} answered with status {status} and something that is not this API's JSON: {beginning:?}")]
+    #[error("{url} does not seem to be a Fulcrum API; it answered with status {status} and {beginning:?}")]
     NotTheApi {
         /// The URL of the request.
         url: String,
@@ -31,7 +33,7 @@ pub enum CliError {
     },
     /// Nobody answers at the URL.
     #[error(
-        "cannot reach {url}: {cause}\nIs the service running there? Start one with `fulcrum local`, or name another with --url."
+        "cannot reach {url}: {cause}\nIs the service running? Start one with `fulcrum local`, or point to another with --url."
     )]
     Unreachable {
         /// The URL of the request.
@@ -56,7 +58,7 @@ pub enum CliError {
         cause: String,
     },
     /// There is no API key, or none that can be sent.
-    #[error("there is no usable API key: {cause}")]
+    #[error("no usable API key: {cause}")]
     ApiKey {
         /// What is missing.
         cause: String,
@@ -79,7 +81,7 @@ pub enum CliError {
     },
     /// A snapshot with this id is complete already.
     #[error(
-        "the snapshot {id} of this optimization is complete already, and complete snapshots do not change; choose another --snapshot-id"
+        "the snapshot {id} of this optimization is already complete, and complete snapshots never change; choose another --snapshot-id"
     )]
     SnapshotExists {
         /// The snapshot.
@@ -87,7 +89,7 @@ pub enum CliError {
     },
     /// A snapshot with this id has objects of another upload.
     #[error(
-        "the snapshot {id} of this optimization is not complete and holds what is not in the folder, as of an upload that did not end: {}; choose another --snapshot-id, or delete that first",
+        "the snapshot {id} of this optimization is incomplete and contains objects that are not in the folder, perhaps from an interrupted upload: {}; choose another --snapshot-id, or delete them first",
         some(keys)
     )]
     Leftovers {
@@ -126,7 +128,7 @@ pub enum CliError {
     },
     /// A store that the environment names cannot be used.
     #[error(
-        "the store at {url} cannot be used: {source}\n{variable} names it; is a server running there? Unset that to have a store inside this process."
+        "the store at {url} cannot be used: {source}\nIs a server running there? It comes from {variable}; unset that to run a store inside this process."
     )]
     StoreAway {
         /// The variable.
@@ -139,11 +141,14 @@ pub enum CliError {
     /// A fault of the service's own code, called directly.
     #[error("{}", .0.cause().map_or_else(|| .0.to_string(), str::to_owned))]
     Core(#[from] fulcrum_core::ApiError),
-    /// The demonstration's files could not be made.
-    #[error(transparent)]
-    Files(#[from] crate::demo::FilesError),
+    /// The demonstration's columns do not make a batch of rows.
+    #[error("the demonstration's rows: {0}")]
+    DemoRows(#[from] arrow_schema::ArrowError),
+    /// The demonstration's rows do not make a file.
+    #[error("the demonstration's files: {0}")]
+    DemoFiles(#[from] parquet::errors::ParquetError),
     /// The demonstration was stopped before its end.
-    #[error("stopped before the demonstration was through")]
+    #[error("the demonstration was stopped before it was finished")]
     Stopped,
     /// The demonstration's model did not find the best variant.
     #[error("the model's best variant is not the true best")]
@@ -160,7 +165,9 @@ pub enum CliError {
         source: std::io::Error,
     },
     /// Examples belong into stores of this process alone: their keys are known to everybody.
-    #[error("--with-examples puts keys that everybody knows into the stores, and {url} is not a store of this process")]
+    #[error(
+        "--with-examples creates API keys that are public, so it works only with stores inside this process; {url} is another store"
+    )]
     ExamplesElsewhere {
         /// The store.
         url: String,
@@ -188,7 +195,7 @@ impl CliError {
 /// At most three of some names, and how many more there are.
 fn some(names: &[String]) -> String {
     const SHOWN: usize = 3;
-    let mut text = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let mut text = names.iter().take(SHOWN).map(|name| terminal::value(name)).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
         let _ = write!(text, " and {} more", names.len() - SHOWN);
     }
@@ -198,31 +205,29 @@ fn some(names: &[String]) -> String {
 /// What may help where a store does not answer, or not as it should.
 fn stores_hint(url: Option<&str>) -> &'static str {
     match url {
-        Some(_) => {
-            "Is `fulcrum local` running there? `set -a; . local.env; set +a` has where its stores are at present."
-        }
-        None => "For the stores of `fulcrum local`, load its variables first: `set -a; . local.env; set +a`.",
+        Some(_) => "Is `fulcrum local` running there? `set -a; . local.env; set +a` loads where its stores are now.",
+        None => "To use the stores of `fulcrum local`, load its variables first: `set -a; . local.env; set +a`.",
     }
 }
 
 /// What may help where a port cannot be listened on: another port, if that is what is taken.
 fn listen_hint(source: &std::io::Error) -> &'static str {
     match source.kind() {
-        std::io::ErrorKind::AddrInUse => "; choose another port with --port (0 takes any that is free)",
-        std::io::ErrorKind::AddrNotAvailable => "; it is not an address of this machine",
+        std::io::ErrorKind::AddrInUse => "; choose another port with --port (0 picks any free one)",
+        std::io::ErrorKind::AddrNotAvailable => "; this machine does not have that address",
         _ => "",
     }
 }
 
 /// The service's own words, each detail on a line, and the request id by which its log can be searched.
-fn told(status: u16, body: &Value) -> String {
-    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let mut told = format!("{} ({status} {})", text("/error/message"), text("/error/code"));
+fn api_error(status: u16, body: &Value) -> String {
+    let text = |pointer: &str| terminal::value(body.pointer(pointer).and_then(Value::as_str).unwrap_or_default());
+    let mut lines = format!("{} ({status} {})", text("/error/message"), text("/error/code"));
     let details = body.pointer("/error/details").and_then(Value::as_array);
     for detail in details.into_iter().flatten() {
-        let part = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default();
-        let _ = write!(told, "\n  {}: {}", part("field"), part("message"));
+        let part = |name: &str| terminal::value(detail.get(name).and_then(Value::as_str).unwrap_or_default());
+        let _ = write!(lines, "\n  {}: {}", part("field"), part("message"));
     }
-    let _ = write!(told, "\nrequest id: {}", text("/meta/request_id"));
-    told
+    let _ = write!(lines, "\nrequest id: {}", text("/meta/request_id"));
+    lines
 }

@@ -1,5 +1,7 @@
 //! The command `fulcrum`: the service on this machine, a demonstration of it, and a client of its API.
 
+mod answers;
+mod api_keys;
 pub mod args;
 pub mod client;
 mod commands;
@@ -8,19 +10,21 @@ pub mod error;
 pub mod local;
 mod logging;
 mod screen;
+mod shell;
+mod signals;
+mod terminal;
 
 use std::process::ExitCode;
 
 use args::{Args, Command};
 
-pub use demo::FilesError;
 pub use error::CliError;
 
 /// Runs the command. Errors go to standard error, with exit status 1.
 pub async fn run(args: Args) -> ExitCode {
     let ended = match args.command {
         Command::Demo(demo) => Box::pin(demo::run(demo)).await,
-        Command::Local(local) => Box::pin(commands::local::run(local)).await,
+        Command::Local(local) => Box::pin(local::command::run(local)).await,
         Command::Models(models) => commands::models::run(models).await,
         Command::Optimizations(optimizations) => commands::optimizations::run(optimizations).await,
         Command::Serve(serve) => commands::optimizations::serve(serve).await,
@@ -30,7 +34,7 @@ pub async fn run(args: Args) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            screen::complain(&error);
+            screen::print_error(&error);
             ExitCode::FAILURE
         }
     }

@@ -1,11 +1,14 @@
 //! What people see: aligned tables, bars, and colour where it is wanted.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io::{IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
+use serde_json::Value;
 
 use crate::error::CliError;
+use crate::terminal;
 
 /// Whether the environment permits colour: `NO_COLOR` is unset or empty, and the terminal is not a dumb one.
 pub(crate) fn colour_wanted() -> bool {
@@ -152,8 +155,10 @@ fn padded(text: &str, width: usize, align: Align) -> String {
     }
 }
 
-/// Writes to standard output. A reader that has gone away (`| head`) is no fault.
-pub(crate) fn say(text: &str) {
+/// Writes to standard output. A reader that has gone away (`| head`) is no fault. Only on a terminal with colour may the text
+/// hold escape sequences, this module's own.
+pub(crate) fn print_text(text: &str) {
+    let text = if Screen::stdout().colour { Cow::Borrowed(text) } else { terminal::lines(text) };
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes());
     if !text.ends_with('\n') {
@@ -162,16 +167,21 @@ pub(crate) fn say(text: &str) {
     let _ = out.flush();
 }
 
+/// Prints an answer as JSON.
+pub(crate) fn print_json(value: &Value) {
+    print_text(&terminal::json(&format!("{value:#}")));
+}
+
 /// Writes a remark to standard error, where it does not mix with what was asked for.
-pub(crate) fn tell(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+pub(crate) fn print_note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", terminal::lines(text));
 }
 
 /// Writes an error to standard error.
-pub(crate) fn complain(error: &CliError) {
+pub(crate) fn print_error(error: &CliError) {
     let colour = std::io::stderr().is_terminal() && colour_wanted();
     let style = if colour { AnsiColor::Red.on_default().bold() } else { Style::new() };
-    let _ = writeln!(std::io::stderr(), "{style}error:{style:#} {error}");
+    let _ = writeln!(std::io::stderr(), "{style}error:{style:#} {}", terminal::lines(&error.to_string()));
 }
 
 /// A share as a percentage with two decimals.

@@ -6,12 +6,13 @@ use fulcrum_core::domain::rfc3339;
 use fulcrum_core::store::StoreError;
 use serde_json::{Value, json};
 
-use super::parts::{facts, say_json};
 use super::stores::{app, of_table};
+use crate::answers::facts;
+use crate::api_keys::new_key;
 use crate::args::{KeysCommand, OrganizationArgs};
 use crate::error::CliError;
-use crate::local::new_key;
-use crate::screen::{Screen, Table, say};
+use crate::screen::{Screen, Table, print_json, print_text};
+use crate::terminal;
 
 pub(crate) async fn run(command: KeysCommand) -> Result<(), CliError> {
     match command {
@@ -35,7 +36,7 @@ async fn create(app: &App, args: &OrganizationArgs, name: &str, scopes: Vec<Scop
     if args.json {
         let mut json = shown(&key);
         json["secret"] = json!(secret.expose());
-        say_json(&json);
+        print_json(&json);
         return Ok(());
     }
     let screen = Screen::stdout();
@@ -43,14 +44,14 @@ async fn create(app: &App, args: &OrganizationArgs, name: &str, scopes: Vec<Scop
         screen,
         &[
             ("id", key.id.to_string()),
-            ("organization", key.organization_id.clone()),
-            ("name", key.name.clone()),
+            ("organization", terminal::value(&key.organization_id).into_owned()),
+            ("name", terminal::value(&key.name).into_owned()),
             ("scopes", scope_names(&key)),
             ("secret", secret.expose().to_owned()),
         ],
     );
-    text.push_str("The secret is shown this once; nothing keeps it.\n");
-    say(&text);
+    text.push_str("The secret is shown only once and stored nowhere.\n");
+    print_text(&text);
     Ok(())
 }
 
@@ -58,20 +59,20 @@ async fn list(app: &App, args: &OrganizationArgs) -> Result<(), CliError> {
     let mut keys = app.table.keys(&args.organization).await?;
     keys.sort_by_key(|key| std::cmp::Reverse((key.created_at, key.id)));
     if args.json {
-        say_json(&json!({"keys": keys.iter().map(shown).collect::<Vec<_>>()}));
+        print_json(&json!({"keys": keys.iter().map(shown).collect::<Vec<_>>()}));
         return Ok(());
     }
     let mut table = Table::new(&["id", "name", "scopes", "created", "revoked"]);
     for key in &keys {
         table.row(vec![
             key.id.to_string(),
-            key.name.clone(),
+            terminal::value(&key.name).into_owned(),
             scope_names(key),
             rfc3339(key.created_at),
             key.revoked_at.map(rfc3339).unwrap_or_default(),
         ]);
     }
-    say(&table.render(Screen::stdout()));
+    print_text(&table.render(Screen::stdout()));
     Ok(())
 }
 
@@ -89,9 +90,9 @@ async fn revoke(app: &App, args: &OrganizationArgs, id: &str) -> Result<(), CliE
         }
     }
     if args.json {
-        say_json(&shown(&key));
+        print_json(&shown(&key));
     } else {
-        say(&format!("{id} is revoked."));
+        print_text(&format!("Key {id} is revoked."));
     }
     Ok(())
 }

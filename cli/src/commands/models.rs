@@ -9,14 +9,15 @@ use lambda_http::http::Method;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::parts::{assignment, facts, list, number, say_json, text};
 use super::{state, versions};
+use crate::answers::{assignment, facts, list, number, text};
 use crate::args::{ModelsCommand, ServiceArgs};
 use crate::client::Client;
 use crate::error::CliError;
-use crate::screen::{Screen, Table, say, tell};
+use crate::screen::{Screen, Table, print_json, print_note, print_text};
+use crate::terminal;
 
-/// How long `train` waits for another run: twice what a hold lasts by default without a sign of life.
+/// How long `train` waits for another run: twice the default lease.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
 pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {
@@ -38,11 +39,11 @@ pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {
             let body = if bias.is_empty() { json!({}) } else { json!({"bias": bias}) };
             let answer = train(&service, id, &body, no_wait).await?;
             if service.json {
-                say_json(&answer);
+                print_json(&answer);
             } else if text(&answer, "/status") == "training" {
-                say(&format!("Model {id} trains; `fulcrum models show {id}` tells when it is done.\n"));
+                print_text(&format!("Model {id} is training; `fulcrum models show {id}` tells when it is done.\n"));
             } else {
-                say(&trained(screen, &answer));
+                print_text(&trained(screen, &answer));
             }
             Ok(())
         }
@@ -62,18 +63,18 @@ pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {
     }
 }
 
-/// Has a model trained. A run that holds it, as that of a snapshot just completed, is waited for.
+/// Trains a model, after a run that has the lease already, such as that of a snapshot just completed.
 async fn train(service: &ServiceArgs, id: Uuid, body: &Value, no_wait: bool) -> Result<Value, CliError> {
     let client = Client::from_args(service)?;
-    let client = if no_wait { client.later() } else { client };
+    let client = if no_wait { client.respond_async() } else { client };
     let started = Instant::now();
     let mut told = false;
     loop {
         let sent = client.send(Method::POST, &path(id, "/train"), Some(Bytes::from(body.to_string()))).await;
         match sent {
-            Err(CliError::Refused { status: 409, may_pass: true, .. }) if started.elapsed() < LONGEST_WAIT => {
+            Err(CliError::Refused { status: 409, retryable: true, .. }) if started.elapsed() < LONGEST_WAIT => {
                 if !told {
-                    tell(&format!("Another training run holds model {id}; waiting for its end."));
+                    print_note(&format!("Model {id} is being trained already; waiting for that run to end."));
                     told = true;
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -97,9 +98,9 @@ pub(super) async fn call(
 ) -> Result<(), CliError> {
     let answer = Client::from_args(service)?.send(method, path, body).await?;
     if service.json {
-        say_json(&answer);
+        print_json(&answer);
     } else {
-        say(&shown(&answer));
+        print_text(&shown(&answer));
     }
     Ok(())
 }
@@ -133,14 +134,14 @@ async fn list_all(screen: Screen, include_archived: bool, service: &ServiceArgs)
         let mark = if query.is_empty() { "" } else { "?" };
         answer = client.send(Method::GET, &format!("/api/v2/models{mark}{query}"), None).await?;
         models.extend_from_slice(list(&answer, "/models"));
-        cursor = text(&answer, "/meta/next_cursor");
+        cursor = answer.pointer("/meta/next_cursor").and_then(Value::as_str).unwrap_or_default().to_owned();
         if cursor.is_empty() {
             break;
         }
     }
     if service.json {
         answer["models"] = Value::Array(models);
-        say_json(&answer);
+        print_json(&answer);
         return Ok(());
     }
     let mut table = Table::new(&["id", "type", "status", ">version", "reward", "factors", "updated"]);
@@ -156,15 +157,14 @@ async fn list_all(screen: Screen, include_archived: bool, service: &ServiceArgs)
             text(model, "/updated_at"),
         ]);
     }
-    say(&table.render(screen));
+    print_text(&table.render(screen));
     Ok(())
 }
 
 fn shown(screen: Screen, model: &Value) -> String {
     let factors = |list_name: &str| {
         let one = |factor: &Value| {
-            let levels = list(factor, "/levels").iter();
-            let levels = levels.map(|l| l.as_str().map_or_else(|| l.to_string(), str::to_owned));
+            let levels = list(factor, "/levels").iter().map(|level| text(level, ""));
             format!("{} ({})", text(factor, "/name"), levels.collect::<Vec<_>>().join(", "))
         };
         let all = list(model, &format!("/training_data_config/{list_name}")).iter().map(one);
@@ -222,7 +222,7 @@ fn metrics(answer: &Value) -> Vec<(&'static str, String)> {
 
 fn trained(screen: Screen, answer: &Value) -> String {
     let skipped = answer.pointer("/observations/skipped").and_then(Value::as_object);
-    let skipped = skipped.into_iter().flatten().map(|(reason, n)| format!("{reason} {n}"));
+    let skipped = skipped.into_iter().flatten().map(|(reason, n)| format!("{} {n}", terminal::value(reason)));
     let mut pairs = vec![
         ("model", text(answer, "/model_id")),
         ("status", text(answer, "/status")),

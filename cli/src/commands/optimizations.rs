@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::models::{call, read};
-use super::parts::{assignment, facts, list, number, say_json, text};
+use crate::answers::{assignment, facts, list, number, text};
 use crate::args::{OptimizationsCommand, ServeArgs, ServiceArgs};
 use crate::client::Client;
 use crate::error::CliError;
-use crate::screen::{Screen, Table, percent, say};
+use crate::screen::{Screen, Table, percent, print_json, print_text};
 
 const PATH: &str = "/api/v2/optimizations";
 
@@ -76,13 +76,14 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<(), CliError> {
     let context: Map<String, Value> = args.context.into_iter().map(|(name, level)| (name, json!(level))).collect();
     let body = json!({"anonymous_id": args.anonymous_id, "context": context});
     let path = format!("{PATH}/{}/serve", args.id);
-    let decision = Client::open(&args.url)?.send(Method::POST, &path, Some(Bytes::from(body.to_string()))).await?;
+    let decision =
+        Client::without_token(&args.url)?.send(Method::POST, &path, Some(Bytes::from(body.to_string()))).await?;
     if args.json {
-        say_json(&decision);
+        print_json(&decision);
         return Ok(());
     }
     let holdout = if decision["holdout"] == json!(true) { "yes" } else { "no" };
-    say(&facts(
+    print_text(&facts(
         Screen::stdout(),
         &[
             ("variant", assignment(&decision, "/variant")),

@@ -6,12 +6,12 @@ use fulcrum_core::App;
 use fulcrum_core::store::snapshots_prefix;
 use serde_json::json;
 
-use super::parts::say_json;
 use super::stores::{app, of_bucket};
 use super::upload::{LocalFile, files};
 use crate::args::SnapshotsCommand;
 use crate::error::CliError;
-use crate::screen::{Screen, Table, say};
+use crate::screen::{Screen, Table, print_json, print_text};
+use crate::terminal;
 
 const SUCCESS: &str = "_SUCCESS";
 
@@ -25,7 +25,7 @@ pub(crate) async fn run(command: SnapshotsCommand) -> Result<(), CliError> {
             put(&app, &prefix, &id, &files).await.map_err(of_bucket(&bucket))?;
             let bytes: u64 = files.iter().map(|file| file.bytes).sum();
             if organization.json {
-                say_json(&json!({
+                print_json(&json!({
                     "snapshot_id": id,
                     "url": format!("s3://{bucket}/{prefix}{id}/"),
                     "complete": true,
@@ -33,7 +33,11 @@ pub(crate) async fn run(command: SnapshotsCommand) -> Result<(), CliError> {
                     "bytes": bytes,
                 }));
             } else {
-                say(&format!("s3://{bucket}/{prefix}{id}/ is complete: {} files, {}.", files.len(), size(bytes)));
+                print_text(&format!(
+                    "s3://{bucket}/{prefix}{id}/ is complete: {} files, {}.",
+                    files.len(),
+                    size(bytes)
+                ));
             }
             Ok(())
         }
@@ -91,12 +95,18 @@ async fn list(app: &App, prefix: &str, as_json: bool) -> Result<(), CliError> {
             "folders": folders,
         }));
         let state = if complete { "complete" } else { "incomplete" };
-        table.row(vec![id, state.into(), data.len().to_string(), size(bytes), folders.join(" ")]);
+        table.row(vec![
+            terminal::value(&id).into_owned(),
+            state.into(),
+            data.len().to_string(),
+            size(bytes),
+            terminal::value(&folders.join(" ")).into_owned(),
+        ]);
     }
     if as_json {
-        say_json(&json!({"snapshots": all}));
+        print_json(&json!({"snapshots": all}));
     } else {
-        say(&table.render(Screen::stdout()));
+        print_text(&table.render(Screen::stdout()));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::parts::{assignment, facts, list, number, text};
+use crate::answers::{assignment, decimal, facts, list, number, scale, text};
 use crate::screen::{Screen, Table};
 
 const WIDTH: u32 = 28;
@@ -42,13 +42,6 @@ pub(crate) fn shown(screen: Screen, state: &Value) -> String {
         }
     }
     shown
-}
-
-/// The scale that all intervals of some rows share: from the least lower end to the greatest upper end.
-pub(crate) fn scale<'v>(rows: impl Iterator<Item = &'v Value>, lo: &str, hi: &str) -> (f64, f64) {
-    rows.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), row| {
-        (min.min(number(row, lo)), max.max(number(row, hi)))
-    })
 }
 
 fn variants(screen: Screen, variants: &[Value]) -> Option<Table> {
@@ -122,16 +115,11 @@ fn interactions(screen: Screen, interactions: &[Value]) -> Option<Table> {
     let greatest = interactions.iter().map(|i| number(i, "/scale")).fold(0.0, f64::max);
     let mut table = Table::new(&["factors", ">scale", ""]);
     for interaction in interactions {
-        let names = list(interaction, "/factors").iter().map(|name| name.as_str().unwrap_or_default());
+        let names = list(interaction, "/factors").iter().map(|name| text(name, ""));
         let scale = number(interaction, "/scale");
         table.row(vec![names.collect::<Vec<_>>().join(" × "), decimal(scale), screen.bar(scale / greatest, 20)]);
     }
     (!interactions.is_empty()).then_some(table)
-}
-
-/// A number with four decimals; nothing for what is none.
-pub(crate) fn decimal(value: f64) -> String {
-    if value.is_finite() { format!("{value:.4}") } else { String::new() }
 }
 
 fn signed(value: f64) -> String {

@@ -42,12 +42,11 @@ pub(super) fn files(folder: &Path) -> Result<Vec<LocalFile>, CliError> {
     let objects: Vec<Object> = all.iter().map(|f| Object { key: f.key.clone(), size: f.bytes }).collect();
     let read: BTreeSet<&str> = read_keys(&objects).map_err(|e| fail(e.to_string()))?.into_iter().collect();
     if read.is_empty() {
-        return Err(fail("it has no file in a folder exposures, observations or cells".into()));
+        return Err(fail("it has no files in a folder exposures, observations or cells".into()));
     }
     all.retain(|file| read.contains(file.key.as_str()));
     if let Some(file) = all.iter().find(|file| file.bytes > MOST_BYTES) {
-        let cause =
-            format!("it has {} bytes, and a file of a snapshot at most {MOST_BYTES} (5 GiB); split it", file.bytes);
+        let cause = format!("the file has {} bytes; the limit is {MOST_BYTES} (5 GiB), so split it", file.bytes);
         return Err(CliError::file(&file.path, cause));
     }
     all.sort();
@@ -60,7 +59,7 @@ fn collect(folder: &Path, key: &str, into: &mut Vec<LocalFile>) -> Result<(), Cl
         let entry = entry.map_err(|e| CliError::file(folder, e))?;
         let path = entry.path();
         let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
-            return Err(CliError::file(path, "the name is not UTF-8, as a key has to be"));
+            return Err(CliError::file(path, "the name is not valid UTF-8"));
         };
         // Such names are not read: `_temporary`, `.crc` and their like.
         if name.starts_with(['_', '.']) {
@@ -116,8 +115,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_snapshot() {
-        assert!(cause(&["rewards/a.csv"]).contains("no file in a folder exposures"));
-        assert!(cause(&["exposures/_a.csv"]).contains("no file in a folder exposures"));
+        assert!(cause(&["rewards/a.csv"]).contains("no files in a folder exposures"));
+        assert!(cause(&["exposures/_a.csv"]).contains("no files in a folder exposures"));
         assert!(cause(&["exposures/a.csv", "cells/a.csv"]).contains("both exposures/a.csv and cells/a.csv"));
         assert!(cause(&["cells/a.csv", "rewards/a.csv"]).contains("both rewards/a.csv and cells/a.csv"));
         assert!(cause(&["exposures/a.csv", "exposures/b.parquet"]).contains("more than one format"));
@@ -133,6 +132,6 @@ mod tests {
         assert_eq!(files(folder.path()).unwrap()[0].bytes, MOST_BYTES);
         file.set_len(MOST_BYTES + 1).unwrap();
         let refused = files(folder.path()).unwrap_err().to_string();
-        assert!(refused.contains("a.csv: it has 5368709121 bytes"), "{refused}");
+        assert!(refused.contains("a.csv: the file has 5368709121 bytes"), "{refused}");
     }
 }

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::parts::{assignment, list, number, text};
-use super::state::decimal;
+use crate::answers::{assignment, decimal, list, number, text};
 use crate::screen::{Screen, Table};
 
 /// `fulcrum models posteriors`.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::events::{DAY_MILLIS, Traffic};
 use super::truth;
-use crate::commands::parts::list;
+use crate::answers::list;
 
 /// A rate with its standard error.
 #[derive(Clone, Copy, Debug)]

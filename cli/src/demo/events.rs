@@ -6,8 +6,6 @@ use rand_chacha::ChaCha12Rng;
 
 use super::truth;
 
-/// The name of the reward.
-pub(super) const REWARD: &str = "signup";
 /// Days of traffic.
 pub(super) const DAYS: u32 = 14;
 

@@ -7,25 +7,14 @@ use arrow_schema::ArrowError;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
-use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
-use super::events::{REWARD, Traffic};
-use super::truth;
-
-/// Why a file could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum FilesError {
-    /// The columns do not make a batch.
-    #[error("the demonstration's rows: {0}")]
-    Rows(#[from] ArrowError),
-    /// The batch does not make a file.
-    #[error("the demonstration's files: {0}")]
-    Parquet(#[from] ParquetError),
-}
+use super::events::Traffic;
+use super::truth::{self, REWARD};
+use crate::error::CliError;
 
 /// The exposures of a day as a file.
-pub(super) fn exposures(traffic: &Traffic, day: u32) -> Result<Bytes, FilesError> {
+pub(super) fn exposures(traffic: &Traffic, day: u32) -> Result<Bytes, CliError> {
     let rows = traffic.exposures_on(day);
     let texts = |count: usize, text: &dyn Fn(usize) -> serde_json::Value| -> ArrayRef {
         Arc::new((0..count).map(|i| Some(text(i).to_string())).collect::<StringArray>())
@@ -44,7 +33,7 @@ pub(super) fn exposures(traffic: &Traffic, day: u32) -> Result<Bytes, FilesError
 }
 
 /// The rewards of a day as a file.
-pub(super) fn rewards(traffic: &Traffic, day: u32) -> Result<Bytes, FilesError> {
+pub(super) fn rewards(traffic: &Traffic, day: u32) -> Result<Bytes, CliError> {
     let rows = traffic.rewards_on(day);
     let names: StringArray = rows.iter().map(|_| Some(REWARD)).collect();
     file(&[
@@ -65,7 +54,7 @@ fn times(traffic: &Traffic, at: impl Iterator<Item = u32>) -> ArrayRef {
     Arc::new(millis.with_timezone("UTC"))
 }
 
-fn file(columns: &[(&str, ArrayRef)]) -> Result<Bytes, FilesError> {
+fn file(columns: &[(&str, ArrayRef)]) -> Result<Bytes, CliError> {
     let batch = RecordBatch::try_from_iter(columns.iter().map(|(name, column)| (*name, Arc::clone(column))))?;
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?;

@@ -20,16 +20,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lambda_http::http::Method;
 use serde_json::{Value, json};
 
+use crate::answers::text;
 use crate::args::DemoArgs;
 use crate::client::Client;
-use crate::commands::local::{shutdown, stop_signal};
-use crate::commands::parts::text;
 use crate::error::CliError;
+use crate::local::command::shutdown;
 use crate::local::{Local, Settings};
 use crate::logging;
-use crate::screen::{Screen, say};
-
-pub use files::FilesError;
+use crate::screen::{Screen, print_text};
+use crate::signals::stop_signal;
 
 /// The port where none is named and it is free.
 const PORT: u16 = 3000;
@@ -49,7 +48,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
         () = stop => Err(CliError::Stopped),
     };
     if found.is_ok() && !args.exit {
-        say("\nThe service goes on until Ctrl-C; then all of this is gone.");
+        print_text("\nThe service keeps running until you press Ctrl-C; then everything is gone.");
         stop_signal()?.await;
     }
     shutdown(local).await?;
@@ -59,6 +58,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
 async fn start(port: Option<u16>) -> Result<Local, CliError> {
     let settings = |port| Settings {
         address: IpAddr::from([127, 0, 0, 1]),
+        hosts: Vec::new(),
         port,
         data: None,
         organization: "org_demo".to_owned(),
@@ -83,25 +83,25 @@ async fn show(screen: Screen, local: &Local, args: &DemoArgs) -> Result<bool, Cl
     let body = json!({"model_type": "cmab", "training_data_config": truth::config()});
     let model = send(&client, Method::POST, "/api/v2/models", Some(&body)).await?;
     let (id, optimization) = (text(&model, "/id"), text(&model, "/optimization_id"));
-    say(&format!(
+    print_text(&format!(
         "A landing page with {} variants and {} kinds of visitors; model {id} at {}.",
         truth::variants(),
         truth::contexts(),
         local.env.url
     ));
     let (exposures, rewards) = upload(local, &optimization, args).await?;
-    say(&format!("{exposures} exposures and {rewards} rewards of {} days are in S3 as Parquet.", events::DAYS));
+    print_text(&format!("{exposures} exposures and {rewards} rewards of {} days are in S3 as Parquet.", events::DAYS));
     let trained = train(&client, &id).await?;
-    say(&report::training(&trained));
+    print_text(&report::training(&trained));
     let state = send(&client, Method::GET, &format!("/api/v2/models/{id}/state"), None).await?;
-    say(&report::variants(screen, &state));
-    say(&report::contexts(screen, &state));
-    say(&report::metrics(screen, &trained));
-    say(&report::verdict(screen, &state));
+    print_text(&report::variants(screen, &state));
+    print_text(&report::contexts(screen, &state));
+    print_text(&report::metrics(screen, &trained));
+    print_text(&report::verdict(screen, &state));
     serve(screen, local, &optimization, args, &state).await?;
     if !args.exit {
         let command = std::env::current_exe().unwrap_or_else(|_| "fulcrum".into());
-        say(&report::by_hand(screen, &local.env.url, [&local.env_file, &command], &id));
+        print_text(&report::by_hand(screen, &local.env.url, [&local.env_file, &command], &id));
     }
     Ok(report::learned_best(&state) == Some(truth::best_overall()))
 }
@@ -116,11 +116,11 @@ async fn serve(
 ) -> Result<(), CliError> {
     let id = parse_uuid("optimization_id", optimization)?;
     let served = serving::serve(local.app(), id, args.seed).await?;
-    say(&serving::shares(screen, state, &served));
+    print_text(&serving::shares(screen, state, &served));
     let path = format!("/api/v2/optimizations/{id}/policy");
-    let policy = Client::open(&local.env.url)?.send(Method::GET, &path, None).await?;
+    let policy = Client::without_token(&local.env.url)?.send(Method::GET, &path, None).await?;
     let unseen = events::Traffic::draw(local.app().clock.now(), args.exposures, !args.seed);
-    say(&serving::earnings(screen, &served, &evaluation::evaluate(&policy, &unseen)));
+    print_text(&serving::earnings(screen, &served, &evaluation::evaluate(&policy, &unseen)));
     Ok(())
 }
 

@@ -5,10 +5,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::truth;
-use crate::commands::parts::{list, number, text};
-use crate::commands::state::{decimal, scale};
-use crate::local::quoted;
+use crate::answers::{decimal, list, number, scale, text};
 use crate::screen::{Screen, Table, percent};
+use crate::shell::quoted;
 
 const WIDTH: u32 = 24;
 

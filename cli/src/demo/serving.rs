@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::evaluation::{Estimate, Evaluation};
 use super::{events, truth};
-use crate::commands::parts::{assignment, list, number};
+use crate::answers::{assignment, list, number};
 use crate::error::CliError;
 use crate::screen::{Screen, Table, percent};
 

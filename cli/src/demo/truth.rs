@@ -11,6 +11,8 @@ pub(super) const DESIGN: [Levels; 3] = [
     ("cta_text", &["Sign up", "Start free trial"]),
     ("hero_image", &["product", "people"]),
 ];
+/// The name of the reward.
+pub(super) const REWARD: &str = "signup";
 /// What is known of a visitor.
 pub(super) const CONTEXT: [Levels; 2] = [("device", &["desktop", "mobile"]), ("country", &["US", "DE", "BR"])];
 /// The share of visitors at each level of a context factor; the factors are independent.
@@ -119,7 +121,7 @@ pub(super) fn config() -> Value {
     json!({
         "design_factors": factors(&DESIGN),
         "context_factors": factors(&CONTEXT),
-        "reward": {"name": super::events::REWARD, "type": "bool"},
+        "reward": {"name": REWARD, "type": "bool"},
         "attribution": {"type": "last_touch", "conversion_window_hours": 24},
     })
 }

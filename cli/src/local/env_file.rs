@@ -6,20 +6,21 @@ use std::io::Write as _;
 use std::path::Path;
 
 use crate::error::CliError;
+use crate::shell::{quoted, unquoted};
 
 /// The name of the file in the data folder.
 pub const FILE_NAME: &str = "local.env";
 
 /// Which of the stores were inside the process that wrote the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Own {
+pub struct OwnStores {
     /// `DynamoDB`.
     pub dynamodb: bool,
     /// S3.
     pub s3: bool,
 }
 
-impl Own {
+impl OwnStores {
     /// Both.
     pub const BOTH: Self = Self { dynamodb: true, s3: true };
 
@@ -38,7 +39,7 @@ impl Own {
     }
 }
 
-const OWN: &str = "# Own stores:";
+const OWN: &str = "# OwnStores stores:";
 
 /// How to reach the stores.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub struct StoreAccess {
     /// Session token, where the credentials have one. Only those of other people's stores do.
     pub session_token: Option<String>,
     /// Which of them are inside the service's process.
-    pub own: Own,
+    pub own: OwnStores,
 }
 
 /// The content of the file.
@@ -156,25 +157,9 @@ impl LocalEnv {
                 access_key_id: value("AWS_ACCESS_KEY_ID")?,
                 secret_access_key: value("AWS_SECRET_ACCESS_KEY")?,
                 session_token: value("AWS_SESSION_TOKEN"),
-                own: Own::read(&text),
+                own: OwnStores::read(&text),
             },
         })
-    }
-}
-
-/// A value as a shell takes it: as it is where it is plain, in single quotes otherwise.
-pub(crate) fn quoted(value: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/+=@%,".contains(c);
-    if !value.is_empty() && value.chars().all(plain) {
-        return value.to_owned();
-    }
-    format!("'{}'", value.replace('\'', r"'\''"))
-}
-
-fn unquoted(text: &str) -> String {
-    match text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
-        Some(inner) => inner.replace(r"'\''", "'"),
-        None => text.to_owned(),
     }
 }
 
@@ -196,7 +181,7 @@ mod tests {
                 access_key_id: "local".into(),
                 secret_access_key: "a/b+c=".into(),
                 session_token: None,
-                own: Own::BOTH,
+                own: OwnStores::BOTH,
             },
         }
     }
@@ -218,11 +203,11 @@ mod tests {
     #[test]
     fn which_stores_were_own_is_kept() {
         for (dynamodb, s3) in [(true, true), (true, false), (false, true), (false, false)] {
-            let own = Own { dynamodb, s3 };
-            assert_eq!(Own::read(&own.comment()), own);
+            let own = OwnStores { dynamodb, s3 };
+            assert_eq!(OwnStores::read(&own.comment()), own);
         }
-        let neither = Own { dynamodb: false, s3: false };
-        assert_eq!(Own::read("AWS_ENDPOINT_URL_S3=http://127.0.0.1:3002\n"), neither);
+        let neither = OwnStores { dynamodb: false, s3: false };
+        assert_eq!(OwnStores::read("AWS_ENDPOINT_URL_S3=http://127.0.0.1:3002\n"), neither);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The examples: the models and the keys that the files of `events/` name, under ids that never change.
 //!
-//! Their secrets are in the repository. They belong into the stores of this process alone, and [`super::Local::start`] sees to it.
+//! Their secrets are in the repository. They belong into the stores of this process alone, and the start of the service sees to it.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};

@@ -13,10 +13,12 @@ use bytes::Bytes;
 use fulcrum_core::http::{Match, answer, failure, find};
 use fulcrum_core::{ApiError, App, Body, Request, Response};
 use lambda_http::http::uri::Authority;
-use lambda_http::http::{self, HeaderMap, header};
+use lambda_http::http::{self, HeaderMap, Method, header};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+use super::cors::permit;
 
 /// The greatest body that the gateway carries, in bytes.
 pub const BODY_LIMIT: usize = 10 * 1024 * 1024;
@@ -92,28 +94,27 @@ pub async fn dispatch_from(
     let id = Uuid::new_v4().simple().to_string();
     let (function, event) = match event(&id, client, app.clock.now(), &request) {
         Ok(made) => made,
-        Err(error) => return refuse(&error, &format!("req_{id}"), &request),
+        Err(error) => return refuse(&error, &format!("req_{id}"), request.method(), request.uri().path()),
     };
     let event = event.to_string();
     let answered = match stand_in {
         None => invoke_event(app, function, &event).await,
         Some(handler) => invoke_stand_in(app, handler, &event).await,
     };
-    match answered {
-        Ok(response) => response,
-        Err(error) => {
-            let error = ApiError::internal(format!("the event is not one: {error}"));
-            refuse(&error, &format!("req_{id}"), &request)
-        }
-    }
+    let mut response = answered.unwrap_or_else(|error| {
+        let error = ApiError::internal(format!("the event is not one: {error}"));
+        refuse(&error, &format!("req_{id}"), request.method(), request.uri().path())
+    });
+    permit(request.method(), request.uri().path(), request.headers(), &mut response);
+    response
 }
 
 /// What the gateway answers by itself, with the log line that a function would have written.
-fn refuse<B>(error: &ApiError, id: &str, request: &http::Request<B>) -> Response<Body> {
+pub(super) fn refuse(error: &ApiError, id: &str, method: &Method, path: &str) -> Response<Body> {
     let response = failure(error, id);
     let status = response.status().as_u16();
     // As the access log of the cloud: the route, never the path, which may hold anything.
-    let route = route_key(request.method().as_str(), request.uri().path());
+    let route = route_key(method.as_str(), path);
     tracing::info!(request_id = id, route, status, cause = error.cause(), "request refused by the gateway");
     response
 }

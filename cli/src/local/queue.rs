@@ -1,4 +1,4 @@
-//! The queue in front of `retrain`: at least once, one message a batch, some at a time, five receives, then put aside.
+//! The queue in front of `retrain`: at least once, one message a batch, some at a time, five receives, then to the dead letters.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,21 +25,21 @@ pub struct Queue {
     visibility: Duration,
     permits: Arc<Semaphore>,
     tasks: JoinSet<()>,
-    put_aside: Arc<Mutex<Vec<String>>>,
+    dead_letters: Arc<Mutex<Vec<String>>>,
 }
 
 impl Queue {
     /// An empty queue in front of the function over an app. A message that failed comes again after `visibility`.
     pub fn new(app: App, visibility: Duration) -> Self {
         let permits = Arc::new(Semaphore::new(AT_A_TIME as usize));
-        Self { app, visibility, permits, tasks: JoinSet::new(), put_aside: Arc::default() }
+        Self { app, visibility, permits, tasks: JoinSet::new(), dead_letters: Arc::default() }
     }
 
     /// Takes a message.
     pub fn send(&mut self, body: String) {
         while self.tasks.try_join_next().is_some() {}
         let (app, visibility) = (self.app.clone(), self.visibility);
-        let (permits, put_aside) = (Arc::clone(&self.permits), Arc::clone(&self.put_aside));
+        let (permits, dead_letters) = (Arc::clone(&self.permits), Arc::clone(&self.dead_letters));
         self.tasks.spawn(async move {
             let message_id = Uuid::new_v4().to_string();
             for receive in 1..=MOST_RECEIVES {
@@ -52,15 +52,15 @@ impl Queue {
                     return;
                 }
             }
-            tracing::error!(message_id, receives = MOST_RECEIVES, "message put aside");
-            put_aside.lock().unwrap_or_else(PoisonError::into_inner).push(body);
+            tracing::error!(message_id, receives = MOST_RECEIVES, "message moved to the dead letters");
+            dead_letters.lock().unwrap_or_else(PoisonError::into_inner).push(body);
         });
     }
 
     /// The messages that failed for good: the dead-letter queue.
     #[must_use]
-    pub fn put_aside(&self) -> Vec<String> {
-        self.put_aside.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn dead_letters(&self) -> Vec<String> {
+        self.dead_letters.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until no message is left.

@@ -2,30 +2,34 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use fulcrum_core::http::failure;
+use embedded::{Connections, Ends, Hosts, Timeouts};
+use fulcrum_core::auth::Scope;
+use fulcrum_core::http::{Match, failure, find, is_serving};
 use fulcrum_core::{ApiError, App, Body, Response};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use lambda_http::http;
-use tokio::net::{TcpListener, TcpStream};
+use lambda_http::http::request::Parts;
+use lambda_http::http::{self, HeaderValue, StatusCode, header};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::gateway::{BODY_LIMIT, StandIn, dispatch_from};
+use super::cors::{foreign_origin, permit};
+use super::gateway::{BODY_LIMIT, StandIn, TARGET_LIMIT, dispatch_from, refuse};
 use crate::error::CliError;
 
 /// How long [`HttpServer::shutdown`] lets requests under way finish.
 const GRACE: Duration = Duration::from_secs(10);
-/// A body over the limit is read and thrown away up to here, so that the client is still there to hear why.
+/// What is left of a refused request is read and thrown away up to here, so that the client is still there to hear why.
 const DRAIN_LIMIT: usize = 64 * 1024 * 1024;
+/// The same in time.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// The service on a port of this machine.
 #[derive(Debug)]
@@ -34,6 +38,17 @@ pub struct HttpServer {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
+}
+
+/// How the server serves.
+#[derive(Clone, Debug, Default)]
+pub struct HttpOptions {
+    /// Answers every request in the place of the functions.
+    pub stand_in: Option<StandIn>,
+    /// Names of this machine, beside those that it has anyway.
+    pub hosts: Vec<String>,
+    /// How long clients may take to send a request.
+    pub timeouts: Timeouts,
 }
 
 /// Listens at an address; port 0 takes a free one.
@@ -51,18 +66,20 @@ impl HttpServer {
     /// # Errors
     /// [`CliError::Listen`] where the listener has no address.
     pub fn start(listener: TcpListener, app: App) -> Result<Self, CliError> {
-        Self::start_with(listener, app, None)
+        Self::start_with(listener, app, HttpOptions::default())
     }
 
-    /// As [`HttpServer::start`]; a stand-in answers every request in the place of the functions.
+    /// As [`HttpServer::start`], with options.
     ///
     /// # Errors
     /// As [`HttpServer::start`].
-    pub fn start_with(listener: TcpListener, app: App, stand_in: Option<StandIn>) -> Result<Self, CliError> {
+    pub fn start_with(listener: TcpListener, app: App, options: HttpOptions) -> Result<Self, CliError> {
         let unnamed = |source| CliError::Listen { place: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), source };
         let address = listener.local_addr().map_err(unnamed)?;
+        let HttpOptions { stand_in, hosts, timeouts } = options;
+        let behind = Behind { app, stand_in, hosts: Hosts::new(address.ip(), hosts), timeouts };
         let (stop, stopped) = oneshot::channel();
-        Ok(Self { address, stop: Some(stop), task: tokio::spawn(accept(listener, (app, stand_in), stopped)) })
+        Ok(Self { address, stop: Some(stop), task: tokio::spawn(accept(listener, Arc::new(behind), stopped)) })
     }
 
     /// Where the service is, as `http://ADDRESS:PORT`.
@@ -81,107 +98,169 @@ impl HttpServer {
     }
 }
 
-/// The app, and what answers for its functions if anything does.
-type Behind = (App, Option<StandIn>);
+/// What is behind the port.
+struct Behind {
+    app: App,
+    stand_in: Option<StandIn>,
+    hosts: Hosts,
+    timeouts: Timeouts,
+}
 
-async fn accept(listener: TcpListener, behind: Behind, mut stopped: oneshot::Receiver<()>) {
-    let graceful = GracefulShutdown::new();
+async fn accept(listener: TcpListener, behind: Arc<Behind>, stopped: oneshot::Receiver<()>) {
     let (running, mut all_ended) = mpsc::channel::<()>(1);
-    let mut connections = JoinSet::new();
-    loop {
-        let (stream, client) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
-            Some(_) = connections.join_next() => continue,
-            _ = &mut stopped => break,
-        };
-        let connection = graceful.watch(connection(stream, client.ip(), behind.clone(), running.clone()));
-        connections.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        });
-    }
-    drop((listener, running));
-    graceful.shutdown().await;
+    let connections = Connections { name: "the API", timeouts: behind.timeouts, own_body: Some(unreadable) };
+    let service = |ends| {
+        let (behind, running) = (Arc::clone(&behind), running.clone());
+        service_fn(move |request: http::Request<Incoming>| {
+            let (behind, running) = (Arc::clone(&behind), running.clone());
+            async move { Ok::<_, Infallible>(into_hyper(serve(behind, ends, request, running).await)) }
+        })
+    };
+    connections.serve(listener, service, stopped).await;
+    drop(running);
     // Nothing is ever sent: this waits until every request has dropped its sender.
     let _ = all_ended.recv().await;
 }
 
-fn connection(
-    stream: TcpStream,
-    client: IpAddr,
-    behind: Behind,
-    running: mpsc::Sender<()>,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: http::Request<Incoming>| {
-        let (behind, running) = (behind.clone(), running.clone());
-        async move { Ok::<_, Infallible>(into_hyper(serve(behind, client, request, running).await)) }
-    });
-    http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service)
+fn fresh_id() -> String {
+    format!("req_{}", Uuid::new_v4().simple())
+}
+
+/// The envelope of what was no request at all, or has too long a head.
+fn unreadable(status: StatusCode) -> Bytes {
+    let error = match status {
+        StatusCode::URI_TOO_LONG => {
+            ApiError::invalid(format!("the URL is too long; at most {TARGET_LIMIT} bytes are accepted"))
+        }
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            ApiError::invalid("the request has too many or too long headers")
+        }
+        _ => ApiError::invalid("this is not a request of HTTP/1.1"),
+    };
+    let id = fresh_id();
+    tracing::info!(request_id = id, status = status.as_u16(), "request refused by the gateway");
+    bytes_of(failure(&error, &id).into_body())
 }
 
 /// Reads the whole request and has it answered in a task of its own, so that a client that hangs up does not end what it began.
+/// Whoever may not call is told so before the body is read.
 async fn serve(
-    (app, stand_in): Behind,
-    client: IpAddr,
+    behind: Arc<Behind>,
+    ends: Ends,
     request: http::Request<Incoming>,
     running: mpsc::Sender<()>,
 ) -> Response<Body> {
-    let fresh_id = || format!("req_{}", Uuid::new_v4().simple());
+    let id = fresh_id();
     let (parts, body) = request.into_parts();
-    let body = match collect(body).await {
-        Ok(body) => body,
-        Err(error) => return failure(&error, &fresh_id()),
+    let whole = match admit(&behind, ends, &parts, &body).await {
+        Ok(()) => collect(body, behind.timeouts.body).await,
+        Err(error) => {
+            throw_away(body, 0);
+            Err(error)
+        }
     };
-    let request = http::Request::from_parts(parts, body);
+    let request = match whole {
+        Ok(body) => http::Request::from_parts(parts, body),
+        Err(error) => {
+            let mut response = refuse(&error, &id, &parts.method, parts.uri.path());
+            permit(&parts.method, parts.uri.path(), &parts.headers, &mut response);
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return response;
+        }
+    };
     let task = tokio::spawn(async move {
-        let response = dispatch_from(&app, client, stand_in, request).await;
+        let response = dispatch_from(&behind.app, ends.client, behind.stand_in, request).await;
         drop(running);
         response
     });
     task.await.unwrap_or_else(|panicked| {
-        let (id, error) = (fresh_id(), ApiError::internal(panicked));
+        let error = ApiError::internal(panicked);
         tracing::error!(request_id = id, cause = error.cause(), "request failed");
         failure(&error, &id)
     })
 }
 
-async fn collect(mut body: Incoming) -> Result<Bytes, ApiError> {
+/// Whether a request may come in at all, as far as its head tells.
+async fn admit(behind: &Behind, ends: Ends, parts: &Parts, body: &Incoming) -> Result<(), ApiError> {
+    let named = behind.hosts.check(&parts.uri, &parts.headers, ends.reached);
+    named.map_err(|misdirected| ApiError::invalid(misdirected.to_string()))?;
+    let path = parts.uri.path();
+    if let Some(origin) = foreign_origin(&parts.headers)
+        && !is_serving(path)
+    {
+        let origin: String = String::from_utf8_lossy(origin.as_bytes()).chars().take(200).collect();
+        return Err(ApiError::invalid(format!(
+            "pages of other origins may call the serving routes alone; this request comes from a page at {origin:?}"
+        )));
+    }
+    if body.is_end_stream() || behind.stand_in.is_some() || is_serving(path) {
+        return Ok(());
+    }
+    match find(parts.method.as_str(), path) {
+        // The function checks the scope; a token that lacks it is a good one.
+        Match::Found { .. } => match behind.app.authenticate(&parts.headers, Scope::ModelsRead).await {
+            Ok(_) | Err(ApiError::Forbidden { .. }) => Ok(()),
+            Err(error) => Err(error),
+        },
+        Match::OtherMethod { allow } => {
+            let method = parts.method.to_string();
+            Err(ApiError::MethodNotAllowed { path: path.to_owned(), method, allow })
+        }
+        Match::Unknown => Err(ApiError::UnknownPath { path: path.to_owned() }),
+    }
+}
+
+/// The body, if it is not too large and comes in time.
+async fn collect(mut body: Incoming, within: Duration) -> Result<Bytes, ApiError> {
     let mut kept = BytesMut::new();
-    let mut bytes = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|e| ApiError::invalid(format!("the body ends early: {e}")))?;
-        let Ok(data) = frame.into_data() else { continue };
-        bytes += data.len();
-        if bytes <= BODY_LIMIT {
+    let declared = body.size_hint().lower();
+    let reading = async {
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|e| ApiError::invalid(format!("the body ends early: {e}")))?;
+            let Ok(data) = frame.into_data() else { continue };
             kept.extend_from_slice(&data);
-        } else {
-            kept = BytesMut::new();
+            if kept.len() > BODY_LIMIT {
+                return Ok(false);
+            }
         }
-        if bytes > DRAIN_LIMIT {
-            break;
+        Ok(true)
+    };
+    match tokio::time::timeout(within, reading).await {
+        Ok(Ok(true)) => Ok(kept.freeze()),
+        Ok(Ok(false)) => {
+            let read = kept.len();
+            throw_away(body, read);
+            let bytes = usize::try_from(declared).unwrap_or(usize::MAX).max(read);
+            Err(ApiError::PayloadTooLarge { bytes, limit: BODY_LIMIT })
+        }
+        Ok(Err(error)) => Err(error),
+        Err(_) => {
+            let seconds = within.as_secs_f64();
+            Err(ApiError::invalid(format!("the body did not come within {seconds} s; {} bytes did", kept.len())))
         }
     }
-    if bytes > BODY_LIMIT {
-        return Err(ApiError::PayloadTooLarge { bytes, limit: BODY_LIMIT });
+}
+
+/// Reads on without keeping anything, so that the client, which may still be sending, gets to read the answer.
+fn throw_away(mut body: Incoming, mut read: usize) {
+    tokio::spawn(tokio::time::timeout(DRAIN_TIME, async move {
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > DRAIN_LIMIT {
+                break;
+            }
+        }
+    }));
+}
+
+fn bytes_of(body: Body) -> Bytes {
+    match body {
+        Body::Text(text) => Bytes::from(text),
+        Body::Binary(bytes) => Bytes::from(bytes),
+        _ => Bytes::new(),
     }
-    Ok(kept.freeze())
 }
 
 fn into_hyper(response: Response<Body>) -> http::Response<Full<Bytes>> {
-    response.map(|body| {
-        Full::new(match body {
-            Body::Text(text) => Bytes::from(text),
-            Body::Binary(bytes) => Bytes::from(bytes),
-            _ => Bytes::new(),
-        })
-    })
+    response.map(|body| Full::new(bytes_of(body)))
 }

@@ -83,7 +83,7 @@ fn a_model_by_the_command_alone() {
     assert_eq!(json(&put("2026-11-02"))["objects"], 2);
     let again = put("2026-11-02");
     assert_eq!(again.status, Some(1));
-    assert!(again.stderr.contains("complete already"), "{}", again.stderr);
+    assert!(again.stderr.contains("already complete"), "{}", again.stderr);
     let listed = json(&fulcrum(&["snapshots", "list", optimization, "--json"]));
     assert_eq!(listed["snapshots"][0]["snapshot_id"], "2026-11-02");
     assert_eq!(listed["snapshots"][0]["complete"], true);

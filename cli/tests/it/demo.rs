@@ -51,14 +51,14 @@ fn a_demonstration_that_is_stopped_early_is_no_success() {
         demo.until("A landing page");
         let ended = demo.end(name);
         assert_eq!(ended.status, Some(1), "{name}: {ended:?}");
-        assert!(ended.stderr.contains("stopped before the demonstration was through"), "{name}: {ended:?}");
+        assert!(ended.stderr.contains("the demonstration was stopped before it was finished"), "{name}: {ended:?}");
     }
 }
 
 #[test]
 fn a_demonstration_goes_on_until_it_is_stopped() {
     let mut demo = Demo::start(&mut command(&["demo", "--port", "0", "--exposures", "20000"], &[]));
-    demo.until("goes on until Ctrl-C");
+    demo.until("keeps running until you press Ctrl-C");
     let ended = demo.end("TERM");
     assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
     // The lines to go on by hand name this binary, wherever it is.
@@ -77,7 +77,7 @@ fn peak_bytes(process: u32) -> u64 {
 #[test]
 fn a_hundred_thousand_exposures_take_less_than_200_megabytes() {
     let mut demo = Demo::start(&mut command(&["demo", "--port", "0"], &[]));
-    demo.until("goes on until Ctrl-C");
+    demo.until("keeps running until you press Ctrl-C");
     let peak = peak_bytes(demo.child.id());
     let ended = demo.end("TERM");
     assert_eq!(ended.status, Some(0), "{ended:?}");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fulcrum::local::{HttpServer, Stores, Wanted, listen, new_key};
+use fulcrum::local::{HttpOptions, HttpServer, StoreOptions, Stores, listen, new_key};
 use fulcrum_core::auth::{ApiKey, Scope, Secret};
 use fulcrum_core::clock::ManualClock;
 use fulcrum_core::config::Endpoints;
@@ -117,15 +117,30 @@ impl TestServer {
         (Self::start_with(None, |app| App { clock: of_app, ..app }).await, clock)
     }
 
+    pub async fn start_with_options(options: HttpOptions) -> Self {
+        Self::start_fully(None, |app| app, options).await
+    }
+
     pub async fn start_with(folder: Option<PathBuf>, change: impl FnOnce(App) -> App) -> Self {
+        Self::start_fully(folder, change, HttpOptions::default()).await
+    }
+
+    async fn start_fully(folder: Option<PathBuf>, change: impl FnOnce(App) -> App, http: HttpOptions) -> Self {
         let address = IpAddr::from([127, 0, 0, 1]);
-        let wanted = Wanted { folder, address, port: 0, endpoints: Endpoints::default(), created: None };
-        let stores = Stores::start(wanted, None).await.unwrap();
+        let options = StoreOptions {
+            folder,
+            address,
+            hosts: Vec::new(),
+            port: 0,
+            endpoints: Endpoints::default(),
+            created: None,
+        };
+        let stores = Stores::start(options, None).await.unwrap();
         let app = change(App::new(stores.sdk(), stores.endpoints(), "table", "bucket"));
         app.table.create_if_missing().await.unwrap();
         app.bucket.create_if_missing().await.unwrap();
         let (_, secret) = new_key(&app, ORGANIZATION, "test", Scope::ALL.to_vec()).await.unwrap();
-        let http = HttpServer::start(listen(address, 0).await.unwrap(), app.clone()).unwrap();
+        let http = HttpServer::start_with(listen(address, 0).await.unwrap(), app.clone(), http).unwrap();
         Self { app, url: http.url(), key: secret.expose().to_owned(), stores, http }
     }
 

@@ -11,6 +11,7 @@ mod gateway;
 mod harness;
 mod killed;
 mod lists;
+mod local;
 mod log;
 mod process;
 mod retraining;

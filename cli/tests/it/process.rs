@@ -34,7 +34,7 @@ pub fn json(ended: &Ended) -> Value {
 /// The answer of `models train`, which may have waited for the run that a complete snapshot begins by itself.
 #[track_caller]
 pub fn trained(ended: &Ended) -> Value {
-    let waited = ended.stderr.lines().all(|line| line.starts_with("Another training run holds model"));
+    let waited = ended.stderr.lines().all(|line| line.contains("is being trained already"));
     assert!(ended.status == Some(0) && waited, "{ended:?}");
     serde_json::from_str(&ended.stdout).unwrap()
 }

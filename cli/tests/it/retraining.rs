@@ -227,7 +227,7 @@ async fn a_poison_message_is_put_aside_after_five_receives() {
     let body = completed(&optimization, "1");
     queue.send(body.clone());
     queue.drained().await;
-    assert_eq!(queue.put_aside(), [body]);
+    assert_eq!(queue.dead_letters(), [body]);
     assert_eq!(model(&server, &id).await.text("/last_error/code"), "invalid_snapshot");
     let revision = server.app.table.model(ORGANIZATION, id.parse().unwrap()).await.unwrap().unwrap().revision;
     assert_eq!(revision, 11, "five leases, five failures, and an error recorded before the last of them");
@@ -557,6 +557,7 @@ async fn an_event_waits_for_the_run_that_holds_its_model() {
 async fn a_local_service_trains_what_is_put_into_its_bucket() {
     let settings = Settings {
         address: Ipv4Addr::LOCALHOST.into(),
+        hosts: Vec::new(),
         port: 0,
         data: None,
         organization: ORGANIZATION.to_owned(),

@@ -43,10 +43,10 @@ fn a_store_that_does_not_answer_is_named_with_what_may_help() {
 #[test]
 fn a_store_of_somebody_else_that_is_away_stops_local_and_names_the_variable() {
     for (variable, other) in
-        [("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"), ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL names")]
+        [("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"), ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL;")]
     {
         let ended = run(&["local", "--ephemeral", "--port", "0"], &environment(&[(variable, NOWHERE)]));
-        failed(&ended, &["the store at http://127.0.0.1:9 cannot be used", &format!("\n{variable} names it")]);
+        failed(&ended, &["the store at http://127.0.0.1:9 cannot be used", &format!("It comes from {variable};")]);
         assert!(!ended.stderr.contains(other), "{}", ended.stderr);
     }
 }
@@ -69,7 +69,7 @@ fn a_port_that_is_taken_and_an_address_that_is_none_are_told() {
     }
     // An address of documentation, which nobody has.
     let ended = run(&["local", "--ephemeral", "--port", "0", "--address", "192.0.2.1"], &[]);
-    failed(&ended, &["cannot listen on 192.0.2.1:0: ", "it is not an address of this machine"]);
+    failed(&ended, &["cannot listen on 192.0.2.1:0: ", "this machine does not have that address"]);
     assert!(!ended.stderr.contains("--port"), "{}", ended.stderr);
 }
 
@@ -148,7 +148,7 @@ fn a_snapshot_does_not_mix_with_what_an_upload_left() {
         fs::write(path, text).unwrap();
     }
     let put = ["snapshots", "put", ID, snapshot.path().to_str().unwrap(), "--snapshot-id", "1", "--json"];
-    failed(&run(&put, &local.environment), &["an upload that did not end: exposures/left.csv;", "--snapshot-id"]);
+    failed(&run(&put, &local.environment), &["an interrupted upload: exposures/left.csv;", "--snapshot-id"]);
     let list = || json(&run(&["snapshots", "list", ID, "--json"], &local.environment))["snapshots"][0].clone();
     assert_eq!((&list()["complete"], &list()["objects"]), (&false.into(), &1.into()), "nothing was added");
     fs::remove_file(&left).unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use aws_sdk_dynamodb::types::KeySchemaElement;
-use fulcrum::local::{Stores, Wanted, examples};
+use fulcrum::local::{StoreOptions, Stores, examples};
 use fulcrum_core::App;
 use fulcrum_core::config::Endpoints;
 
@@ -27,8 +27,15 @@ impl Stage {
 
     pub async fn without_examples() -> Self {
         let address = IpAddr::from([127, 0, 0, 1]);
-        let wanted = Wanted { folder: None, address, port: 0, endpoints: Endpoints::default(), created: None };
-        let stores = Stores::start(wanted, None).await.unwrap();
+        let options = StoreOptions {
+            folder: None,
+            address,
+            hosts: Vec::new(),
+            port: 0,
+            endpoints: Endpoints::default(),
+            created: None,
+        };
+        let stores = Stores::start(options, None).await.unwrap();
         let app = App::new(stores.sdk(), stores.endpoints(), TABLE, BUCKET);
         app.table.create_if_missing().await.unwrap();
         app.bucket.create_if_missing().await.unwrap();

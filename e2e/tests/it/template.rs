@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-use fulcrum::local::{FUNCTION_TIME, is_announced};
+use fulcrum::local::{FUNCTION_TIME, cors, is_announced};
 use fulcrum_core::http::ROUTES;
 use fulcrum_core::store::INDEX_BY_UPDATE;
 use serde_yaml_ng::Value;
@@ -112,6 +112,17 @@ fn a_wrong_issuer_stops_only_the_functions_that_take_a_token() {
     let globals: Value = serde_yaml_ng::from_str(&globals).unwrap();
     let variables = globals["Globals"]["Function"]["Environment"]["Variables"].as_mapping().unwrap();
     assert!(!variables.keys().any(|name| name.as_str().unwrap().starts_with("JWT_")));
+}
+
+#[test]
+fn pages_of_other_origins_may_do_the_same_locally_as_in_the_cloud() {
+    let template = Template::read();
+    let cors = &template.properties("Api")["CorsConfiguration"];
+    let joined = |name: &str| list(&cors[name]).into_iter().map(text).collect::<Vec<_>>().join(", ");
+    assert_eq!(joined("AllowMethods"), cors::METHODS);
+    assert_eq!(joined("AllowHeaders"), cors::HEADERS);
+    assert_eq!(joined("ExposeHeaders"), cors::EXPOSED);
+    assert_eq!(cors["MaxAge"].as_u64().map(|seconds| seconds.to_string()).as_deref(), Some(cors::MAX_AGE));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A running server.
+//! A running server, and where it listens.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -7,7 +7,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::EmbeddedError;
+use crate::connections::Timeouts;
+use crate::error::EmbeddedError;
+use crate::hosts::Hosts;
 
 /// How long [`Server::shutdown`] lets requests under way finish.
 const GRACE: Duration = Duration::from_secs(5);
@@ -45,25 +47,45 @@ impl Server {
     }
 }
 
-/// Where a server listens: a port alone is one of 127.0.0.1, and port 0 takes a free one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(SocketAddr);
+/// Where a server listens, under which names, and how long it waits for clients. A port alone is one of 127.0.0.1, and port 0
+/// takes a free one.
+#[derive(Clone, Debug)]
+pub struct Place {
+    address: SocketAddr,
+    pub(crate) hosts: Hosts,
+    pub(crate) timeouts: Timeouts,
+}
+
+impl Place {
+    /// The same place, which more names lead to.
+    #[must_use]
+    pub fn with_hosts(self, more: impl IntoIterator<Item = String>) -> Self {
+        Self { hosts: Hosts::new(self.address.ip(), more), ..self }
+    }
+
+    /// The same place with other time-outs.
+    #[must_use]
+    pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
+        Self { timeouts, ..self }
+    }
+
+    /// Listens there.
+    pub(crate) async fn listen(&self) -> Result<(TcpListener, SocketAddr), EmbeddedError> {
+        let failed = |source| EmbeddedError::Listen { place: self.address, source };
+        let listener = TcpListener::bind(self.address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok((listener, address))
+    }
+}
 
 impl From<u16> for Place {
     fn from(port: u16) -> Self {
-        Self(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        (IpAddr::V4(Ipv4Addr::LOCALHOST), port).into()
     }
 }
 
 impl From<(IpAddr, u16)> for Place {
-    fn from(place: (IpAddr, u16)) -> Self {
-        Self(SocketAddr::from(place))
+    fn from((address, port): (IpAddr, u16)) -> Self {
+        Self { address: (address, port).into(), hosts: Hosts::new(address, []), timeouts: Timeouts::default() }
     }
-}
-
-/// Listens there.
-pub(crate) async fn listen(Place(place): Place) -> Result<(TcpListener, SocketAddr), EmbeddedError> {
-    let listener = TcpListener::bind(place).await.map_err(|source| EmbeddedError::Listen { place, source })?;
-    let address = listener.local_addr().map_err(|source| EmbeddedError::Listen { place, source })?;
-    Ok((listener, address))
 }

@@ -7,5 +7,5 @@ mod serve;
 
 pub use envelope::{Meta, failure, status, success};
 pub use request::{BODY_LIMIT, Query, body, path, path_id, query, request_id};
-pub use routes::{Match, ROUTES, Route, find};
+pub use routes::{Match, ROUTES, Route, find, is_serving};
 pub use serve::{Call, Handler, answer, respond_open, run};

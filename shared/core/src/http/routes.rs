@@ -69,6 +69,17 @@ pub fn find(method: &str, path: &str) -> Match {
     if allow.is_empty() { Match::Unknown } else { Match::OtherMethod { allow: allow.join(", ") } }
 }
 
+/// The functions that serve variants to visitors.
+const SERVING: [&str; 3] = ["best-variant", "optimization-policy", "serve-variant"];
+
+/// Whether a path is one of the serving routes, the only ones that pages of other origins may call.
+#[must_use]
+pub fn is_serving(path: &str) -> bool {
+    let written_out = ROUTES.iter().any(|route| route.path == path);
+    let routes = ROUTES.iter().filter(|route| !written_out || route.path == path);
+    routes.filter(|route| parameters(route.path, path).is_some()).any(|route| SERVING.contains(&route.function))
+}
+
 /// The texts that stand for `{id}`, where `path` is of the pattern's form.
 fn parameters<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
     let mut ids = Vec::new();
@@ -94,6 +105,17 @@ mod tests {
         assert_eq!((route.function, id.as_deref()), ("train-model", Some("abc")));
         let Match::Found { route, id } = find("GET", "/api/v2/models") else { panic!("not found") };
         assert_eq!((route.function, id), ("list-models", None));
+    }
+
+    #[test]
+    fn serving_routes_are_told_from_the_others() {
+        let serving = ["best-variant", "a/serve", "a/policy"].map(|rest| format!("/api/v2/optimizations/{rest}"));
+        for path in serving {
+            assert!(is_serving(&path), "{path}");
+        }
+        for path in ["/", "/api/v2/models", "/api/v2/optimizations/a", "/api/v2/optimizations/a/serve/"] {
+            assert!(!is_serving(path), "{path}");
+        }
     }
 
     #[test]

@@ -4,14 +4,14 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use lambda_http::http::StatusCode;
+use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, RequestExt as _, Response, service_fn};
 use serde::Serialize;
 use serde_json::json;
 
 use super::envelope::{Meta, failure, status, success};
 use super::request::{RequestId, path, request_id};
-use super::routes::{Match, find};
+use super::routes::{Match, find, is_serving};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
 use crate::error::ApiError;
@@ -102,7 +102,10 @@ pub async fn answer<'a, H: Handler<'a>>(app: &'a App, handler: &H, mut request: 
     let handled = log_fields.scope(calls.count(async {
         set_log_field("request_id", &about.request_id);
         // The gateway knows no path that is written out and has other methods than one with a parameter in its place.
-        if let Match::OtherMethod { allow } = found {
+        // What a browser asks before it lets a page call a serving route is the default route's.
+        if let Match::OtherMethod { allow } = found
+            && !(request.method() == Method::OPTIONS && is_serving(path(&request)))
+        {
             return Err(other_method(&request, allow));
         }
         let left = time_left(&request, app.clock.now());

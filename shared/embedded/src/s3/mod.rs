@@ -15,39 +15,27 @@ mod buckets;
 mod conditions;
 mod copy;
 mod guard;
+mod http;
 mod list;
 mod multipart;
+mod orphans;
 mod place;
 mod read;
-mod serve;
 mod store;
 mod write;
-
-use std::fmt;
 
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::S3ServiceBuilder;
 use s3s::{S3Result, s3_error};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
-use crate::folder::DataFolder;
-use crate::server::listen;
-use crate::{EmbeddedError, Place, Server, Storage};
+use crate::credentials::Credentials;
+use crate::error::EmbeddedError;
+use crate::folder::{DataFolder, Storage};
+use crate::server::{Place, Server};
 
-/// The key pair that requests must be signed with.
-#[derive(Clone)]
-pub struct Credentials {
-    /// The access key id.
-    pub access_key_id: String,
-    /// The secret access key.
-    pub secret_access_key: String,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
-    }
-}
+pub use store::ObjectCreated;
 
 /// Knows one key pair.
 struct OneKey(Credentials);
@@ -61,19 +49,6 @@ impl S3Auth for OneKey {
             Err(s3_error!(InvalidAccessKeyId, "The access key id you provided does not exist in our records."))
         }
     }
-}
-
-/// An object was made or replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectCreated {
-    /// The bucket.
-    pub bucket: String,
-    /// The key.
-    pub key: String,
-    /// The size in bytes.
-    pub size: u64,
-    /// The `ETag`, without quotes.
-    pub etag: String,
 }
 
 /// Starts S3: on a port of 127.0.0.1, or at a [`Place`].
@@ -90,13 +65,17 @@ pub async fn start_s3(
     credentials: &Credentials,
     created: Option<UnboundedSender<ObjectCreated>>,
 ) -> Result<Server, EmbeddedError> {
+    let place = place.into();
     let folder = match storage {
-        Storage::Folder(folder) => DataFolder::lock(folder, "s3")?,
-        Storage::Ephemeral => DataFolder::temporary()?,
+        Storage::Folder(folder) => DataFolder::lock_all(&folder.join("s3"))?,
+        Storage::Ephemeral => DataFolder::ephemeral()?,
     };
     let store = store::Store::open(&folder.path().join("objects"), created)?;
     let mut service = S3ServiceBuilder::new(guard::Guard::new(store));
     service.set_auth(OneKey(credentials.clone()));
-    let (listener, address) = listen(place.into()).await?;
-    Ok(serve::spawn(listener, address, service.build(), folder))
+    let service = service.build();
+    let (listener, address) = place.listen().await?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(http::serve(listener, place, service, folder, stopped));
+    Ok(Server::new(address, stop, task))
 }

@@ -11,9 +11,22 @@ use s3s_fs::FileSystem;
 use tokio::sync::RwLock;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::ObjectCreated;
+use super::orphans;
 use super::place::Place;
-use crate::EmbeddedError;
+use crate::error::EmbeddedError;
+
+/// An object was made or replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectCreated {
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+    /// The size in bytes.
+    pub size: u64,
+    /// The `ETag`, without quotes.
+    pub etag: String,
+}
 
 /// The objects of a server.
 #[derive(Debug)]
@@ -27,7 +40,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the folder, making it if it is missing.
+    /// Opens the folder, making it if it is missing, and removes what a killed process left half-done.
     pub(crate) fn open(
         root: &Path,
         created: Option<UnboundedSender<ObjectCreated>>,
@@ -35,6 +48,7 @@ impl Store {
         let failed = |source| EmbeddedError::Folder { path: root.to_owned(), source };
         fs::create_dir_all(root).map_err(failed)?;
         let root = root.canonicalize().map_err(failed)?;
+        orphans::sweep(&root).map_err(failed)?;
         Ok(Arc::new(Self { root, folders: Mutex::default(), names: Arc::default(), created }))
     }
 

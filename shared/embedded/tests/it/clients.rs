@@ -33,13 +33,19 @@ pub fn s3_client(url: &str, credentials: &Credentials) -> s3::Client {
     s3::Client::from_conf(config)
 }
 
-pub fn dynamodb_client(url: &str) -> dynamodb::Client {
+pub fn dynamodb_client(url: &str, credentials: &Credentials) -> dynamodb::Client {
     let config = dynamodb::Config::builder()
         .behavior_version(dynamodb::config::BehaviorVersion::latest())
         .region(dynamodb::config::Region::new("us-east-1"))
         .endpoint_url(url)
         .http_client(Builder::new().build_http())
-        .credentials_provider(dynamodb::config::Credentials::new("any", "any", None, None, "test"))
+        .credentials_provider(dynamodb::config::Credentials::new(
+            credentials.access_key_id.as_str(),
+            credentials.secret_access_key.as_str(),
+            None,
+            None,
+            "test",
+        ))
         .build();
     dynamodb::Client::from_conf(config)
 }
@@ -112,15 +118,14 @@ impl Status for s3::config::http::HttpResponse {
 
 /// An ephemeral DynamoDB.
 pub struct Dynamo {
-    #[expect(dead_code, reason = "the server runs as long as this lives")]
     pub server: Server,
     pub client: dynamodb::Client,
 }
 
 impl Dynamo {
     pub async fn new() -> Self {
-        let server = start_dynamodb(&Storage::Ephemeral, 0).await.unwrap();
-        let client = dynamodb_client(server.url());
+        let server = start_dynamodb(&Storage::Ephemeral, 0, &credentials()).await.unwrap();
+        let client = dynamodb_client(server.url(), &credentials());
         Self { server, client }
     }
 }

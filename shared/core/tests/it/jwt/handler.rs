@@ -14,7 +14,7 @@ use super::stage::Stage;
 
 async fn stage(signer: &Signer) -> (Stage, [Server; 2]) {
     let pair = Credentials { access_key_id: "local".into(), secret_access_key: "secret".into() };
-    let dynamodb = start_dynamodb(&Storage::Ephemeral, 0).await.unwrap();
+    let dynamodb = start_dynamodb(&Storage::Ephemeral, 0, &pair).await.unwrap();
     let s3 = start_s3(&Storage::Ephemeral, 0, &pair, None).await.unwrap();
     let endpoints = Endpoints { dynamodb: Some(dynamodb.url().into()), s3: Some(s3.url().into()) };
     let stage = Stage::over(&endpoints, &[signer], |_| {}).await;

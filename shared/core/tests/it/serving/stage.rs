@@ -42,7 +42,7 @@ pub struct Stage {
 impl Stage {
     pub async fn new() -> Self {
         let pair = embedded::Credentials { access_key_id: "local".into(), secret_access_key: "secret".into() };
-        let dynamodb = start_dynamodb(&Storage::Ephemeral, 0).await.unwrap();
+        let dynamodb = start_dynamodb(&Storage::Ephemeral, 0, &pair).await.unwrap();
         let s3 = start_s3(&Storage::Ephemeral, 0, &pair, None).await.unwrap();
         let credentials = Credentials::new(pair.access_key_id, pair.secret_access_key, None, None, "test");
         let config = SdkConfig::builder()

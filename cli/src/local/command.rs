@@ -1,36 +1,39 @@
 //! `fulcrum local`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use fulcrum_core::auth::Issuer;
 use fulcrum_core::config::Endpoints;
-use tokio::signal;
 use tracing::Level;
 
+use super::service::{Local, Settings, default_data_folder};
 use crate::args::LocalArgs;
 use crate::error::CliError;
-use crate::local::{Local, Settings, default_data_folder};
 use crate::logging;
-use crate::screen::{Screen, say};
+use crate::screen::{Screen, print_note, print_text};
+use crate::signals::stop_signal;
 
 pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
     // One line per request, and whatever is worth a warning.
     let ours = ["fulcrum", "fulcrum_core", "retrain"].map(|name| (name, Level::INFO));
     logging::init(logging::warnings().with_targets(ours))?;
+    keep_files_private();
     let data = match (args.ephemeral, args.data) {
         (true, _) => None,
         (false, Some(folder)) => Some(folder),
         (false, None) => Some(default_data_folder().ok_or_else(|| {
             CliError::file(
                 PathBuf::from("~/.local/share/fulcrum"),
-                "there is no home folder; name one with --data, or use --ephemeral",
+                "there is no home folder; choose a folder with --data, or use --ephemeral",
             )
         })?),
     };
     let kept = data.is_some();
     let local = Local::start(Settings {
         address: args.address,
+        hosts: args.allow_host,
         port: args.port,
         data,
         organization: args.organization,
@@ -39,18 +42,30 @@ pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
         bucket: args.bucket,
         lease: TimeDelta::seconds(args.training_lease),
         examples: args.with_examples,
-        // An example that waits to be trained shall wait.
+        // An example that waits to be trained has to go on waiting.
         events: !args.with_examples,
         issuer: Issuer::from_env()?,
     })
     .await?;
     // Listening for signals begins before anybody is told that the service is up.
     let stop = stop_signal()?;
-    say(&greeting(&local, kept));
+    print_text(&greeting(&local, kept));
+    if !args.address.is_loopback() {
+        print_note(&opened(args.address));
+    }
     stop.await;
     tracing::info!("stopping");
     shutdown(local).await
 }
+
+/// From here on only the owner may read what this process writes.
+#[cfg(unix)]
+fn keep_files_private() {
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+}
+
+#[cfg(not(unix))]
+fn keep_files_private() {}
 
 /// Stops a service. Whoever asks for that a second time does not want to wait.
 pub(crate) async fn shutdown(local: Local) -> Result<(), CliError> {
@@ -58,6 +73,14 @@ pub(crate) async fn shutdown(local: Local) -> Result<(), CliError> {
         () = local.shutdown() => Ok(()),
         () = stop_signal()? => Ok(()),
     }
+}
+
+/// What an address that others can reach opens to them.
+fn opened(address: IpAddr) -> String {
+    format!(
+        "warning: listening on {address}: everyone who can reach this machine there can reach the API and both stores. Serving \
+         takes no token; everything else takes an API key or the key pair in local.env, sent unencrypted."
+    )
 }
 
 fn greeting(local: &Local, kept: bool) -> String {
@@ -72,24 +95,7 @@ fn greeting(local: &Local, kept: bool) -> String {
     text.push_str(&line("DynamoDB", &env.store.dynamodb));
     text.push_str(&line("S3", &env.store.s3));
     text.push_str(&line("Environment", &local.env_file.display().to_string()));
-    text.push_str(if kept { "" } else { "Nothing is kept: all data ends with this process.\n" });
+    text.push_str(if kept { "" } else { "No data is kept: everything is gone when this process ends.\n" });
     text.push_str("Ctrl-C stops it.\n");
     text
-}
-
-/// Ends with Ctrl-C, or with SIGTERM where there is such a thing.
-pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, CliError> {
-    #[cfg(unix)]
-    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate()).map_err(CliError::Signal)?;
-    #[cfg(unix)]
-    let mut interrupt = signal::unix::signal(signal::unix::SignalKind::interrupt()).map_err(CliError::Signal)?;
-    Ok(async move {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        #[cfg(not(unix))]
-        let _ = signal::ctrl_c().await;
-    })
 }

@@ -32,7 +32,7 @@ pub async fn new_key(
 }
 
 /// Revokes the key of a secret, where there is one that is not revoked.
-pub(super) async fn revoke_secret(app: &App, secret: &str) -> Result<(), CliError> {
+pub(crate) async fn revoke_secret(app: &App, secret: &str) -> Result<(), CliError> {
     let Some(secret) = Secret::parse(secret) else { return Ok(()) };
     let Some(key) = app.table.key_by_hash(&secret.hash()).await? else { return Ok(()) };
     match app.table.revoke_key(&key, app.clock.now()).await {

@@ -5,18 +5,18 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use uuid::Uuid;
 
-use super::ServiceArgs;
+use super::service::ServiceArgs;
 
 /// `fulcrum optimizations`.
 #[derive(Debug, Subcommand)]
 pub enum OptimizationsCommand {
-    /// All optimizations of the organization, newest change first.
+    /// List the optimizations of the organization, most recently changed first.
     List {
         /// Where the service is and who calls.
         #[command(flatten)]
         service: ServiceArgs,
     },
-    /// One optimization.
+    /// Show one optimization.
     Show {
         /// The optimization.
         id: Uuid,
@@ -24,9 +24,9 @@ pub enum OptimizationsCommand {
         #[command(flatten)]
         service: ServiceArgs,
     },
-    /// A new optimization with its model from a JSON file: {"name", "model_type", "training_data_config", "holdout_percentage"?}.
+    /// Create an optimization with its model from a JSON file: {"name", "model_type", "training_data_config", "holdout_percentage"?}.
     Create {
-        /// The file; - reads standard input.
+        /// The file; - for standard input.
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
         /// Where the service is and who calls.
@@ -54,13 +54,13 @@ pub enum OptimizationsCommand {
 pub struct ServeArgs {
     /// The optimization.
     pub id: Uuid,
-    /// Who is served: the same id, the same variant.
+    /// The visitor; the same id gets the same variant.
     #[arg(long, value_name = "ID")]
     pub anonymous_id: String,
-    /// What is known of the visitor, as in device=mobile. May be given several times.
+    /// What is known about the visitor, as in device=mobile. May be given several times.
     #[arg(long, value_name = "FACTOR=LEVEL", value_parser = level)]
     pub context: Vec<(String, String)>,
-    /// The service. Serving takes no token.
+    /// The URL of the service. Serving takes no token.
     #[arg(long, env = "FULCRUM_URL", default_value = "http://127.0.0.1:3000", value_name = "URL")]
     pub url: String,
     /// Print the answer as JSON.
@@ -69,7 +69,7 @@ pub struct ServeArgs {
 }
 
 fn level(text: &str) -> Result<(String, String), String> {
-    let (name, level) = text.split_once('=').ok_or("it is not of the form FACTOR=LEVEL, such as device=mobile")?;
+    let (name, level) = text.split_once('=').ok_or("expected FACTOR=LEVEL, such as device=mobile")?;
     Ok((name.to_owned(), level.to_owned()))
 }
 

@@ -1,14 +1,15 @@
-//! Parts of answers as text.
+//! Parts of the API's answers as text for people.
 
 use serde_json::Value;
 
-use crate::screen::{Screen, say};
+use crate::screen::Screen;
+use crate::terminal;
 
-/// The text at a place of an answer; empty where there is none.
+/// The text at a place of an answer, for a terminal; empty where there is none.
 pub(crate) fn text(value: &Value, pointer: &str) -> String {
     match value.pointer(pointer) {
         None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => terminal::value(text).into_owned(),
         Some(other) => other.to_string(),
     }
 }
@@ -26,8 +27,7 @@ pub(crate) fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
 /// `headline=Save cta_text=Buy`.
 pub(crate) fn assignment(value: &Value, pointer: &str) -> String {
     let pairs = value.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
-    let level = |level: &Value| level.as_str().map_or_else(|| level.to_string(), str::to_owned);
-    pairs.map(|(name, value)| format!("{name}={}", level(value))).collect::<Vec<_>>().join(" ")
+    pairs.map(|(name, value)| format!("{}={}", terminal::value(name), text(value, ""))).collect::<Vec<_>>().join(" ")
 }
 
 /// `name: value`, one a line, where the value is not empty.
@@ -37,7 +37,14 @@ pub(crate) fn facts(screen: Screen, pairs: &[(&str, String)]) -> String {
     pairs.iter().filter(|(_, value)| !value.is_empty()).map(line).collect()
 }
 
-/// Prints an answer as JSON.
-pub(crate) fn say_json(value: &Value) {
-    say(&format!("{value:#}"));
+/// The scale that all intervals of some rows share: from the least lower end to the greatest upper end.
+pub(crate) fn scale<'v>(rows: impl Iterator<Item = &'v Value>, lo: &str, hi: &str) -> (f64, f64) {
+    rows.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), row| {
+        (min.min(number(row, lo)), max.max(number(row, hi)))
+    })
+}
+
+/// A number with four decimals; nothing for what is none.
+pub(crate) fn decimal(value: f64) -> String {
+    if value.is_finite() { format!("{value:.4}") } else { String::new() }
 }
