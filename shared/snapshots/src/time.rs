@@ -99,7 +99,7 @@ fn from_calendar(count: i64) -> Option<i64> {
     reason = "checked to be in range; see the unit"
 )]
 pub(crate) fn from_double(count: f64) -> i64 {
-    if !(count.abs() < 9e18) {
+    if count.is_nan() || count.abs() >= 9e18 {
         return BAD;
     }
     let whole = count.trunc() as i64;

@@ -223,15 +223,13 @@ pub(super) fn claims(array: &ArrayRef, ours: &str, claims: &mut Vec<Claim>) {
 /// and neither are texts that are too long.
 fn each_text(values: &ArrayRef, mut each: impl FnMut(Option<&str>)) {
     let usable = |text: &'_ str| text.len() <= LONGEST;
-    match values.as_binary_opt::<i32>() {
-        Some(bytes) => bytes.iter().for_each(|b| {
-            each(b.map(|b| std::str::from_utf8(b).ok().filter(|text| usable(text)).unwrap_or("\u{FFFD}")));
-        }),
-        None => {
-            let texts = values.as_string::<i32>().iter();
-            texts.for_each(|text| each(text.map(|text| if usable(text) { text } else { "\u{FFFD}" })));
-        }
+    if let Some(bytes) = values.as_binary_opt::<i32>() {
+        let text = |b| std::str::from_utf8(b).ok().filter(|text| usable(text)).unwrap_or("\u{FFFD}");
+        bytes.iter().for_each(|b| each(b.map(text)));
+        return;
     }
+    let texts = values.as_string::<i32>().iter();
+    texts.for_each(|text| each(text.map(|text| if usable(text) { text } else { "\u{FFFD}" })));
 }
 
 /// The rows of a dictionary column, each as what its value stands for.

@@ -67,7 +67,7 @@ impl Reader {
             None => match as_texts(array) {
                 Some(texts) => out.extend(texts.iter().map(|text| assigner.context(text.as_deref()))),
                 None => {
-                    nested(array, Side::Context, assigner, |levels, assigner| out.push(assigner.context_of(levels)))
+                    nested(array, Side::Context, assigner, |levels, assigner| out.push(assigner.context_of(levels)));
                 }
             },
         }
@@ -86,8 +86,10 @@ fn as_texts(array: &ArrayRef) -> Option<Vec<Option<String>>> {
         }
         DataType::Struct(fields) if is_variant(fields) => {
             let rows = array.as_struct();
-            let text =
-                |row| variant::json(rows, row).map_or_else(garbled, |value| value.map(|value| value.to_string()));
+            let text = |row| match variant::json(rows, row) {
+                Ok(value) => value.map(|value| value.to_string()),
+                Err(variant::Malformed) => garbled(),
+            };
             Some((0..array.len()).map(text).collect())
         }
         _ => None,

@@ -154,7 +154,7 @@ fn header(bytes: &[u8]) -> Option<Header> {
     let mut header = Header::default();
     let (mut has_uncompressed, mut has_compressed) = (false, false);
     let mut id = 0;
-    while let Some(kind) = input.field(&mut id)? {
+    while let kind @ 1.. = input.field(&mut id)? {
         match (id, kind) {
             (1, 5) => {
                 input.integer()?;
@@ -212,22 +212,23 @@ impl Input<'_> {
         Some(if value & 1 == 1 { -half - 1 } else { half })
     }
 
-    /// The type of the next field, whose number goes to `id`; `None` within at the end of the struct.
-    fn field(&mut self, id: &mut i64) -> Option<Option<u8>> {
+    /// The type of the next field, whose number goes to `id`; 0 at the end of the struct.
+    fn field(&mut self, id: &mut i64) -> Option<u8> {
         let byte = self.byte()?;
-        if byte == 0 {
-            return Some(None);
+        let kind = byte & 0x0F;
+        if kind == 0 {
+            return Some(0);
         }
         *id = match byte >> 4 {
             0 => self.integer()?,
             delta => id.checked_add(i64::from(delta))?,
         };
-        Some(Some(byte & 0x0F))
+        Some(kind)
     }
 
     fn page(&mut self, header: &mut Header, encoding: i64) -> Option<()> {
         let mut id = 0;
-        while let Some(kind) = self.field(&mut id)? {
+        while let kind @ 1.. = self.field(&mut id)? {
             match (id, kind) {
                 (1, 5) => header.values = self.integer()?,
                 (id, 5) if id == encoding => header.encoding = self.integer()?,
@@ -257,7 +258,7 @@ impl Input<'_> {
             }
             12 => {
                 let mut id = 0;
-                while let Some(kind) = self.field(&mut id)? {
+                while let kind @ 1.. = self.field(&mut id)? {
                     self.skip(kind, depth + 1)?;
                 }
             }

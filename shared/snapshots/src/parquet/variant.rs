@@ -13,32 +13,40 @@ use serde_json::{Map, Number, Value};
 /// Objects and arrays within each other.
 const NESTING: usize = 64;
 
-/// The value of a row; `None` within where it is null.
-pub(super) fn json(rows: &StructArray, row: usize) -> Option<Option<Value>> {
+/// A value that is not as the format says.
+#[derive(Debug)]
+pub(super) struct Malformed;
+
+/// The value of a row; `None` where it is null.
+pub(super) fn json(rows: &StructArray, row: usize) -> Result<Option<Value>, Malformed> {
     if rows.is_null(row) {
-        return Some(None);
+        return Ok(None);
     }
-    let metadata = rows.column_by_name("metadata")?.as_binary_opt::<i32>().filter(|bytes| bytes.is_valid(row))?;
+    let metadata = rows.column_by_name("metadata").and_then(|bytes| bytes.as_binary_opt::<i32>());
+    let metadata = metadata.filter(|bytes| bytes.is_valid(row)).ok_or(Malformed)?;
     let value = shredded(metadata.value(row), rows, row, NESTING)?;
-    Some(value.filter(|value| !value.is_null()))
+    Ok(value.filter(|value| !value.is_null()))
 }
 
-/// The value of a group of `value` and `typed_value`; `None` within where it has neither, `None` where it is wrong.
-fn shredded(metadata: &[u8], group: &StructArray, row: usize, nesting: usize) -> Option<Option<Value>> {
-    let nesting = nesting.checked_sub(1)?;
+/// The value of a group of `value` and `typed_value`; `None` where it has neither.
+fn shredded(metadata: &[u8], group: &StructArray, row: usize, nesting: usize) -> Result<Option<Value>, Malformed> {
+    let nesting = nesting.checked_sub(1).ok_or(Malformed)?;
     if group.is_null(row) {
-        return Some(None);
+        return Ok(None);
     }
     let bytes = match group.column_by_name("value") {
         None => None,
-        Some(bytes) => Some(bytes.as_binary_opt::<i32>()?).filter(|bytes| bytes.is_valid(row)),
+        Some(bytes) => Some(bytes.as_binary_opt::<i32>().ok_or(Malformed)?).filter(|bytes| bytes.is_valid(row)),
     };
     let rest = match bytes {
         None => None,
-        Some(bytes) => Some(plain(&Variant::try_new(metadata, bytes.value(row)).ok()?, nesting)?),
+        Some(bytes) => {
+            let value = Variant::try_new(metadata, bytes.value(row)).map_err(|_| Malformed)?;
+            Some(plain(&value, nesting).ok_or(Malformed)?)
+        }
     };
     let Some(typed) = group.column_by_name("typed_value").filter(|typed| typed.is_valid(row)) else {
-        return Some(rest);
+        return Ok(rest);
     };
     match typed.data_type() {
         DataType::Struct(_) => {
@@ -47,22 +55,23 @@ fn shredded(metadata: &[u8], group: &StructArray, row: usize, nesting: usize) ->
             let mut object = match rest {
                 None => Map::new(),
                 Some(Value::Object(object)) => object,
-                Some(_) => return None,
+                Some(_) => return Err(Malformed),
             };
             for (name, field) in fields.column_names().into_iter().zip(fields.columns()) {
-                if let Some(value) = shredded(metadata, field.as_struct_opt()?, row, nesting)? {
+                let field = field.as_struct_opt().ok_or(Malformed)?;
+                if let Some(value) = shredded(metadata, field, row, nesting)? {
                     object.insert(name.to_owned(), value);
                 }
             }
-            Some(Some(Value::Object(object)))
+            Ok(Some(Value::Object(object)))
         }
         DataType::List(_) => {
             let elements = typed.as_list::<i32>().value(row);
-            let elements = elements.as_struct_opt()?;
+            let elements = elements.as_struct_opt().ok_or(Malformed)?;
             let element = |row| shredded(metadata, elements, row, nesting).map(|value| value.unwrap_or(Value::Null));
-            (0..elements.len()).map(element).collect::<Option<_>>().map(|elements| Some(Value::Array(elements)))
+            Ok(Some(Value::Array((0..elements.len()).map(element).collect::<Result<_, _>>()?)))
         }
-        _ => Some(Some(scalar(typed, row))),
+        _ => Ok(Some(scalar(typed, row))),
     }
 }
 

@@ -254,9 +254,9 @@ mod tests {
             backslash: bool,
             crlf: bool,
         ) {
-            let quote = |text: &String| match backslash {
-                true => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
-                false => format!("\"{}\"", text.replace('"', "\"\"")),
+            let quote = |text: &String| {
+                let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+                format!("\"{}\"", if backslash { escaped } else { text.replace('"', "\"\"") })
             };
             let line = |row: &Vec<String>| row.iter().map(quote).collect::<Vec<_>>().join(&char::from(separator).to_string());
             let end = if crlf { "\r\n" } else { "\n" };

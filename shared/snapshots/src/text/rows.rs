@@ -50,9 +50,10 @@ impl Cell<'_> {
                 let is_plain = number.bytes().all(|c| c.is_ascii_digit() || c == b'-' || c == b'.');
                 let double = || number.parse().ok().and_then(dress::id_of_double);
                 let id = dress::id(number.as_bytes());
-                match is_plain && !id.contains(&b'.') {
-                    true => ids.push(Id::Text(&id)),
-                    false => ids.push(double().as_ref().map_or(Id::Bad, |id| Id::Text(id.as_bytes()))),
+                if is_plain && !id.contains(&b'.') {
+                    ids.push(Id::Text(&id));
+                } else {
+                    ids.push(double().as_ref().map_or(Id::Bad, |id| Id::Text(id.as_bytes())));
                 }
             }
             Self::Bool(_) | Self::Nested(_) | Self::Garbled => ids.push(Id::Bad),
@@ -109,8 +110,7 @@ impl Cell<'_> {
     fn json(&self) -> Option<&str> {
         match self {
             Self::Absent | Self::Null | Self::NotANumber => None,
-            Self::Text(text) => Some(text),
-            Self::Number(text) | Self::Nested(text) => Some(text),
+            Self::Text(text) | Self::Number(text) | Self::Nested(text) => Some(text),
             Self::Bool(true) => Some("true"),
             Self::Bool(false) => Some("false"),
             Self::Garbled => Some("\u{FFFD}"),

@@ -464,7 +464,9 @@ fn metadata(names: &[&str]) -> Vec<u8> {
         end += u8::try_from(name.len()).unwrap();
         bytes.push(end);
     }
-    names.iter().for_each(|name| bytes.extend(name.as_bytes()));
+    for name in names {
+        bytes.extend(name.as_bytes());
+    }
     bytes
 }
 
@@ -557,9 +559,8 @@ fn written(rows: &[Cells], dialect: usize) -> (String, Vec<u8>) {
         5..=10 => {
             let separator = [",", ";", "\t", "|", ",", ","][dialect - 5];
             let backslash = dialect == 9;
-            let field = |text: &str| match backslash {
-                true => format!("\"{}\"", text.replace('"', "\\\"")),
-                false => quoted(text),
+            let field = |text: &str| {
+                if backslash { format!("\"{}\"", text.replace('"', "\\\"")) } else { quoted(text) }
             };
             let mut text = ["anonymous_id", "other", "timestamp", "headline", "sticky"].join(separator) + "\n";
             for row in rows {
