@@ -7,13 +7,13 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bandit::{Dtype, Factor, RewardType, Space};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use snapshots::{Attribution, Immature, Object, Plan, Source, SourceError, count};
+use snapshots::{Attribution, Immature, Limits, Object, Plan, Source, SourceError, count};
 
 #[derive(Deserialize)]
 struct Spec {
@@ -92,6 +92,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         window_hours: spec.window_hours,
         immature: spec.immature,
         threads: threads.first().map_or(Ok(2), |n| n.parse())?,
+        now: i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?,
+        limits: Limits::default(),
     };
     let mut found = Vec::new();
     objects(Path::new(folder), "", &mut found)?;

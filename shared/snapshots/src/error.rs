@@ -132,6 +132,30 @@ pub enum SnapshotError {
         /// The longest that is read.
         limit: usize,
     },
+    /// Two columns of one name that is read.
+    #[error("{object}{place}: there are two columns {column:?}; which is meant cannot be told")]
+    DuplicateColumn {
+        /// The object.
+        object: String,
+        /// Where in it.
+        place: Place,
+        /// The name.
+        column: String,
+    },
+    /// A file beyond one of the [`Limits`](crate::Limits).
+    #[error("{object}{place}: {what}, more than the limit of {limit} ({name})")]
+    Limit {
+        /// The object.
+        object: String,
+        /// Where in it.
+        place: Place,
+        /// What there is too much of.
+        what: String,
+        /// The field of [`Limits`](crate::Limits).
+        name: &'static str,
+        /// Its value.
+        limit: u64,
+    },
     /// More than half of the exposures do not fit the model.
     #[error("{skipped} of {exposures} exposures were skipped, more than half; {}", describe(&observations.skipped))]
     TooManySkipped {

@@ -1,6 +1,6 @@
 //! The columns that are read, and how their names are matched.
 
-use bandit::RewardType;
+use bandit::{RewardType, Space};
 
 use crate::plan::{Immature, Plan};
 
@@ -32,6 +32,27 @@ pub(crate) enum Field {
     N,
     Sum,
     SumSq,
+}
+
+impl Field {
+    /// The column's own name in files of a role.
+    pub(crate) fn name(self, role: Role, space: &Space) -> &str {
+        match self {
+            Self::Id => "anonymous_id",
+            Self::Time => "timestamp",
+            Self::Optimization => "optimization_id",
+            Self::Name => "name",
+            Self::Value if role == Role::Observations => "reward",
+            Self::Value => "value",
+            Self::Variant => "variant",
+            Self::Context => "context",
+            Self::DesignFactor(factor) => space.design()[factor].name(),
+            Self::ContextFactor(factor) => space.context()[factor].name(),
+            Self::N => "n",
+            Self::Sum => "reward_sum",
+            Self::SumSq => "reward_sum_sq",
+        }
+    }
 }
 
 /// One column to look for.
@@ -132,10 +153,16 @@ pub(crate) fn resolve(wanted: &[Wanted], names: &[String]) -> Result<Vec<(Field,
     Ok(columns)
 }
 
+/// The name of a column that is read and that the file has twice.
+pub(crate) fn duplicate<'a>(columns: &[(Field, usize)], names: &'a [String]) -> Option<&'a str> {
+    let twice = |position: usize| names.iter().filter(|name| **name == names[position]).count() > 1;
+    columns.iter().find(|(_, position)| twice(*position)).map(|(_, position)| names[*position].as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bandit::{Dtype, Factor, Space};
+    use bandit::{Dtype, Factor};
 
     fn space() -> Space {
         let factor = |name: &str| Factor::new(name, Dtype::Str, vec!["a".into(), "b".into()]).unwrap();
@@ -152,6 +179,8 @@ mod tests {
             window_hours: 1,
             immature: Immature::Include,
             threads: 1,
+            now: 0,
+            limits: crate::Limits::default(),
         }
     }
 

@@ -42,7 +42,7 @@ pub(crate) fn level(factor: &Factor, scalar: Scalar<'_>) -> Level {
         Scalar::Text(text) => known(factor, text),
         Scalar::Bool(value) => known(factor, if value { "true" } else { "false" }),
         Scalar::Number(text) => number(text),
-        Scalar::Untyped(text) => known(factor, text).or_else(|| number(text)),
+        Scalar::Untyped(text) => known(factor, text).or_else(|| number(text)).or_else(|| initial(factor, text)),
         Scalar::Nested => None,
     };
     found.map_or(Level::Unknown, Level::Known)
@@ -74,6 +74,16 @@ fn known(factor: &Factor, text: &str) -> Option<usize> {
         Dtype::Str => factor.level(text),
         Dtype::Bool => factor.levels().iter().position(|level| level.eq_ignore_ascii_case(text)),
     }
+}
+
+/// `t` and `f`, as PostgreSQL writes a bool.
+fn initial(factor: &Factor, text: &str) -> Option<usize> {
+    let word = match text {
+        "t" | "T" => "true",
+        "f" | "F" => "false",
+        _ => return None,
+    };
+    (factor.dtype() == Dtype::Bool).then(|| known(factor, word)).flatten()
 }
 
 /// A decimal number as a level's text, or `None` where `text` is no finite number.
@@ -205,6 +215,10 @@ mod tests {
             (&bools, Scalar::Bool(true), Level::Known(1)),
             (&bools, Scalar::Text("True"), Level::Known(1)),
             (&bools, Scalar::Untyped("FALSE"), Level::Known(0)),
+            (&bools, Scalar::Untyped("t"), Level::Known(1)),
+            (&bools, Scalar::Untyped("f"), Level::Known(0)),
+            (&bools, Scalar::Text("t"), Level::Unknown),
+            (&texts, Scalar::Untyped("t"), Level::Unknown),
             (&bools, Scalar::Text(" true"), Level::Unknown),
             (&bools, Scalar::Number("1"), Level::Unknown),
         ] {

@@ -18,9 +18,10 @@
 //! - Without a `context` column, context factors may be columns of their own; those that are not are unknown.
 //! - Where the only factor is itself called `variant` (or `context`), a text that is no JSON object is its level.
 //! - An `optimization_id` that is null belongs to this optimization. An id that is empty text is null.
-//! - Integer times below 10¹¹ in magnitude are seconds, below 10¹⁴ milliseconds, below 10¹⁷ microseconds, else
-//!   nanoseconds. Nanoseconds are floored to microseconds. Text without a zone is UTC; text of digits is an integer.
-//! - A time or id that cannot be read as one is a `bad_value`. A bool reward whose `value` is null counts.
+//! - Integer times that spell a date of 2000 to 2099 are that date; others below 10¹¹ in magnitude are seconds, below 10¹⁴ milliseconds,
+//!   below 10¹⁷ microseconds, else nanoseconds. Nanoseconds are floored to microseconds. Text without a zone is UTC.
+//! - A time or id that cannot be read as one is a `bad_value`; text that is nearly a time or a number fails the run where its row is ours. A
+//!   bool reward whose `value` is null counts.
 //! - An exposure is immature if timestamp + window is later than the cut-off. Rewards are credited first, immature
 //!   exposures are left out after, so that a reward never moves to an earlier exposure. Observations with a timestamp
 //!   follow the same rule with the cut-off of their own; those without are mature.
@@ -30,12 +31,14 @@ mod assign;
 mod attribution;
 mod batch;
 mod count;
+mod dress;
 mod error;
 mod exposures;
 mod fields;
 mod ids;
 mod layout;
 mod level;
+mod limits;
 mod number;
 mod parquet;
 mod plan;
@@ -53,6 +56,7 @@ pub use count::{Counted, count};
 pub use error::{Kind, Place, SnapshotError};
 pub use layout::{FOLDERS, read_keys};
 pub use level::json_level;
+pub use limits::Limits;
 pub use plan::{Attribution, Immature, Plan};
 pub use report::{Observations, SkipReason};
 pub use source::{Object, Source, SourceError};

@@ -20,14 +20,73 @@ impl Number {
         if value.is_finite() { Self::Value(value) } else { Self::Bad }
     }
 
-    /// A number, `true` (1) or `false` (0) as text.
+    /// A number, or `true`/`t` (1) or `false`/`f` (0), as text.
     pub(crate) fn from_text(text: &str) -> Self {
         let text = text.trim_ascii();
+        let is = |words: [&str; 2]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
         match text.parse() {
             Ok(value) => Self::from_f64(value),
-            Err(_) if text.eq_ignore_ascii_case("true") => Self::Value(1.0),
-            Err(_) if text.eq_ignore_ascii_case("false") => Self::Value(0.0),
+            Err(_) if is(["true", "t"]) => Self::Value(1.0),
+            Err(_) if is(["false", "f"]) => Self::Value(0.0),
             Err(_) => Self::Bad,
+        }
+    }
+}
+
+/// Whether a text that is no number looks as if it were meant as one: with thousands separators, a decimal comma, a
+/// currency, a percent sign, or in parentheses.
+pub(crate) fn is_nearly(text: &str) -> bool {
+    let text = text.trim();
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let words: Vec<&str> = text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).collect();
+    let is_currency = |word: &&str| word.len() <= 3 && word.bytes().all(|c| c.is_ascii_uppercase()) || word.len() == 2;
+    let is_part = |c: char| {
+        c.is_ascii_digit()
+            || c.is_alphabetic()
+            || c.is_whitespace()
+            || matches!(c, ',' | '.' | '\'' | '\u{2019}' | '_' | '+' | '-' | '\u{2212}' | '%' | '(' | ')' | '/')
+            || matches!(c, '$' | '\u{a2}'..='\u{a5}' | '\u{20a0}'..='\u{20cf}' | '\u{66b}' | '\u{66c}')
+    };
+    let numbers = !text.contains(char::is_alphabetic) || (words.len() == 1 && words.iter().all(is_currency));
+    digits > 0 && text.len() <= 60 && numbers && text.chars().all(is_part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_and_what_is_nearly_one() {
+        for text in [
+            "47,500.00",
+            "1.234,56",
+            "12,5",
+            "1 000",
+            "1\u{a0}000",
+            "1'000",
+            "1_000",
+            "$5",
+            "5 €",
+            "USD 5",
+            "5 EUR",
+            "£5.00",
+            "5%",
+            "(5.00)",
+            "-1,5",
+            "5-",
+            "kr 5",
+            "--5",
+        ] {
+            assert_eq!(Number::from_text(text), Number::Bad, "{text}");
+            assert!(is_nearly(text), "{text}");
+        }
+        for text in ["", "much", "NaN", "inf", "n/a", "x5", "5 apples", "None", "-", "a1b2"] {
+            assert!(!is_nearly(text), "{text}");
+        }
+        for (text, value) in
+            [("1", 1.0), (" 2.5 ", 2.5), ("1e3", 1000.0), ("T", 1.0), ("f", 0.0), ("False", 0.0), ("+3", 3.0)]
+        {
+            assert_eq!(Number::from_text(text), Number::Value(value), "{text}");
         }
     }
 }

@@ -4,7 +4,9 @@ mod columns;
 mod fetch;
 mod levels;
 mod open;
+mod pages;
 mod read;
+mod variant;
 
 pub(crate) use fetch::Chunks;
 pub(crate) use open::{ParquetFile, open};

@@ -3,6 +3,8 @@
 use bandit::{RewardType, Space};
 use serde::{Deserialize, Serialize};
 
+use crate::limits::Limits;
+
 /// Which of several exposures gets the credit for a reward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,6 +45,10 @@ pub struct Plan<'a> {
     pub immature: Immature,
     /// Threads that decode; at least 1. The result does not depend on it.
     pub threads: usize,
+    /// When the run began, in microseconds since 1970: nothing can have happened more than a day later.
+    pub now: i64,
+    /// How much is read of anything.
+    pub limits: Limits,
 }
 
 impl Plan<'_> {

@@ -53,8 +53,10 @@ impl Counter<'_> {
             return Err(SkipReason::OtherOptimization);
         }
         // Without a time an observation is mature. One that cannot be read may be any time.
-        if batch.times[row] == time::BAD {
-            return Err(SkipReason::BadValue);
+        match batch.times[row] {
+            time::BAD => return Err(SkipReason::BadValue),
+            time::IMPLAUSIBLE => return Err(SkipReason::ImplausibleTime),
+            _ => {}
         }
         let place = place(batch, row)?;
         let Number::Value(value) = batch.values[row] else { return Err(SkipReason::BadValue) };

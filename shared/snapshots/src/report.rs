@@ -28,11 +28,13 @@ pub enum SkipReason {
     ZeroValue,
     /// An exposure whose window was still open, left out on request.
     Immature,
+    /// A timestamp before 2000, after 2099, or more than a day after the run began.
+    ImplausibleTime,
 }
 
 impl SkipReason {
     /// All reasons, in their order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::UnknownVariant,
         Self::UnknownContextLevel,
         Self::OtherOptimization,
@@ -43,6 +45,7 @@ impl SkipReason {
         Self::BadValue,
         Self::ZeroValue,
         Self::Immature,
+        Self::ImplausibleTime,
     ];
 
     /// The name in reports.
@@ -59,6 +62,7 @@ impl SkipReason {
             Self::BadValue => "bad_value",
             Self::ZeroValue => "zero_value",
             Self::Immature => "immature",
+            Self::ImplausibleTime => "implausible_time",
         }
     }
 }

@@ -77,7 +77,7 @@ impl Count for Counter<'_> {
 
 /// The greatest timestamp of a batch.
 pub(crate) fn latest(batch: &Batch) -> Option<i64> {
-    batch.times.iter().copied().max().filter(|&t| t > time::BAD)
+    batch.times.iter().copied().max().filter(|&t| time::is_time(t))
 }
 
 /// A row's timestamp, or why it has none.
@@ -85,6 +85,7 @@ pub(crate) fn timestamp(batch: &Batch, row: usize) -> Result<i64, SkipReason> {
     match batch.times[row] {
         time::NULL => Err(SkipReason::NullTimestamp),
         time::BAD => Err(SkipReason::BadValue),
+        time::IMPLAUSIBLE => Err(SkipReason::ImplausibleTime),
         time => Ok(time),
     }
 }

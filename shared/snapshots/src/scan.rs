@@ -1,6 +1,7 @@
 //! Reading all files of a folder: opened, cut into units, decoded by several threads.
 
 use std::ops::Range;
+use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 
@@ -73,7 +74,8 @@ pub(crate) fn scan<C: Count>(
     fold: impl FnMut(C::Unit) + Send,
 ) -> Result<(), SnapshotError> {
     let wanted = wanted(role, plan);
-    let opened = open(source, files, &wanted, plan.threads)?;
+    let opened = open(source, files, &wanted, plan)?;
+    let decompressed = AtomicU64::new(0);
     let mut units = Vec::new();
     for (file, parquet) in files.iter().zip(&opened) {
         match parquet {
@@ -94,10 +96,12 @@ pub(crate) fn scan<C: Count>(
         work: |(count, assigner): &mut (C, Assigner<'_>), unit: &Unit<'_>, fetched: Fetched| {
             match (unit, fetched) {
                 (Unit::RowGroup(file, group), Fetched::Chunks(chunks)) => {
-                    parquet::read(file, *group, chunks, plan, assigner, &mut |batch| count.rows(file.key, batch))?;
+                    let each = &mut |batch: &Batch| count.rows(file.key, batch);
+                    parquet::read((file, *group), &chunks, role, plan, &decompressed, assigner, each)?;
                 }
                 (Unit::Text(file), _) => {
-                    text::read(source, file, &wanted, plan, assigner, &mut |batch| count.rows(file.key, batch))?;
+                    let each = &mut |batch: &Batch| count.rows(file.key, batch);
+                    text::read(source, file, (role, &wanted), plan, &decompressed, assigner, each)?;
                 }
                 (Unit::RowGroup(..), Fetched::Nothing) => {}
             }
@@ -112,18 +116,18 @@ fn open<'a>(
     source: &dyn Source,
     files: &[File<'a>],
     wanted: &[Wanted],
-    threads: usize,
+    plan: &Plan<'_>,
 ) -> Result<Vec<Option<ParquetFile<'a>>>, SnapshotError> {
     let mut opened = Vec::with_capacity(files.len());
     let job = Job {
         weight: |_: &File<'a>| 0,
         fetch: |file: &File<'a>| match file.format {
-            Format::Parquet => parquet::open(source, file, wanted).map(Some),
+            Format::Parquet => parquet::open(source, file, wanted, &plan.limits).map(Some),
             Format::Json(_) | Format::Csv(_) => Ok(None),
         },
         init: || (),
         work: |(): &mut (), _: &File<'a>, file| Ok(file),
     };
-    run(files, threads, &job, |file| opened.push(file))?;
+    run(files, plan.threads, &job, |file| opened.push(file))?;
     Ok(opened)
 }

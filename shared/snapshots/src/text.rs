@@ -1,44 +1,49 @@
-//! Text files: JSON lines and CSV, streamed through their compression.
+//! Text files: JSON and CSV as they come, streamed through their compression.
 
 mod csv;
+mod dialect;
 mod json;
+mod magic;
+mod objects;
 mod rows;
 mod stream;
+mod unpack;
+
+use std::sync::atomic::AtomicU64;
 
 use crate::assign::Assigner;
 use crate::batch::Batch;
 use crate::error::SnapshotError;
-use crate::fields::Wanted;
+use crate::fields::{Role, Wanted};
 use crate::layout::{File, Format};
 use crate::plan::Plan;
 use crate::source::Source;
 use rows::Rows;
 
-/// The longest record of a text file, in bytes.
-pub(crate) const RECORD: usize = 1 << 20;
+pub(crate) use magic::{HEAD, Magic, is_json, magic};
 
-/// Decodes a text file and hands its rows on, some thousand at a time.
+/// Decodes a text file and hands its rows on, some thousand at a time. `total` counts the bytes to which the files of the folder are
+/// decompressed.
 ///
 /// # Errors
 /// What the file and the store may do wrong, and what `each` returns.
 pub(crate) fn read(
     source: &dyn Source,
     file: &File<'_>,
-    wanted: &[Wanted],
+    (role, wanted): (Role, &[Wanted]),
     plan: &Plan<'_>,
+    total: &AtomicU64,
     assigner: &mut Assigner<'_>,
     each: &mut dyn FnMut(&Batch) -> Result<(), SnapshotError>,
 ) -> Result<(), SnapshotError> {
-    let typed = !matches!(file.format, Format::Csv(_));
-    let mut rows = Rows::new(plan, typed, assigner, each);
-    match file.format {
-        Format::Json(compression) => {
-            stream::open(source, file, compression, |text| json::read(text, file.key, wanted, &mut rows))
+    stream::open(source, file, &plan.limits, total, |text| {
+        let is_json = matches!(file.format, Format::Json(_));
+        let mut rows = Rows::new(file.key, role, plan, is_json, assigner, each);
+        if is_json {
+            json::read(text, file.key, wanted, &mut rows)?;
+        } else {
+            csv::read(text, file.key, wanted, &mut rows)?;
         }
-        Format::Csv(compression) => {
-            stream::open(source, file, compression, |text| csv::read(text, file.key, wanted, &mut rows))
-        }
-        Format::Parquet => Ok(()),
-    }?;
-    rows.finish()
+        rows.finish()
+    })
 }

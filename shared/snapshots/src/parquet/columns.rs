@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float16Type, Float32Type, Float64Type, Int8Type,
-    Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float16Type, Float32Type,
+    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, DictionaryArray, FixedSizeBinaryArray};
+use arrow_array::{Array, ArrayRef, BinaryViewArray, DictionaryArray};
 use arrow_schema::{DataType, TimeUnit};
 
-use super::open::Column;
-use crate::batch::{Claim, Id, Ids, Packed};
+use crate::batch::{Batch, Claim, Id, Ids, LONGEST, Packed};
+use crate::dress;
+use crate::fields::Field;
 use crate::number::Number;
 use crate::time;
 
@@ -32,6 +33,8 @@ pub(super) fn integers(array: &dyn Array) -> Option<Box<dyn Iterator<Item = Opti
         DataType::UInt16 => of!(UInt16Type),
         DataType::UInt32 => of!(UInt32Type),
         DataType::UInt64 => of!(UInt64Type),
+        DataType::Decimal32(_, 0) => of!(Decimal32Type),
+        DataType::Decimal64(_, 0) => of!(Decimal64Type),
         DataType::Decimal128(_, 0) => Box::new(array.as_primitive::<Decimal128Type>().iter()),
         DataType::Null => Box::new((0..array.len()).map(|_| None)),
         _ => return None,
@@ -39,11 +42,25 @@ pub(super) fn integers(array: &dyn Array) -> Option<Box<dyn Iterator<Item = Opti
 }
 
 /// A column of ids.
-pub(super) fn ids(array: &ArrayRef, column: &Column, ids: &mut Ids) {
+pub(super) fn ids(array: &ArrayRef, ids: &mut Ids) {
     match array.data_type() {
-        DataType::Utf8View => *ids = Ids::Views(array.as_string_view().clone().to_binary_view()),
-        DataType::BinaryView => *ids = Ids::Views(array.as_binary_view().clone()),
-        DataType::FixedSizeBinary(_) => fixed(array.as_fixed_size_binary(), column.uuid, ids.packed()),
+        DataType::Utf8View => views(array.as_string_view().clone().to_binary_view(), dress::is_dressed, ids),
+        DataType::BinaryView => {
+            let is_odd = |id: &[u8]| id.len() == 16 || dress::is_dressed(id);
+            views(array.as_binary_view().clone(), is_odd, ids);
+        }
+        DataType::FixedSizeBinary(_) => {
+            let packed = ids.packed();
+            for id in array.as_fixed_size_binary() {
+                packed.push_plain(id.map(dress::id_of_bytes).as_deref());
+            }
+        }
+        DataType::Float64 | DataType::Float32 | DataType::Decimal256(..) => doubles(array, ids.packed()),
+        DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) | DataType::Decimal128(_, scale)
+            if *scale != 0 =>
+        {
+            doubles(array, ids.packed());
+        }
         _ => {
             let packed = ids.packed();
             for id in integers(array).into_iter().flatten() {
@@ -56,31 +73,49 @@ pub(super) fn ids(array: &ArrayRef, column: &Column, ids: &mut Ids) {
     }
 }
 
-/// Sixteen bytes of a UUID as its text; other bytes as they are.
-fn fixed(array: &FixedSizeBinaryArray, uuid: bool, packed: &mut Packed) {
-    for id in array {
-        match id {
-            None => packed.push(Id::Null),
-            Some(bytes) if uuid => packed.push(Id::Text(&uuid_text(bytes))),
-            Some(bytes) => packed.push(Id::Text(bytes)),
-        }
+/// Ids that stay where they were decoded, unless one of them is dressed.
+fn views(views: BinaryViewArray, is_odd: impl Fn(&[u8]) -> bool, ids: &mut Ids) {
+    if !views.iter().flatten().any(is_odd) {
+        *ids = Ids::Views(views);
+        return;
+    }
+    let packed = ids.packed();
+    for id in &views {
+        packed.push_plain(id.map(dress::id_of_bytes).as_deref());
     }
 }
 
-fn uuid_text(bytes: &[u8]) -> Vec<u8> {
-    let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
-    let mut text = Vec::with_capacity(36);
-    for (i, byte) in bytes.iter().enumerate() {
-        if matches!(i, 4 | 6 | 8 | 10) {
-            text.push(b'-');
+/// Ids that are written as numbers with a fraction, which is zero.
+fn doubles(array: &ArrayRef, packed: &mut Packed) {
+    let decimal = |text: String| Some(String::from_utf8_lossy(&dress::id(text.as_bytes())).into_owned());
+    for row in 0..array.len() {
+        if array.is_null(row) {
+            packed.push(Id::Null);
+            continue;
         }
-        text.extend([digit(byte >> 4), digit(byte & 15)]);
+        let double = match array.data_type() {
+            DataType::Float32 => Some(f64::from(array.as_primitive::<Float32Type>().value(row))),
+            DataType::Float64 => Some(array.as_primitive::<Float64Type>().value(row)),
+            _ => None,
+        };
+        let id = match (array.data_type(), double) {
+            (_, Some(double)) => dress::id_of_double(double),
+            (DataType::Decimal32(..), _) => decimal(array.as_primitive::<Decimal32Type>().value_as_string(row)),
+            (DataType::Decimal64(..), _) => decimal(array.as_primitive::<Decimal64Type>().value_as_string(row)),
+            (DataType::Decimal128(..), _) => decimal(array.as_primitive::<Decimal128Type>().value_as_string(row)),
+            _ => decimal(array.as_primitive::<Decimal256Type>().value_as_string(row)),
+        };
+        match id.filter(|id| !id.contains('.')) {
+            _ if double.is_some_and(f64::is_nan) => packed.push(Id::Null),
+            Some(id) => packed.push(Id::Text(id.as_bytes())),
+            None => packed.push(Id::Bad),
+        }
     }
-    text
 }
 
 /// A column of times, in microseconds.
-pub(super) fn times(array: &ArrayRef, times: &mut Vec<i64>) {
+pub(super) fn times(array: &ArrayRef, batch: &mut Batch) {
+    let times = &mut batch.times;
     macro_rules! of {
         ($type:ty, $per_second:expr) => {
             match array.as_primitive::<$type>() {
@@ -96,13 +131,39 @@ pub(super) fn times(array: &ArrayRef, times: &mut Vec<i64>) {
         DataType::Timestamp(TimeUnit::Millisecond, _) => of!(TimestampMillisecondType, 1_000),
         DataType::Timestamp(TimeUnit::Microsecond, _) => of!(TimestampMicrosecondType, 1_000_000),
         DataType::Timestamp(TimeUnit::Nanosecond, _) => of!(TimestampNanosecondType, 1_000_000_000),
-        DataType::Utf8View => {
-            times.extend(array.as_string_view().iter().map(|text| text.map_or(time::NULL, time::from_text)));
+        DataType::Date32 => times.extend(array.as_primitive::<Date32Type>().iter().map(|day| match day {
+            None => time::NULL,
+            Some(day) => time::from_unit(i64::from(day) * 86_400, 1),
+        })),
+        DataType::Date64 => of!(Date64Type, 1_000),
+        DataType::Float64 => times.extend(
+            array
+                .as_primitive::<Float64Type>()
+                .iter()
+                .map(|t| t.filter(|t| !t.is_nan()).map_or(time::NULL, time::from_double)),
+        ),
+        DataType::Utf8View => texts(array.as_string_view().iter(), batch),
+        DataType::FixedSizeBinary(_) => {
+            let text = |bytes| std::str::from_utf8(dress::trimmed(bytes)).unwrap_or("\u{FFFD}");
+            texts(array.as_fixed_size_binary().iter().map(|bytes| bytes.map(text)), batch);
         }
         _ => times.extend(integers(array).into_iter().flatten().map(|t| match t {
             None => time::NULL,
             Some(t) => i64::try_from(t).map_or(time::BAD, time::from_epoch),
         })),
+    }
+}
+
+/// Times as text.
+fn texts<'a>(texts: impl Iterator<Item = Option<&'a str>>, batch: &mut Batch) {
+    for (row, text) in texts.enumerate() {
+        let time = text.map_or(time::NULL, time::from_text);
+        batch.times.push(time);
+        if let (time::BAD, Some(text)) = (time, text)
+            && time::is_nearly(text)
+        {
+            batch.note_nearly(row, Field::Time, text);
+        }
     }
 }
 
@@ -142,7 +203,7 @@ pub(super) fn numbers(array: &ArrayRef, numbers: &mut Vec<Number>) {
 }
 
 /// Whether the rows of a column are the name `ours`.
-pub(super) fn claims(array: &ArrayRef, column: &Column, ours: &str, claims: &mut Vec<Claim>) {
+pub(super) fn claims(array: &ArrayRef, ours: &str, claims: &mut Vec<Claim>) {
     let claim = |text: &[u8]| Claim::of(text, ours);
     if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
         let mut meanings = Meanings::new();
@@ -151,19 +212,24 @@ pub(super) fn claims(array: &ArrayRef, column: &Column, ours: &str, claims: &mut
         return;
     }
     let mut texts = Ids::Packed(Packed::default());
-    ids(array, column, &mut texts);
+    ids(array, &mut texts);
     claims.extend((0..array.len()).map(|row| match texts.get(row) {
         Id::Text(text) => claim(text),
         Id::Null | Id::Bad => Claim::Null,
     }));
 }
 
-/// The values of a dictionary. A column that is not marked as text has bytes; those that are no text are nobody's name, level or JSON.
+/// The values of a dictionary. A column that is not marked as text has bytes; those that are no text are nobody's name, level or JSON,
+/// and neither are texts that are too long.
 fn each_text(values: &ArrayRef, mut each: impl FnMut(Option<&str>)) {
-    match values.as_binary_opt::<i32>() {
-        Some(bytes) => bytes.iter().for_each(|b| each(b.map(|b| std::str::from_utf8(b).unwrap_or("\u{FFFD}")))),
-        None => values.as_string::<i32>().iter().for_each(each),
+    let usable = |text: &'_ str| text.len() <= LONGEST;
+    if let Some(bytes) = values.as_binary_opt::<i32>() {
+        let text = |b| std::str::from_utf8(b).ok().filter(|text| usable(text)).unwrap_or("\u{FFFD}");
+        bytes.iter().for_each(|b| each(b.map(text)));
+        return;
     }
+    let texts = values.as_string::<i32>().iter();
+    texts.for_each(|text| each(text.map(|text| if usable(text) { text } else { "\u{FFFD}" })));
 }
 
 /// The rows of a dictionary column, each as what its value stands for.

@@ -15,7 +15,7 @@ const GAP: u64 = 64 << 10;
 const READ: u64 = 8 << 20;
 
 /// The bytes of a row group's columns, by their position in the file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Chunks {
     size: u64,
     parts: Vec<(u64, Bytes)>,
@@ -55,6 +55,11 @@ impl Chunks {
             parts.push((start, read_range(source, file.key, start, end)?));
         }
         Ok(Self { size: file.size, parts })
+    }
+
+    /// The bytes of a column; `None` where they were not read.
+    pub(super) fn bytes(&self, start: u64, length: usize) -> Option<Bytes> {
+        self.slice(start, Some(length)).ok()
     }
 
     fn slice(&self, start: u64, length: Option<usize>) -> Result<Bytes, ParquetError> {

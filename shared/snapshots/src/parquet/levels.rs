@@ -12,7 +12,10 @@ use arrow_schema::DataType;
 use bandit::Factor;
 
 use super::columns::{Meanings, coded, integers};
+use super::open::is_variant;
+use super::variant;
 use crate::assign::{Assigner, Context, Levels, Variant};
+use crate::dress;
 use crate::fields::find;
 use crate::level::{Level, Scalar, level};
 
@@ -49,7 +52,10 @@ impl Reader {
             Some(texts) => {
                 out.extend(coded(texts, self.variants.of(texts, |text| assigner.variant(text)), Variant::Unknown));
             }
-            None => nested(array, Side::Design, assigner, |levels, assigner| out.push(assigner.variant_of(levels))),
+            None => match as_texts(array) {
+                Some(texts) => out.extend(texts.iter().map(|text| assigner.variant(text.as_deref()))),
+                None => nested(array, Side::Design, assigner, |levels, assigner| out.push(assigner.variant_of(levels))),
+            },
         }
     }
 
@@ -58,8 +64,35 @@ impl Reader {
         let none = assigner.no_context();
         match array.as_dictionary_opt::<Int32Type>() {
             Some(texts) => out.extend(coded(texts, self.contexts.of(texts, |text| assigner.context(text)), none)),
-            None => nested(array, Side::Context, assigner, |levels, assigner| out.push(assigner.context_of(levels))),
+            None => match as_texts(array) {
+                Some(texts) => out.extend(texts.iter().map(|text| assigner.context(text.as_deref()))),
+                None => {
+                    nested(array, Side::Context, assigner, |levels, assigner| out.push(assigner.context_of(levels)));
+                }
+            },
         }
+    }
+}
+
+/// The rows of a column of VARIANT or of texts of a fixed length as JSON text; `None` for any other column. What is no VARIANT is text that is
+/// no JSON.
+fn as_texts(array: &ArrayRef) -> Option<Vec<Option<String>>> {
+    let garbled = || Some("\u{FFFD}".to_owned());
+    match array.data_type() {
+        DataType::FixedSizeBinary(_) => {
+            let text =
+                |bytes| std::str::from_utf8(dress::trimmed(bytes)).map_or_else(|_| garbled(), |text| Some(text.into()));
+            Some(array.as_fixed_size_binary().iter().map(|bytes| bytes.and_then(text)).collect())
+        }
+        DataType::Struct(fields) if is_variant(fields) => {
+            let rows = array.as_struct();
+            let text = |row| match variant::json(rows, row) {
+                Ok(value) => value.map(|value| value.to_string()),
+                Err(variant::Malformed) => garbled(),
+            };
+            Some((0..array.len()).map(text).collect())
+        }
+        _ => None,
     }
 }
 
@@ -203,6 +236,11 @@ fn each_scalar(array: &ArrayRef, mut each: impl FnMut(Scalar<'_>)) {
         DataType::Binary => array.as_binary::<i32>().iter().for_each(|bytes| {
             each(bytes.map_or(Scalar::Null, |bytes| std::str::from_utf8(bytes).map_or(Scalar::Nested, Scalar::Text)));
         }),
+        DataType::FixedSizeBinary(_) => array.as_fixed_size_binary().iter().for_each(|bytes| {
+            let text = |bytes| std::str::from_utf8(dress::trimmed(bytes)).map_or(Scalar::Nested, Scalar::Text);
+            each(bytes.map_or(Scalar::Null, text));
+        }),
+        DataType::Null => (0..array.len()).for_each(|_| each(Scalar::Null)),
         DataType::Boolean => array.as_boolean().iter().for_each(|v| each(v.map_or(Scalar::Null, Scalar::Bool))),
         DataType::Float16 => floats(array.as_primitive::<Float16Type>().iter().map(|v| v.map(f32::from)), each),
         DataType::Float32 => floats(array.as_primitive::<Float32Type>().iter(), each),

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field as ArrowField, Fields, Schema, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::basic::{LogicalType, Type as PhysicalType};
+use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use crate::error::{Place, SnapshotError};
-use crate::fields::{Field, Wanted, resolve};
+use crate::fields::{Field, Wanted, duplicate, resolve};
 use crate::layout::File;
+use crate::limits::Limits;
 use crate::scan::fetch;
 use crate::source::Source;
+use crate::text::{self, Magic};
 
 /// Read at once from the end of a file: the footer of most.
 const TAIL: u64 = 64 << 10;
@@ -34,8 +36,23 @@ pub(crate) struct ParquetFile<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
     pub(crate) field: Field,
-    /// Sixteen bytes that are a UUID, not text.
-    pub(crate) uuid: bool,
+    pub(crate) name: String,
+    /// Its position among the columns of the file.
+    pub(crate) position: usize,
+    /// Of a type that the field cannot be of: it may hold nulls only.
+    pub(crate) only_nulls: Option<DataType>,
+}
+
+impl Column {
+    /// The error for a column of a type that cannot hold what it should.
+    pub(crate) fn wrong_type(&self, object: &str, found: &DataType) -> SnapshotError {
+        SnapshotError::ColumnType {
+            object: object.into(),
+            column: self.name.clone(),
+            found: found.to_string(),
+            expected: expected(self.field),
+        }
+    }
 }
 
 impl ParquetFile<'_> {
@@ -61,8 +78,23 @@ pub(crate) fn decoding<T>(
 ) -> Result<T, SnapshotError> {
     match catch_unwind(AssertUnwindSafe(decode)) {
         Ok(Ok(decoded)) => Ok(decoded),
-        Ok(Err(error)) => Err(SnapshotError::undecodable(object, place, error.to_string())),
+        Ok(Err(error)) => Err(SnapshotError::undecodable(object, place, plain_words(&error.to_string()))),
         Err(_) => Err(SnapshotError::undecodable(object, place, "corrupt: the Parquet decoder gave up on it")),
+    }
+}
+
+/// What the decoder says, where it says nothing to somebody who does not know it.
+fn plain_words(message: &str) -> String {
+    let known = [
+        ("Disabled feature at compile time", "it is compressed in a way that is not read (LZO)"),
+        ("Required field", "corrupt: a header has not all of its fields"),
+        ("non UTF-8", "it holds text that is not UTF-8"),
+        ("Unexpected end of file", "truncated or corrupt: a page ends before its values do"),
+        ("EOF", "truncated or corrupt: a page ends before its values do"),
+    ];
+    match known.iter().find(|(theirs, _)| message.contains(theirs)) {
+        Some((_, ours)) => format!("{ours} ({message})"),
+        None => message.to_owned(),
     }
 }
 
@@ -74,6 +106,7 @@ pub(crate) fn open<'a>(
     source: &dyn Source,
     file: &File<'a>,
     wanted: &[Wanted],
+    limits: &Limits,
 ) -> Result<ParquetFile<'a>, SnapshotError> {
     let footer = footer(source, file)?;
     let (metadata, plain) = decoding(file.key, Place::Object, || {
@@ -91,18 +124,30 @@ pub(crate) fn open<'a>(
     })?;
     let schema = plain.schema();
     let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
+    if names.len() > limits.fields {
+        return Err(SnapshotError::Limit {
+            object: file.key.into(),
+            place: Place::Object,
+            what: format!("it has {} columns", names.len()),
+            name: "fields",
+            limit: limits.fields as u64,
+        });
+    }
     let mut found = resolve(wanted, &names).map_err(|column| SnapshotError::MissingColumn {
         object: file.key.into(),
         column,
         found: names.clone(),
     })?;
+    if let Some(column) = duplicate(&found, &names) {
+        let (object, column) = (file.key.into(), column.into());
+        return Err(SnapshotError::DuplicateColumn { object, place: Place::Object, column });
+    }
     found.sort_by_key(|(_, position)| *position);
 
     let mut fields: Vec<Arc<ArrowField>> = schema.fields().iter().cloned().collect();
     let mut columns = Vec::new();
     for &(field, position) in &found {
         let arrow = &fields[position];
-        let uuid = is_uuid(&metadata, position);
         let int96 = is_int96(&metadata, position) && field == Field::Time;
         let read_as = if int96 {
             // Dates of the old 96-bit timestamps may be outside what 64 bits of nanoseconds hold.
@@ -110,13 +155,14 @@ pub(crate) fn open<'a>(
         } else {
             reading_type(field, arrow.data_type())
         };
-        let read_as = read_as.ok_or_else(|| SnapshotError::ColumnType {
-            object: file.key.into(),
-            column: arrow.name().clone(),
-            found: arrow.data_type().to_string(),
-            expected: expected(field),
-        })?;
-        columns.push(Column { field, uuid });
+        // A column of nulls may have any type: its writer did not know better.
+        let only_nulls = read_as.is_none().then(|| arrow.data_type().clone());
+        let read_as = read_as.unwrap_or_else(|| arrow.data_type().clone());
+        let column = Column { field, name: arrow.name().clone(), position, only_nulls };
+        if let Some(found) = column.only_nulls.as_ref().filter(|_| !may_be_null(&metadata, position)) {
+            return Err(column.wrong_type(file.key, found));
+        }
+        columns.push(column);
         fields[position] = Arc::new(arrow.as_ref().clone().with_data_type(read_as));
     }
     let schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
@@ -148,7 +194,15 @@ fn footer(source: &dyn Source, file: &File<'_>) -> Result<bytes::Bytes, Snapshot
     match magic {
         b"PAR1" => {}
         b"PARE" => return Err(wrong("the file is encrypted".into())),
-        _ => return Err(wrong("truncated or no Parquet file: it does not end in the magic PAR1".into())),
+        _ => {
+            let head = fetch(source, file.key, 0..file.size.min(text::HEAD as u64))?;
+            let looks = match text::magic(&head) {
+                None if text::is_json(&head) => "; it looks like JSON".into(),
+                None | Some(Magic::Parquet) => String::new(),
+                Some(form) => format!("; it looks like {}", form.name()),
+            };
+            return Err(wrong(format!("truncated or no Parquet file: it does not end in the magic PAR1{looks}")));
+        }
     }
     let length = u64::from(u32::from_le_bytes([a, b, c, d]));
     if length + 12 > file.size {
@@ -161,9 +215,17 @@ fn footer(source: &dyn Source, file: &File<'_>) -> Result<bytes::Bytes, Snapshot
     }
 }
 
-fn is_uuid(metadata: &ParquetMetaData, position: usize) -> bool {
-    let root = metadata.file_metadata().schema_descr().root_schema().get_fields();
-    root.get(position).is_some_and(|f| f.get_basic_info().logical_type_ref() == Some(&LogicalType::Uuid))
+/// Whether all values of a column may be null, as far as its statistics say.
+fn may_be_null(metadata: &ParquetMetaData, position: usize) -> bool {
+    let root = |leaf| metadata.file_metadata().schema_descr().get_column_root_idx(leaf) == position;
+    metadata.row_groups().iter().all(|group| {
+        let chunks = group.columns().iter().enumerate().filter(|(leaf, _)| root(*leaf));
+        chunks.map(|(_, chunk)| chunk).all(|chunk| {
+            let nulls = chunk.statistics().and_then(|statistics| statistics.null_count_opt());
+            let values = u64::try_from(chunk.num_values()).unwrap_or(u64::MAX);
+            nulls.is_none_or(|nulls| nulls == values)
+        })
+    })
 }
 
 fn is_int96(metadata: &ParquetMetaData, position: usize) -> bool {
@@ -185,24 +247,34 @@ fn reading_type(field: Field, of: &DataType) -> Option<DataType> {
         Field::Id => match of {
             DataType::Utf8 => Some(DataType::Utf8View),
             DataType::Binary => Some(DataType::BinaryView),
-            _ => (bytes || integer).then(|| of.clone()),
+            _ => (bytes || (of.is_numeric() && *of != DataType::Float16)).then(|| of.clone()),
         },
         Field::Time => match of {
             DataType::Utf8 | DataType::Binary => Some(DataType::Utf8View),
-            DataType::Timestamp(..) => Some(of.clone()),
-            _ => integer.then(|| of.clone()),
+            DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 | DataType::Float64 => Some(of.clone()),
+            _ => (bytes || integer).then(|| of.clone()),
         },
         Field::Optimization | Field::Name if bytes => Some(of.clone()),
         Field::Optimization | Field::Name => (text || integer).then(|| if text { dictionary() } else { of.clone() }),
         Field::Value | Field::N | Field::Sum | Field::SumSq => number.then(|| of.clone()),
         Field::Variant | Field::Context => match of {
+            DataType::Struct(fields) if is_variant(fields) => Some(of.clone()),
             DataType::Struct(fields) => Some(struct_type(fields)),
             DataType::Map(..) => Some(of.clone()),
+            _ if bytes => Some(of.clone()),
             _ => text.then(dictionary),
         },
         Field::DesignFactor(_) | Field::ContextFactor(_) if text => Some(dictionary()),
-        Field::DesignFactor(_) | Field::ContextFactor(_) => number.then(|| of.clone()),
+        Field::DesignFactor(_) | Field::ContextFactor(_) => (bytes || number).then(|| of.clone()),
     }
+}
+
+/// Whether a struct is a VARIANT, shredded or not.
+pub(crate) fn is_variant(fields: &Fields) -> bool {
+    let has = |name: &str, binary: bool| {
+        fields.iter().any(|f| f.name() == name && (!binary || *f.data_type() == DataType::Binary))
+    };
+    has("metadata", true) && (has("value", true) || has("typed_value", false))
 }
 
 /// A struct whose texts are read as dictionaries.
@@ -217,8 +289,8 @@ fn struct_type(fields: &Fields) -> DataType {
 
 fn expected(field: Field) -> &'static str {
     match field {
-        Field::Id => "a string or an integer",
-        Field::Time => "a timestamp, a date-time text or an integer",
+        Field::Id => "a string, an integer or a number without a fraction",
+        Field::Time => "a timestamp, a date, a date-time text or a number",
         Field::Optimization | Field::Name => "a string",
         Field::Value => "a number or a bool",
         Field::N => "an integer",

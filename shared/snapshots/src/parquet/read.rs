@@ -1,52 +1,59 @@
 //! The rows of a row group.
 
-use arrow_array::{ArrayRef, RecordBatch};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use arrow_array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow_schema::DataType;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
 
 use super::columns::{claims, ids, numbers, times};
 use super::fetch::Chunks;
 use super::levels::{Reader, contexts_of, variants_of};
-use super::open::{Column, ParquetFile, decoding};
+use super::open::{ParquetFile, decoding};
+use super::pages;
 use crate::assign::Assigner;
-use crate::batch::{Batch, Places, ROWS};
+use crate::batch::{Batch, Places};
 use crate::error::{Place, SnapshotError};
-use crate::fields::Field;
+use crate::fields::{Field, Role};
 use crate::plan::Plan;
 
-/// Decodes a row group and hands its rows on, some thousand at a time.
+/// Decodes a row group and hands its rows on, some thousand at a time. `total` counts the bytes to which the files of the folder are
+/// decompressed.
 ///
 /// # Errors
-/// [`SnapshotError::Undecodable`], and what `each` returns.
+/// [`SnapshotError::Undecodable`], [`SnapshotError::Limit`], and what `each` returns.
 pub(crate) fn read(
-    file: &ParquetFile<'_>,
-    row_group: usize,
-    chunks: Chunks,
+    (file, row_group): (&ParquetFile<'_>, usize),
+    chunks: &Chunks,
+    role: Role,
     plan: &Plan<'_>,
+    total: &AtomicU64,
     assigner: &mut Assigner<'_>,
     each: &mut dyn FnMut(&Batch) -> Result<(), SnapshotError>,
 ) -> Result<(), SnapshotError> {
     let place = Place::RowGroup(row_group);
-    let mut reader = decoding(file.key, place, || {
-        ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, file.metadata.clone())
-            .with_row_groups(vec![row_group])
-            .with_projection(file.mask.clone())
-            .with_batch_size(ROWS)
-            .build()
-    })?;
+    let together = pages::check(file, row_group, chunks, &plan.limits, total)?;
+    let mut reader = decoding(file.key, place, || records(file, row_group, chunks, &file.mask, together))?;
     let mut levels = Reader::new();
     let mut batch = Batch::new();
     let mut first = 0;
-    while let Some(record) = decoding(file.key, place, || Ok(reader.next().transpose()?))? {
+    loop {
+        let next = decoding(file.key, place, || Ok(reader.next().transpose()?));
+        let next = next.map_err(|error| blame(file, row_group, chunks, together).unwrap_or(error));
+        let Some(record) = next? else { break };
         batch.clear();
         batch.places = Places::Rows { row_group, first };
-        fill(&mut batch, &record, &file.columns, plan, &mut levels, assigner);
+        fill(&mut batch, file, &record, plan, &mut levels, assigner)?;
         let rows = record.num_rows();
-        if let Some(short) = file.columns.iter().position(|column| batch.filled(column.field) != rows) {
-            let name = record.schema_ref().fields().get(short).map_or("", |field| field.name());
-            let detail = format!("column {name:?} does not come to one value for each of {rows} rows");
+        if let Some(short) = file.columns.iter().find(|column| batch.filled(column.field) != rows) {
+            let detail = format!("column {:?} does not come to one value for each of {rows} rows", short.name);
             return Err(SnapshotError::undecodable(file.key, place, detail));
         }
         batch.complete(rows, assigner.no_context());
+        batch.check(file.key, role, plan)?;
         first += rows as u64;
         each(&batch)?;
     }
@@ -58,23 +65,64 @@ pub(crate) fn read(
     Ok(())
 }
 
+/// Decodes some columns of a row group.
+fn records(
+    file: &ParquetFile<'_>,
+    row_group: usize,
+    chunks: &Chunks,
+    mask: &ProjectionMask,
+    together: usize,
+) -> Result<ParquetRecordBatchReader, ParquetError> {
+    ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.clone(), file.metadata.clone())
+        .with_row_groups(vec![row_group])
+        .with_projection(mask.clone())
+        .with_batch_size(together)
+        .build()
+}
+
+/// The error of the first column that cannot be decoded by itself, with its name.
+fn blame(file: &ParquetFile<'_>, row_group: usize, chunks: &Chunks, together: usize) -> Option<SnapshotError> {
+    let place = Place::RowGroup(row_group);
+    let descriptor = file.metadata.parquet_schema();
+    file.columns.iter().find_map(|column| {
+        let mask = ProjectionMask::roots(descriptor, [column.position]);
+        let decoded = decoding(file.key, place, || {
+            records(file, row_group, chunks, &mask, together)?.try_for_each(|record| record.map(|_| ()))?;
+            Ok(())
+        });
+        match decoded {
+            Err(SnapshotError::Undecodable { object, place, detail }) => {
+                let detail = format!("column {:?}: {detail}", column.name);
+                Some(SnapshotError::Undecodable { object, place, detail })
+            }
+            _ => None,
+        }
+    })
+}
+
 /// Fills the columns of the batch that the file has.
 fn fill(
     batch: &mut Batch,
+    file: &ParquetFile<'_>,
     record: &RecordBatch,
-    columns: &[Column],
     plan: &Plan<'_>,
     levels: &mut Reader,
     assigner: &mut Assigner<'_>,
-) {
+) -> Result<(), SnapshotError> {
+    let arrays = file.columns.iter().zip(record.columns()).map(|(column, array)| match &column.only_nulls {
+        None => Ok(Arc::clone(array)),
+        Some(_) if array.logical_null_count() == array.len() => Ok(new_null_array(&DataType::Null, array.len())),
+        Some(found) => Err(column.wrong_type(file.key, found)),
+    });
+    let arrays: Vec<ArrayRef> = arrays.collect::<Result<_, _>>()?;
     let mut design: Vec<(usize, &ArrayRef)> = Vec::new();
     let mut context: Vec<(usize, &ArrayRef)> = Vec::new();
-    for (column, array) in columns.iter().zip(record.columns()) {
+    for (column, array) in file.columns.iter().zip(&arrays) {
         match column.field {
-            Field::Id => ids(array, column, &mut batch.ids),
-            Field::Time => times(array, &mut batch.times),
-            Field::Optimization => claims(array, column, plan.optimization_id, &mut batch.optimizations),
-            Field::Name => claims(array, column, plan.reward_name, &mut batch.names),
+            Field::Id => ids(array, &mut batch.ids),
+            Field::Time => times(array, batch),
+            Field::Optimization => claims(array, plan.optimization_id, &mut batch.optimizations),
+            Field::Name => claims(array, plan.reward_name, &mut batch.names),
             Field::Value => numbers(array, &mut batch.values),
             Field::N => numbers(array, &mut batch.n),
             Field::Sum => numbers(array, &mut batch.sums),
@@ -92,4 +140,5 @@ fn fill(
     if !context.is_empty() {
         contexts_of(&context, rows, assigner, &mut batch.contexts);
     }
+    Ok(())
 }

@@ -1,48 +1,57 @@
-//! CSV with a header line.
+//! CSV with a header line, in the dialect that the file shows.
 
 use std::borrow::Cow;
 
-use csv_core::{ReadRecordResult, Reader};
-
-use super::RECORD;
+use super::dialect::{Dialect, Record, Scan, names};
+use super::magic::is_json;
 use super::rows::{Cell, Rows};
 use super::stream::Text;
 use crate::error::{Place, SnapshotError};
-use crate::fields::{Wanted, resolve};
+use crate::fields::{Wanted, duplicate, resolve};
+use crate::limits::Limits;
 
 /// Reads all records of a file. A file without any bytes has none.
 ///
 /// # Errors
-/// What the stream and the rows may do wrong, a required column that is missing, a record with another number of fields than the header, a field
-/// that is not UTF-8.
+/// What the stream and the rows may do wrong, a required column that is missing or one that is there twice, a record with another
+/// number of fields than the header, quotes that are not closed, a limit, a field that is read and is not UTF-8.
 pub(super) fn read(
     text: &mut Text<'_>,
     key: &str,
     wanted: &[Wanted],
     rows: &mut Rows<'_, '_>,
 ) -> Result<(), SnapshotError> {
+    let limits = rows.limits();
     let mut records =
-        Records { reader: Reader::new(), text, key, fields: vec![0; 4096], ends: vec![0; 64], count: 0, line: 1 };
-    if !records.next()? {
+        Records { text, key, limits, dialect: Dialect::PLAIN, record: Record::default(), line: 1, next: 1 };
+    if !records.begin(wanted)? || !records.next()? {
         return Ok(());
     }
-    let mut names = Vec::new();
-    for i in 0..records.count {
-        names.push(records.field(i)?.trim().to_owned());
-    }
+    let names = names(&records.record);
     let columns = resolve(wanted, &names).map_err(|column| SnapshotError::MissingColumn {
         object: key.into(),
         column,
         found: names.clone(),
     })?;
+    if let Some(column) = duplicate(&columns, &names) {
+        return Err(SnapshotError::DuplicateColumn {
+            object: key.into(),
+            place: Place::Line(records.line),
+            column: column.into(),
+        });
+    }
     let positions: Vec<Option<usize>> = wanted
         .iter()
         .map(|w| columns.iter().find(|(field, _)| *field == w.field).map(|(_, position)| *position))
         .collect();
     while records.next()? {
-        if records.count != names.len() {
-            let detail = format!("the record has {} fields, the header has {}", records.count, names.len());
+        if records.record.len() != names.len() {
+            let detail = format!("the record has {} fields, the header has {}", records.record.len(), names.len());
             return Err(SnapshotError::undecodable(key, Place::Line(records.line), detail));
+        }
+        // Files that were put together have the header of each.
+        if records.is_header(&names, &columns) {
+            continue;
         }
         let mut cells = Vec::with_capacity(wanted.len());
         for position in &positions {
@@ -61,68 +70,127 @@ pub(super) fn read(
 
 /// The records of a file, one at a time.
 struct Records<'r, 'a> {
-    reader: Reader,
     text: &'r mut Text<'a>,
     key: &'r str,
-    /// The fields of the record, one after the other, and where each ends.
-    fields: Vec<u8>,
-    ends: Vec<usize>,
-    count: usize,
+    limits: &'r Limits,
+    dialect: Dialect,
+    record: Record,
     /// The line on which the record begins.
     line: u64,
+    /// The line behind the record.
+    next: u64,
 }
 
 impl Records<'_, '_> {
+    /// Goes to the header and finds the dialect; false where there is none.
+    fn begin(&mut self, wanted: &[Wanted]) -> Result<bool, SnapshotError> {
+        self.text.fill(1)?;
+        while self.text.unread().starts_with(b"\xEF\xBB\xBF") {
+            self.text.take(3);
+        }
+        if !self.skip_line_ends()? {
+            return Ok(false);
+        }
+        // Excel says its separator in a line of its own.
+        if let [b's', b'e', b'p', b'=', separator, rest @ ..] = self.text.unread()
+            && let Some(end) = [&b"\r\n"[..], b"\n"].into_iter().find(|end| rest.starts_with(end))
+        {
+            let (separator, length) = (*separator, 5 + end.len());
+            self.text.take(length);
+            self.next += 1;
+            self.dialect = Dialect { separator, ..Dialect::of(self.text.unread(), false, wanted, self.limits.fields) };
+            return self.skip_line_ends();
+        }
+        if is_json(self.text.unread()) {
+            let detail = "it is JSON, not a table with a header line; give it a name that ends in .jsonl";
+            return Err(SnapshotError::undecodable(self.key, Place::Line(self.next), detail));
+        }
+        self.dialect = Dialect::of(self.text.unread(), self.text.has_ended(), wanted, self.limits.fields);
+        Ok(true)
+    }
+
     /// Reads the next record; false at the end.
     fn next(&mut self) -> Result<bool, SnapshotError> {
-        self.skip_line_ends()?;
-        self.line = self.reader.line();
-        let (mut length, mut ended) = (0, false);
-        self.count = 0;
+        if !self.skip_line_ends()? {
+            return Ok(false);
+        }
+        self.line = self.next;
         loop {
-            if self.text.unread().is_empty() && !ended {
-                ended = !self.text.fill(self.line)?;
-            }
-            let (fields, ends) = (&mut self.fields[length..], &mut self.ends[self.count..]);
-            let (result, read, written, ends) = self.reader.read_record(self.text.unread(), fields, ends);
-            self.text.take(read);
-            length += written;
-            self.count += ends;
-            match result {
-                ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull if self.fields.len() >= RECORD => {
-                    return Err(SnapshotError::RecordTooLong {
+            let ended = self.text.has_ended();
+            let found = self.dialect.scan(self.text.unread(), ended, self.limits.fields, &mut self.record);
+            let wrong = |detail: &str| Err(SnapshotError::undecodable(self.key, Place::Line(self.line), detail));
+            match found {
+                Scan::Record(length) => {
+                    self.text.check(length, self.line)?;
+                    self.next += line_ends(&self.text.unread()[..length]);
+                    self.text.take(length);
+                    return Ok(true);
+                }
+                Scan::BehindQuote => {
+                    return wrong(
+                        "a field goes on behind the quote that closes it; a quote before it is not closed, or one within it is not doubled",
+                    );
+                }
+                Scan::TooMany => {
+                    return Err(SnapshotError::Limit {
                         object: self.key.into(),
-                        line: self.line,
-                        limit: RECORD,
+                        place: Place::Line(self.line),
+                        what: "the record has more fields".into(),
+                        name: "fields",
+                        limit: self.limits.fields as u64,
                     });
                 }
-                ReadRecordResult::OutputFull => self.fields.resize(2 * self.fields.len(), 0),
-                ReadRecordResult::OutputEndsFull => self.ends.resize(2 * self.ends.len(), 0),
-                ReadRecordResult::Record => return Ok(true),
-                ReadRecordResult::End => return Ok(false),
+                Scan::Incomplete { quoted } if ended => {
+                    return wrong(if quoted {
+                        "truncated: a quote of this record is not closed, to the end of the file"
+                    } else {
+                        "truncated: the record has no end"
+                    });
+                }
+                Scan::Incomplete { .. } => {
+                    self.text.fill(self.line)?;
+                }
             }
         }
     }
 
-    /// Goes to the beginning of the next record: behind the rest of the line end of the last one, and behind blank lines.
-    fn skip_line_ends(&mut self) -> Result<(), SnapshotError> {
+    /// Goes behind blank lines; false at the end.
+    fn skip_line_ends(&mut self) -> Result<bool, SnapshotError> {
         loop {
             let unread = self.text.unread();
             let ends = unread.iter().position(|c| !matches!(c, b'\r' | b'\n')).unwrap_or(unread.len());
-            let lines = unread[..ends].iter().map(|&c| u64::from(c == b'\n')).sum::<u64>();
-            self.reader.set_line(self.reader.line() + lines);
+            self.next += line_ends(&unread[..ends]);
             self.text.take(ends);
-            if !self.text.unread().is_empty() || !self.text.fill(self.reader.line())? {
-                return Ok(());
+            if !self.text.unread().is_empty() {
+                return Ok(true);
+            }
+            if !self.text.fill(self.next)? {
+                return Ok(false);
             }
         }
     }
 
+    /// Whether the record says the names of all columns that are read.
+    fn is_header(&self, names: &[String], columns: &[(crate::fields::Field, usize)]) -> bool {
+        let is_name = |position: usize| {
+            let field = self.record.field(position);
+            field.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(field).trim_ascii() == names[position].as_bytes()
+        };
+        !columns.is_empty() && columns.iter().all(|(_, position)| is_name(*position))
+    }
+
     fn field(&self, i: usize) -> Result<&str, SnapshotError> {
-        let start = if i == 0 { 0 } else { self.ends[i - 1] };
-        std::str::from_utf8(&self.fields[start..self.ends[i]]).map_err(|_| {
+        std::str::from_utf8(self.record.field(i)).map_err(|_| {
             SnapshotError::undecodable(self.key, Place::Line(self.line), format!("field {} is not UTF-8", i + 1))
         })
     }
+}
+
+/// The lines that end in a text, as an editor counts them.
+fn line_ends(text: &[u8]) -> u64 {
+    let ends = memchr::memchr_iter(b'\n', text).count();
+    if ends > 0 {
+        return ends as u64;
+    }
+    memchr::memchr_iter(b'\r', text).count() as u64
 }

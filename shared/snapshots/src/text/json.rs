@@ -1,180 +1,242 @@
-//! JSON lines.
+//! JSON as it comes: objects one after the other, a line each or not, in an array or not, with commas or record separators
+//! between them.
 
-use std::borrow::Cow;
-use std::fmt;
+mod cells;
+mod shape;
 
-use memchr::memchr;
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
+use super::objects::{Field, Scan, scan};
 use super::rows::{Cell, Rows};
 use super::stream::Text;
 use crate::error::{Place, SnapshotError};
 use crate::fields::{Wanted, resolve};
+use cells::Columns;
 
-/// Reads all lines of a file.
+/// Reads all objects of a file.
 ///
 /// # Errors
-/// What the stream and the rows may do wrong, a last line that is cut off, a required column that no line has.
+/// What the stream and the rows may do wrong, an end that is cut off, a required column that no object has, a limit, and JSON that is
+/// no sequence of rows: it is named by what it looks like.
 pub(super) fn read(
     text: &mut Text<'_>,
     key: &str,
     wanted: &[Wanted],
     rows: &mut Rows<'_, '_>,
 ) -> Result<(), SnapshotError> {
-    let mut line = 1;
-    let mut seen = Seen { columns: vec![false; wanted.len()], first: None };
-    // Bytes of the unread text in which there is no newline.
-    let mut searched = 0;
-    loop {
-        if let Some(newline) = memchr(b'\n', &text.unread()[searched..]).map(|at| at + searched) {
-            text.check(newline, line)?;
-            if !record(&text.unread()[..newline], line, wanted, rows, &mut seen)? {
-                rows.push_bad();
-            }
-            text.take(newline + 1);
-            line += 1;
-            searched = 0;
-            continue;
-        }
-        searched = text.unread().len();
-        if !text.fill(line)? {
-            break;
-        }
+    let mut reader = Reader {
+        text,
+        key,
+        wanted,
+        columns: Columns::new(wanted),
+        seen: Seen { columns: vec![false; wanted.len()], first: None },
+        fields: Vec::new(),
+        line: 1,
+        array: None,
+    };
+    while reader.next(rows)? {}
+    if let Some(line) = reader.array {
+        let detail = format!("truncated: the array that begins on line {line} has no end");
+        return Err(SnapshotError::undecodable(key, Place::Line(reader.line), detail));
     }
-    if !record(text.unread(), line, wanted, rows, &mut seen)? {
-        return Err(SnapshotError::undecodable(
-            key,
-            Place::Line(line),
-            "truncated: the last line is no JSON and has no end",
-        ));
-    }
-    seen.check(key, wanted)
+    reader.seen.check(key, wanted)
 }
 
-/// Which columns any line has.
+struct Reader<'r, 'a> {
+    text: &'r mut Text<'a>,
+    key: &'r str,
+    wanted: &'r [Wanted],
+    columns: Columns<'r>,
+    seen: Seen,
+    fields: Vec<Field>,
+    line: u64,
+    /// The line on which an array of objects begins that is not at its end.
+    array: Option<u64>,
+}
+
+impl Reader<'_, '_> {
+    /// Takes what comes next; false at the end.
+    fn next(&mut self, rows: &mut Rows<'_, '_>) -> Result<bool, SnapshotError> {
+        if !self.skip_separators()? {
+            return Ok(false);
+        }
+        let first = self.text.unread()[0];
+        match first {
+            b'{' => self.object(rows)?,
+            b'[' if self.array.is_none() && self.begins_array()? => {
+                self.array = Some(self.line);
+                self.text.take(1);
+            }
+            b']' if self.array.is_some() => {
+                self.array = None;
+                self.text.take(1);
+            }
+            _ => {
+                if self.seen.first.is_none() && !rows.has_bad() {
+                    shape::of_text(self.text.unread(), self.key, self.line, self.wanted)?;
+                }
+                self.skip_line(rows)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Goes to the next value; false at the end. Between values there may be white space, commas, record separators and the marks
+    /// that files begin with.
+    fn skip_separators(&mut self) -> Result<bool, SnapshotError> {
+        const MARK: &[u8] = b"\xEF\xBB\xBF";
+        loop {
+            let unread = self.text.unread();
+            let mut at = 0;
+            while let Some(byte) = unread.get(at) {
+                match byte {
+                    b'\n' => self.line += 1,
+                    b' ' | b'\t' | b'\r' | b',' | 0x1E => {}
+                    0xEF if unread[at..].starts_with(MARK) => at += 2,
+                    _ => break,
+                }
+                at += 1;
+            }
+            self.text.take(at);
+            let unread = self.text.unread();
+            let may_go_on = unread.len() < MARK.len() && MARK.starts_with(unread);
+            if !may_go_on {
+                return Ok(true);
+            }
+            if !self.text.fill(self.line)? {
+                return Ok(!self.text.unread().is_empty());
+            }
+        }
+    }
+
+    /// Whether the bracket begins an array of objects, or an empty one.
+    fn begins_array(&mut self) -> Result<bool, SnapshotError> {
+        loop {
+            if let Some(byte) = self.text.unread()[1..].trim_ascii_start().first() {
+                return Ok(matches!(byte, b'{' | b']'));
+            }
+            if !self.text.fill(self.line)? {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn object(&mut self, rows: &mut Rows<'_, '_>) -> Result<(), SnapshotError> {
+        let limits = rows.limits();
+        loop {
+            let found = scan(self.text.unread(), limits.nesting, limits.fields, &mut self.fields);
+            let beyond = |what: &str, name, limit: usize| {
+                Err(SnapshotError::Limit {
+                    object: self.key.into(),
+                    place: Place::Line(self.line),
+                    what: what.into(),
+                    name,
+                    limit: limit as u64,
+                })
+            };
+            match found {
+                Scan::Object(length) => return self.take(length, rows),
+                Scan::Bad => return self.skip_line(rows),
+                Scan::TooDeep => return beyond("objects and arrays within each other", "nesting", limits.nesting),
+                Scan::TooMany => {
+                    self.refuse_shape(false)?;
+                    return beyond("the record has more fields", "fields", limits.fields);
+                }
+                Scan::Incomplete => {}
+            }
+            if self.text.unread().len() > limits.record_bytes {
+                self.refuse_shape(false)?;
+            }
+            if !self.text.fill(self.line)? {
+                return self.cut_off(rows);
+            }
+        }
+    }
+
+    /// Takes an object of so many bytes.
+    fn take(&mut self, length: usize, rows: &mut Rows<'_, '_>) -> Result<(), SnapshotError> {
+        if length > rows.limits().record_bytes {
+            self.refuse_shape(true)?;
+        }
+        self.text.check(length, self.line)?;
+        let object = &self.text.unread()[..length];
+        if self.seen.first.is_none() {
+            self.refuse_shape(true)?;
+            self.seen.first = Some(shape::names(object, &self.fields));
+        }
+        let object = &self.text.unread()[..length];
+        let cells = self.columns.cells(object, &self.fields).map_err(|column| SnapshotError::DuplicateColumn {
+            object: self.key.into(),
+            place: Place::Line(self.line),
+            column,
+        })?;
+        for (seen, cell) in self.seen.columns.iter_mut().zip(&cells) {
+            *seen |= *cell != Cell::Absent;
+        }
+        rows.push(self.line, self.wanted, &cells)?;
+        self.line += lines(object);
+        self.text.take(length);
+        Ok(())
+    }
+
+    /// Fails where the first object is no row but has the rows within it.
+    fn refuse_shape(&self, whole: bool) -> Result<(), SnapshotError> {
+        if self.seen.first.is_some() {
+            return Ok(());
+        }
+        match shape::of_object(self.text.unread(), &self.fields, self.wanted, whole) {
+            None => Ok(()),
+            Some(detail) => Err(SnapshotError::undecodable(self.key, Place::Line(self.line), detail)),
+        }
+    }
+
+    /// Counts a line that is no object and goes to the next one.
+    fn skip_line(&mut self, rows: &mut Rows<'_, '_>) -> Result<(), SnapshotError> {
+        let mut searched = 0;
+        loop {
+            let unread = self.text.unread();
+            if let Some(end) = memchr::memchr(b'\n', &unread[searched..]).map(|at| at + searched) {
+                self.text.check(end, self.line)?;
+                rows.push_bad();
+                self.text.take(end + 1);
+                self.line += 1;
+                return Ok(());
+            }
+            searched = unread.len();
+            if !self.text.fill(self.line)? {
+                return self.cut_off(rows);
+            }
+        }
+    }
+
+    /// An object that goes on to the end of the file. Where its line has an end, the line is no object; else the file is cut off.
+    fn cut_off(&mut self, rows: &mut Rows<'_, '_>) -> Result<(), SnapshotError> {
+        if memchr::memchr(b'\n', self.text.unread()).is_some() {
+            return self.skip_line(rows);
+        }
+        let detail = "truncated: the last line is no JSON and has no end";
+        Err(SnapshotError::undecodable(self.key, Place::Line(self.line), detail))
+    }
+}
+
+fn lines(text: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', text).count() as u64
+}
+
+/// Which columns any object has.
 struct Seen {
     columns: Vec<bool>,
-    /// The first record.
-    first: Option<String>,
+    /// The names of the fields of the first object.
+    first: Option<Vec<String>>,
 }
 
 impl Seen {
-    fn check(&self, key: &str, wanted: &[Wanted]) -> Result<(), SnapshotError> {
-        let Some(first) = &self.first else { return Ok(()) };
+    fn check(&mut self, key: &str, wanted: &[Wanted]) -> Result<(), SnapshotError> {
+        let Some(first) = self.first.take() else { return Ok(()) };
         let seen = wanted.iter().zip(&self.columns).filter(|(_, seen)| **seen);
         let names: Vec<String> = seen.map(|(column, _)| column.names[0].clone()).collect();
-        resolve(wanted, &names).map(|_| ()).map_err(|column| {
-            let record = serde_json::from_str::<serde_json::Map<_, _>>(first).unwrap_or_default();
-            SnapshotError::MissingColumn {
-                object: key.into(),
-                column,
-                found: record.into_iter().map(|(k, _)| k).collect(),
-            }
+        resolve(wanted, &names).map(|_| ()).map_err(|column| SnapshotError::MissingColumn {
+            object: key.into(),
+            column,
+            found: first,
         })
-    }
-}
-
-/// Takes one line; false where it is no JSON object. Blank lines are nothing.
-fn record(
-    line: &[u8],
-    number: u64,
-    wanted: &[Wanted],
-    rows: &mut Rows<'_, '_>,
-    seen: &mut Seen,
-) -> Result<bool, SnapshotError> {
-    let bom = if number == 1 { line.strip_prefix(b"\xEF\xBB\xBF") } else { None };
-    let line = bom.unwrap_or(line).trim_ascii();
-    if line.is_empty() {
-        return Ok(true);
-    }
-    let Ok(line) = std::str::from_utf8(line) else { return Ok(false) };
-    let mut found = vec![(usize::MAX, Cell::Absent); wanted.len()];
-    let mut json = serde_json::Deserializer::from_str(line);
-    if json.deserialize_map(Record { wanted, found: &mut found }).is_err() || json.end().is_err() {
-        return Ok(false);
-    }
-    if seen.first.is_none() {
-        seen.first = Some(line.into());
-    }
-    let cells: Vec<Cell<'_>> = found.into_iter().map(|(_, cell)| cell).collect();
-    for (seen, cell) in seen.columns.iter_mut().zip(&cells) {
-        *seen |= *cell != Cell::Absent;
-    }
-    rows.push(number, wanted, &cells)?;
-    Ok(true)
-}
-
-/// Takes the wanted fields out of an object.
-struct Record<'w, 'f, 'de> {
-    wanted: &'w [Wanted],
-    /// The field of each wanted column, with the rank of the name under which it was found.
-    found: &'f mut [(usize, Cell<'de>)],
-}
-
-impl<'de> Visitor<'de> for Record<'_, '_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(column) = map.next_key_seed(Name(self.wanted))? {
-            let Some((column, rank)) = column.filter(|(column, rank)| *rank <= self.found[*column].0) else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            self.found[column] = (rank, cell(map.next_value::<&RawValue>()?.get()));
-        }
-        Ok(())
-    }
-}
-
-/// Finds the wanted column of a key, and how well the key fits: exactly or in another case, by the first name or a later one.
-#[derive(Clone, Copy)]
-struct Name<'w>(&'w [Wanted]);
-
-impl<'de> DeserializeSeed<'de> for Name<'_> {
-    type Value = Option<(usize, usize)>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_identifier(self)
-    }
-}
-
-impl Visitor<'_> for Name<'_> {
-    type Value = Option<(usize, usize)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        let names = || {
-            let columns = self.0.iter().enumerate();
-            columns.flat_map(|(column, w)| w.names.iter().enumerate().map(move |(i, name)| (column, i, name)))
-        };
-        let exact = names().find(|(_, _, name)| *name == key).map(|(column, i, _)| (column, 2 * i));
-        Ok(exact.or_else(|| {
-            names().find(|(_, _, name)| name.eq_ignore_ascii_case(key)).map(|(column, i, _)| (column, 2 * i + 1))
-        }))
-    }
-}
-
-/// The value that is written as `raw`, a valid JSON value.
-fn cell(raw: &str) -> Cell<'_> {
-    match raw.as_bytes() {
-        [b'"', inner @ .., b'"'] => match memchr(b'\\', inner) {
-            None => Cell::Text(Cow::Borrowed(&raw[1..raw.len() - 1])),
-            // A lone surrogate is valid in the grammar and no text.
-            Some(_) => serde_json::from_str(raw).map_or(Cell::Nested(raw), |text| Cell::Text(Cow::Owned(text))),
-        },
-        [b'{' | b'[', ..] => Cell::Nested(raw),
-        [b'n', ..] => Cell::Null,
-        [b't', ..] => Cell::Bool(true),
-        [b'f', ..] => Cell::Bool(false),
-        _ => Cell::Number(raw),
     }
 }

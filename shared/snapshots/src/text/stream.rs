@@ -1,15 +1,16 @@
-//! The bytes of a text file: fetched ahead, decompressed, buffered.
+//! The bytes of a text file: fetched ahead, unpacked, buffered.
 
 use std::io::{self, Read};
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use bytes::{Buf, Bytes};
-use flate2::read::MultiGzDecoder;
 
-use super::RECORD;
+use super::unpack::{failed, unpack};
 use crate::error::{Place, SnapshotError};
-use crate::layout::{Compression, File};
+use crate::layout::File;
+use crate::limits::Limits;
 use crate::scan::fetch;
 use crate::source::Source;
 
@@ -17,6 +18,8 @@ use crate::source::Source;
 const PART: u64 = 4 << 20;
 /// Bytes of decompressed text that are looked at together.
 const BUFFER: usize = 256 << 10;
+/// Bytes that are read on at least, so that a long record is not looked at for every few of them.
+const STEP: usize = 64 << 10;
 
 /// The parts of an object in order, one of them fetched ahead.
 struct Parts {
@@ -38,35 +41,41 @@ impl Read for Parts {
     }
 }
 
-/// Text that has been decompressed and not yet taken.
+/// Text that has been unpacked and not yet taken.
 pub(super) struct Text<'a> {
     key: &'a str,
-    reader: Box<dyn Read>,
+    limits: Limits,
+    reader: Box<dyn Read + 'a>,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    ended: bool,
 }
 
-/// Opens a file and hands its text to `with`.
+/// Opens a file and hands its text to `with`. `total` counts what all files of the folder come to.
 ///
 /// # Errors
-/// What `with` returns.
+/// What `with` returns; a form of bytes that is not read.
 pub(super) fn open(
     source: &dyn Source,
     file: &File<'_>,
-    compression: Compression,
+    limits: &Limits,
+    total: &AtomicU64,
     with: impl FnOnce(&mut Text<'_>) -> Result<(), SnapshotError>,
 ) -> Result<(), SnapshotError> {
     thread::scope(|scope| {
         let (sender, receiver) = sync_channel(1);
         scope.spawn(move || fetch_parts(source, file, &sender));
-        let parts = Parts { parts: receiver, current: Bytes::new() };
-        let reader: Box<dyn Read> = match compression {
-            Compression::Plain => Box::new(parts),
-            Compression::Gzip => Box::new(MultiGzDecoder::new(parts)),
-            Compression::Zstd => Box::new(zstd::Decoder::new(parts).map_err(|e| failed(file.key, Place::Object, e))?),
-        };
-        with(&mut Text { key: file.key, reader, buffer: vec![0; BUFFER], start: 0, end: 0 })
+        let reader = unpack(Parts { parts: receiver, current: Bytes::new() }, file, limits, total)?;
+        with(&mut Text {
+            key: file.key,
+            limits: *limits,
+            reader,
+            buffer: vec![0; BUFFER],
+            start: 0,
+            end: 0,
+            ended: false,
+        })
     })
 }
 
@@ -84,17 +93,15 @@ fn fetch_parts(source: &dyn Source, file: &File<'_>, sender: &SyncSender<Result<
     }
 }
 
-fn failed(key: &str, place: Place, error: io::Error) -> SnapshotError {
-    error.downcast::<SnapshotError>().unwrap_or_else(|error| {
-        let what = if error.kind() == io::ErrorKind::UnexpectedEof { "truncated: " } else { "" };
-        SnapshotError::undecodable(key, place, format!("{what}the text cannot be decompressed: {error}"))
-    })
-}
-
 impl Text<'_> {
     /// What has been read and not yet taken.
     pub(super) fn unread(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
+    }
+
+    /// Whether nothing comes after what is unread.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Takes bytes off the front.
@@ -107,8 +114,9 @@ impl Text<'_> {
     /// # Errors
     /// [`SnapshotError::RecordTooLong`].
     pub(super) fn check(&self, bytes: usize, line: u64) -> Result<(), SnapshotError> {
-        if bytes > RECORD {
-            return Err(SnapshotError::RecordTooLong { object: self.key.into(), line, limit: RECORD });
+        let limit = self.limits.record_bytes;
+        if bytes > limit {
+            return Err(SnapshotError::RecordTooLong { object: self.key.into(), line, limit });
         }
         Ok(())
     }
@@ -122,18 +130,20 @@ impl Text<'_> {
         self.end -= self.start;
         self.start = 0;
         self.check(self.end, line)?;
-        if self.end == self.buffer.len() {
-            self.buffer.resize(2 * self.end, 0);
+        if self.end + STEP > self.buffer.len() {
+            self.buffer.resize(2 * self.buffer.len(), 0);
         }
-        loop {
+        let before = self.end;
+        while !self.ended && self.end < before + STEP {
             match self.reader.read(&mut self.buffer[self.end..]) {
                 Ok(bytes) => {
                     self.end += bytes;
-                    return Ok(bytes > 0);
+                    self.ended = bytes == 0;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(failed(self.key, Place::Line(line), error)),
             }
         }
+        Ok(self.end > before)
     }
 }

@@ -118,10 +118,8 @@ fn columns_of_a_wrong_type() {
     };
     assert!(run("exposures/a.parquet", parquet(good(), 1)).is_ok());
     for (name, column, message) in [
-        ("anonymous_id", bools(), "has type Boolean; it must be a string or an integer"),
-        ("anonymous_id", doubles(&[1.0]), "has type Float64; it must be a string or an integer"),
-        ("timestamp", doubles(&[1.0]), "has type Float64; it must be a timestamp, a date-time text or an integer"),
-        ("timestamp", Arc::new(Date32Array::from(vec![1])), "has type Date32; it must be a timestamp"),
+        ("anonymous_id", bools(), "has type Boolean; it must be a string, an integer or a number without a fraction"),
+        ("timestamp", bools(), "has type Boolean; it must be a timestamp, a date, a date-time text or a number"),
         ("variant", doubles(&[1.0]), "has type Float64; it must be JSON text, a struct or a map"),
         ("context", bools(), "has type Boolean; it must be JSON text, a struct or a map"),
         ("optimization_id", bools(), "has type Boolean; it must be a string"),
@@ -188,8 +186,8 @@ fn text_that_cannot_be_decompressed() {
         assert!(run(&key, good.clone()).is_ok());
         let error = error(&key, good[..good.len() - 20].to_vec());
         assert!(error.starts_with(&format!("{key}, line ")) && error.contains("truncated"), "{error}");
-        let error = self::error(&key, text.clone());
-        assert!(error.starts_with(&key) && error.contains("cannot be decompressed"), "{error}");
+        // Text that is not compressed at all is read as what it is.
+        assert_eq!(run(&key, text.clone()).unwrap().observations.exposures, 2000);
     }
 }
 

@@ -3,8 +3,10 @@
 mod attribution;
 mod columns;
 mod common;
+mod dialects;
 mod errors;
 mod invariance;
+mod limits;
 mod precounted;
 mod skips;
 mod writers;

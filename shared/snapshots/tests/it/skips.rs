@@ -32,7 +32,7 @@ fn exposures_that_are_skipped() {
         ("null_timestamp", r#"{"anonymous_id":"u","timestamp":null,"variant":{"headline":"a","sticky":true}}"#),
         ("null_timestamp", r#"{"anonymous_id":"u","variant":{"headline":"a","sticky":true}}"#),
         ("bad_value", r#"{"anonymous_id":"u","timestamp":"yesterday","variant":{"headline":"a","sticky":true}}"#),
-        ("bad_value", r#"{"anonymous_id":"u","timestamp":1.5,"variant":{"headline":"a","sticky":true}}"#),
+        ("implausible_time", r#"{"anonymous_id":"u","timestamp":1.5,"variant":{"headline":"a","sticky":true}}"#),
         ("bad_value", r#"{"anonymous_id":"u","timestamp":true,"variant":{"headline":"a","sticky":true}}"#),
         ("unknown_variant", r#"{"anonymous_id":"u","timestamp":1780272000}"#),
         ("unknown_variant", r#"{"anonymous_id":"u","timestamp":1780272000,"variant":null}"#),
@@ -103,7 +103,7 @@ fn rewards_that_do_not_count() {
         ("null_id", r#"{"timestamp":1780272001,"name":"signup","value":1}"#),
         ("bad_value", r#"{"anonymous_id":{},"timestamp":1780272001,"name":"signup","value":1}"#),
         ("null_timestamp", r#"{"anonymous_id":"u","name":"signup","value":1}"#),
-        ("bad_value", r#"{"anonymous_id":"u","timestamp":"","name":"signup","value":1}"#),
+        ("null_timestamp", r#"{"anonymous_id":"u","timestamp":"","name":"signup","value":1}"#),
         ("bad_value", r#"{"anonymous_id":"u","timestamp":1780272001,"name":"signup","value":"NaN"}"#),
         ("bad_value", r#"{"anonymous_id":"u","timestamp":1780272001,"name":"signup","value":"-inf"}"#),
         ("bad_value", r#"{"anonymous_id":"u","timestamp":1780272001,"name":"signup","value":1e999}"#),
@@ -220,6 +220,7 @@ fn the_report_has_the_names_of_the_interface() {
         serde_json::json!({"exposures": 3, "rewards": 2, "attributed_rewards": 1, "skipped": {
             "unknown_variant": 1, "unknown_context_level": 2, "other_optimization": 3, "other_reward": 4, "null_id": 5,
             "null_timestamp": 6, "bad_json": 7, "bad_value": 8, "zero_value": 9, "immature": 10,
+            "implausible_time": 11,
         }})
     );
     for reason in reasons {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bandit::CellTable;
 use bytes::Bytes;
-use snapshots::{Kind, Object, Plan, SnapshotError, Source, SourceError};
+use snapshots::{Kind, Limits, Object, Plan, SnapshotError, Source, SourceError};
 use tokio::runtime::Handle;
 
 use crate::app::App;
@@ -78,6 +78,7 @@ impl App {
         let objects: Vec<Object> = snapshot.objects.into_iter().map(|(key, size)| Object { key, size }).collect();
         let (checked, threads, optimization) = (Arc::clone(checked), self.threads, model.optimization_id.to_string());
         let place = format!("s3://{}/{}", self.bucket.name(), source.prefix);
+        let now = self.clock.now().timestamp_micros();
         let count = move || {
             let attribution = &checked.config.attribution;
             let plan = Plan {
@@ -89,6 +90,8 @@ impl App {
                 window_hours: attribution.conversion_window_hours,
                 immature: attribution.immature.unwrap_or_default(),
                 threads,
+                now,
+                limits: Limits::default(),
             };
             snapshots::count(&source, &objects, &plan)
         };

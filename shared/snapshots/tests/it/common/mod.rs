@@ -12,7 +12,7 @@ use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use snapshots::{
-    Attribution, Counted, Immature, Object, Observations, Plan, SnapshotError, Source, SourceError, count,
+    Attribution, Counted, Immature, Limits, Object, Observations, Plan, SnapshotError, Source, SourceError, count,
 };
 
 /// 2026-06-01T00:00:00Z in microseconds.
@@ -72,6 +72,8 @@ pub fn plan(space: &Space) -> Plan<'_> {
         window_hours: 1,
         immature: Immature::Include,
         threads: 2,
+        now: T0 + 30 * 24 * HOUR,
+        limits: Limits::default(),
     }
 }
 

@@ -1,0 +1,150 @@
+//! One value in the dress of several writers: padded, as a float, a UUID in capitals, or a word for null.
+
+use std::borrow::Cow;
+
+/// The words that stand for null in formats that have no null of their own, or whose writers did not use it.
+const NULLS: [&[u8]; 9] = [b"NULL", b"null", b"NaN", b"nan", b"None", b"undefined", b"\\N", b"<NA>", b"(null)"];
+
+/// Whether a text of a text file is a word for null.
+pub(crate) fn is_null_word(text: &[u8]) -> bool {
+    text.len() <= 9 && NULLS.contains(&text)
+}
+
+/// Cuts the NULs and spaces with which columns of a fixed length are filled up, and spaces before.
+pub(crate) fn trimmed(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|c| !matches!(c, 0 | b' ' | b'\t' | b'\r' | b'\n')).map_or(0, |last| last + 1);
+    text[..end].trim_ascii_start()
+}
+
+/// Whether [`id`] would change an id; false for nearly all.
+#[inline]
+pub(crate) fn is_dressed(text: &[u8]) -> bool {
+    let ([first, ..], [.., last]) = (text, text) else { return false };
+    if *first <= b' ' || *last <= b' ' {
+        return true;
+    }
+    (*last == b'0' && text.contains(&b'.'))
+        || (text.len() == 36 && text[8] == b'-' && text.iter().fold(false, |any, c| any | c.is_ascii_uppercase()))
+}
+
+/// An id without its dress: without padding, an integer that was written as a float (`1000.0`) as the integer, a UUID in
+/// lower case.
+pub(crate) fn id(text: &[u8]) -> Cow<'_, [u8]> {
+    let text = trimmed(text);
+    if is_uuid(text) {
+        return Cow::Owned(text.to_ascii_lowercase());
+    }
+    Cow::Borrowed(whole(text).unwrap_or(text))
+}
+
+/// Whether two names are the same but for padding, and for the case of a UUID.
+pub(crate) fn same(text: &[u8], ours: &[u8]) -> bool {
+    let text = trimmed(text);
+    text == ours || (is_uuid(text) && text.eq_ignore_ascii_case(ours))
+}
+
+/// The integer before a point and zeros.
+fn whole(text: &[u8]) -> Option<&[u8]> {
+    let point = text.iter().position(|c| *c == b'.')?;
+    let (integer, zeros) = (&text[..point], &text[point + 1..]);
+    let digits = integer.strip_prefix(b"-").unwrap_or(integer);
+    let is_whole = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) && !zeros.is_empty();
+    (is_whole && zeros.iter().all(|c| *c == b'0')).then_some(integer)
+}
+
+fn is_uuid(text: &[u8]) -> bool {
+    text.len() == 36
+        && text.iter().enumerate().all(|(i, c)| match i {
+            8 | 13 | 18 | 23 => *c == b'-',
+            _ => c.is_ascii_hexdigit(),
+        })
+}
+
+/// The integer that a double is, as an id; `None` where it is none, or where a double no longer tells it from the next.
+pub(crate) fn id_of_double(value: f64) -> Option<String> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    (value.fract() == 0.0 && value.abs() <= EXACT).then(|| format!("{}", value + 0.0))
+}
+
+/// The id of a column of bytes: sixteen bytes that are no text are those of a UUID.
+pub(crate) fn id_of_bytes(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let is_text = || std::str::from_utf8(trimmed(bytes)).is_ok_and(|text| !text.chars().any(char::is_control));
+    match bytes.len() {
+        16 if !is_text() => Cow::Owned(uuid_text(bytes)),
+        _ => id(bytes),
+    }
+}
+
+/// Sixteen bytes as the text of a UUID.
+pub(crate) fn uuid_text(bytes: &[u8]) -> Vec<u8> {
+    let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+    let mut text = Vec::with_capacity(36);
+    for (i, byte) in bytes.iter().enumerate() {
+        if matches!(i, 4 | 6 | 8 | 10) {
+            text.push(b'-');
+        }
+        text.extend([digit(byte >> 4), digit(byte & 15)]);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn undressed(text: &str) -> String {
+        String::from_utf8(id(text.as_bytes()).into_owned()).unwrap()
+    }
+
+    #[test]
+    fn ids_lose_their_dress() {
+        for (dressed, plain) in [
+            ("u1", "u1"),
+            ("1000.0", "1000"),
+            ("-7.00", "-7"),
+            ("1000.5", "1000.5"),
+            ("1000.", "1000."),
+            (".0", ".0"),
+            ("v1.0", "v1.0"),
+            ("1.0.0", "1.0.0"),
+            ("ab\0\0\0", "ab"),
+            ("ab   ", "ab"),
+            (" ab", "ab"),
+            ("\0\0", ""),
+            ("1000.0\0", "1000"),
+            ("0F8FAD5B-D9CB-469F-A165-70867728950E", "0f8fad5b-d9cb-469f-a165-70867728950e"),
+            ("0F8FAD5B-D9CB-469F-A165-70867728950G", "0F8FAD5B-D9CB-469F-A165-70867728950G"),
+            ("ABC", "ABC"),
+        ] {
+            assert_eq!(undressed(dressed), plain, "{dressed:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_not_dressed_stays_as_it_is(text in "[ \\x00A-Fa-f0-9.-]{0,37}|[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}") {
+            if !is_dressed(text.as_bytes()) {
+                prop_assert_eq!(undressed(&text), text);
+            }
+        }
+    }
+
+    #[test]
+    fn doubles_that_are_integers() {
+        assert_eq!(id_of_double(1000.0).as_deref(), Some("1000"));
+        assert_eq!(id_of_double(-0.0).as_deref(), Some("0"));
+        assert_eq!(id_of_double(9_007_199_254_740_992.0).as_deref(), Some("9007199254740992"));
+        for value in [0.5, 1e17, f64::NAN, f64::INFINITY] {
+            assert_eq!(id_of_double(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn sixteen_bytes() {
+        let uuid = [0x0f, 0x8f, 0xad, 0x5b, 0xd9, 0xcb, 0x46, 0x9f, 0xa1, 0x65, 0x70, 0x86, 0x77, 0x28, 0x95, 0x0e];
+        assert_eq!(id_of_bytes(&uuid).as_ref(), b"0f8fad5b-d9cb-469f-a165-70867728950e");
+        assert_eq!(id_of_bytes(b"user-0000000001\0").as_ref(), b"user-0000000001");
+        assert_eq!(id_of_bytes(b"0123456789abcdef").as_ref(), b"0123456789abcdef");
+    }
+}
