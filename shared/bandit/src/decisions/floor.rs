@@ -46,8 +46,8 @@ pub(super) fn raise(counts: &mut [u32], allowed: impl Fn(usize) -> bool, minimum
         floor > 0.5 && (floor - floor.round()).abs() < 1e-6
     };
     let finest = u64::from(u32::MAX) / coarse;
-    let finer = FINER.into_iter().filter(|&times| times <= finest);
-    let scaled = coarse * finer.clone().find(|times| is_whole(coarse * times)).or(finer.last()).unwrap_or(1);
+    let mut finer = FINER.into_iter().filter(|&times| times <= finest);
+    let scaled = coarse * finer.clone().find(|times| is_whole(coarse * times)).or(finer.next_back()).unwrap_or(1);
     let most = scaled / served.len() as u64;
     #[expect(
         clippy::cast_precision_loss,

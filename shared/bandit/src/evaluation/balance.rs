@@ -63,7 +63,7 @@ pub fn balance<'a>(contexts: impl IntoIterator<Item = (&'a [u64], &'a [f64])>) -
             return Err(EvaluationError::Length { context: place, what: "propensities", found, expected });
         }
         let sum: f64 = propensities.iter().sum();
-        if propensities.iter().any(|p| !(*p >= 0.0)) || (sum - 1.0).abs() > 1e-6 {
+        if propensities.iter().any(|p| p.is_nan() || *p < 0.0) || (sum - 1.0).abs() > 1e-6 {
             return Err(EvaluationError::NotProbabilities { context: place, what: "propensities", sum });
         }
         let (found, impossible) = of_context(counts, propensities);

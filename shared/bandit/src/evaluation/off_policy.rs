@@ -242,7 +242,7 @@ fn check(place: usize, context: &LoggedContext<'_>) -> Result<(), EvaluationErro
     }
     for (what, all) in [("policy", context.policy), ("logged", context.logged)] {
         let sum: f64 = all.iter().sum();
-        if all.iter().any(|p| !(*p >= 0.0)) || (sum - 1.0).abs() > 1e-6 {
+        if all.iter().any(|p| p.is_nan() || *p < 0.0) || (sum - 1.0).abs() > 1e-6 {
             return Err(EvaluationError::NotProbabilities { context: place, what, sum });
         }
     }

@@ -120,7 +120,7 @@ pub fn pairs_against_mains(
     let mains = Design { rows: &rows, blocks: days.len(), columns: levels.0 + levels.1 };
     let fit = mains.fit("mains", reward)?;
     let pair = |s: &PairSums| (s.first * levels.1 + s.second) as u64;
-    let blocks = number_of(used.iter().map(|s| pair(s)));
+    let blocks = number_of(used.iter().map(pair));
     let in_pairs = |s: &PairSums| row(blocks.of(pair(s)), vec![days.of(u64::from(s.day))], s);
     let pair_rows: Vec<Row> = used.iter().map(in_pairs).collect();
     let pairs = Design { rows: &pair_rows, blocks: blocks.len(), columns: days.len() };
@@ -207,7 +207,10 @@ fn varies(arm: &Arm) -> bool {
 /// The sums that tell something of pairs: for a bool reward without the days and levels on which nobody or everybody converted.
 fn informative(sums: &[PairSums], reward: RewardType) -> Vec<PairSums> {
     let mut used: Vec<PairSums> = sums.iter().copied().filter(|s| s.users.users > 0).collect();
-    while reward == RewardType::Bool {
+    if reward == RewardType::Numeric {
+        return used;
+    }
+    loop {
         let keys = |s: &PairSums| [(0, u64::from(s.day)), (1, s.first as u64), (2, s.second as u64)];
         let mut totals: BTreeMap<(u8, u64), Arm> = BTreeMap::new();
         for s in &used {

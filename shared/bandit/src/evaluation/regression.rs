@@ -78,7 +78,9 @@ impl Design<'_> {
             let touched: Vec<usize> = (0..self.columns).filter(|&j| common[j][i] != 0.0).collect();
             for &j in &touched {
                 let share = common[j][i] / blocks[i];
-                touched.iter().for_each(|&k| matrix[j][k] -= share * common[k][i]);
+                for &k in &touched {
+                    matrix[j][k] -= share * common[k][i];
+                }
             }
         }
         (blocks, common, matrix, diagonal)

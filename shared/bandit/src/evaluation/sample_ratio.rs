@@ -101,7 +101,7 @@ impl Binomial {
     /// ln P(X = k).
     fn ln_probability(&self, k: u64) -> f64 {
         let (n, p) = (self.n, self.p);
-        let certain = if p == 0.0 { Some(0) } else { (p == 1.0).then_some(n) };
+        let certain = if p <= 0.0 { Some(0) } else { (p >= 1.0).then_some(n) };
         if let Some(certain) = certain {
             return if k == certain { 0.0 } else { f64::NEG_INFINITY };
         }

@@ -53,7 +53,10 @@ pub fn expected_rewards(
             }
         }
         #[expect(clippy::cast_precision_loss, reason = "draws are far below 2^52")]
-        sums.iter_mut().for_each(|sum| *sum = center + scale * *sum / draws.len() as f64);
+        let count = draws.len() as f64;
+        for sum in &mut sums {
+            *sum = center + scale * *sum / count;
+        }
         sums
     };
     let part = contexts.len().div_ceil(threads.max(1)).max(1);

@@ -30,7 +30,9 @@ impl Spread {
 impl Size {
     /// The size whose squares are the given values, times a scale that is not negative. The values are used up.
     pub(super) fn of_squares(mut squares: Vec<f64>, scale: f64) -> Self {
-        squares.iter_mut().for_each(|x| *x = scale * x.max(0.0).sqrt());
+        for x in &mut squares {
+            *x = scale * x.max(0.0).sqrt();
+        }
         let spread = Spread::of(&mut squares);
         let quartile = |values: &mut [f64], p| if values.is_empty() { 0.0 } else { quantile(values, p) };
         Self {

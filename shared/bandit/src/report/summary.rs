@@ -43,7 +43,7 @@ pub(crate) fn summarize(
     let mut found = Expectations::compute(&layout, posterior, &points);
     let mut values = values(space, &layout, posterior, &points, belief.believed, threads);
     let (center, scale) = unit(posterior.link);
-    values.to_units(center, scale);
+    values.rescale(center, scale);
     let (probability, progress) = (probability_above(&values), progress(&values));
 
     let historic_reward = cells.reward_sum() / cells.trials() as f64;

@@ -24,9 +24,11 @@ pub(super) struct Values {
 
 impl Values {
     /// Into reward units: center + scale · x.
-    pub(super) fn to_units(&mut self, center: f64, scale: f64) {
+    pub(super) fn rescale(&mut self, center: f64, scale: f64) {
         for values in [&mut self.policy, &mut self.baseline, &mut self.best] {
-            values.iter_mut().for_each(|x| *x = center + scale * *x);
+            for x in values {
+                *x = center + scale * *x;
+            }
         }
     }
 }

@@ -51,10 +51,10 @@ proptest! {
                     // The floor is rounded up, at the expense of the rest; where it is whole, nothing is.
                     let floor = m * f64::from(raised.total());
                     let slack = if (floor - floor.round()).abs() < 1e-6 { step } else { step * (2.0 + allowed * pi) };
-                    prop_assert!(step <= 1e-6 || slack == step || m == 0.0);
+                    prop_assert!(step <= 1e-6 || slack <= step || m == 0.0);
                     prop_assert!((found - formula).abs() <= slack + 1e-12, "{found} against {formula}");
                 } else {
-                    prop_assert_eq!(found, 0.0);
+                    prop_assert!(found == 0.0);
                 }
             }
         }

@@ -4,7 +4,8 @@
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "small numbers of tests"
+    clippy::float_cmp,
+    reason = "small numbers of tests, and exact ones"
 )]
 
 mod figures;

@@ -7,14 +7,14 @@ use super::figures::{figures, list, number, numbers};
 use super::random::Random;
 
 /// One version in one context, owned.
-struct Logged {
+struct Entry {
     policy: Vec<f64>,
     logged: Vec<f64>,
     expected: Option<Vec<f64>>,
     events: Vec<EventSums>,
 }
 
-fn value(log: &[Logged], design_effect: f64) -> Result<OffPolicy, EvaluationError> {
+fn value(log: &[Entry], design_effect: f64) -> Result<OffPolicy, EvaluationError> {
     let log = log.iter().map(|l| LoggedContext {
         policy: &l.policy,
         logged: &l.logged,
@@ -41,7 +41,7 @@ fn the_estimates_are_those_of_the_open_bandit_pipeline() {
                         EventSums { n: x[0] as u64, nonzero: x[1] as u64, sum: x[2], sum_sq: x[3] }
                     })
                     .collect();
-                log.push(Logged {
+                log.push(Entry {
                     policy: numbers(&case["policy"][context]),
                     logged: numbers(&case["logged"][version][context]),
                     expected: Some(numbers(&case["model"][context])),
@@ -69,8 +69,8 @@ fn the_estimates_are_those_of_the_open_bandit_pipeline() {
     }
 }
 
-fn simple(policy: [f64; 2], logged: [f64; 2], events: [EventSums; 2]) -> Logged {
-    Logged { policy: policy.to_vec(), logged: logged.to_vec(), expected: None, events: events.to_vec() }
+fn simple(policy: [f64; 2], logged: [f64; 2], events: [EventSums; 2]) -> Entry {
+    Entry { policy: policy.to_vec(), logged: logged.to_vec(), expected: None, events: events.to_vec() }
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn intervals_cover_under_a_policy_that_changes_daily() {
                     converted[c][v] += rewards as f64;
                     events.push(bools(seen[v], rewards));
                 }
-                log.push(Logged { policy: target[c].to_vec(), logged, expected: Some(model[c].clone()), events });
+                log.push(Entry { policy: target[c].to_vec(), logged, expected: Some(model[c].clone()), events });
             }
         }
         let found = value(&log, 1.0).unwrap();
