@@ -48,8 +48,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
         () = stop => Err(CliError::Stopped),
     };
     if found.is_ok() && !args.exit {
+        // Listening begins before anybody is told to press it.
+        let stop = stop_signal()?;
         print_text("\nThe service keeps running until you press Ctrl-C; then everything is gone.");
-        stop_signal()?.await;
+        stop.await;
     }
     shutdown(local).await?;
     if found? || !args.exit { Ok(()) } else { Err(CliError::WrongBest) }
