@@ -18,6 +18,8 @@ export async function startBrowser(...hosts) {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      // Newer versions keep pages from this machine by themselves, older ones and other browsers do not: the servers have to.
+      "--disable-features=LocalNetworkAccessChecks",
       `--host-resolver-rules=${hosts.map((host) => `MAP ${host} 127.0.0.1`).join(", ")}`,
     ],
   });
