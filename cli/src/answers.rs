@@ -48,3 +48,34 @@ pub(crate) fn scale<'v>(rows: impl Iterator<Item = &'v Value>, lo: &str, hi: &st
 pub(crate) fn decimal(value: f64) -> String {
     if value.is_finite() { format!("{value:.4}") } else { String::new() }
 }
+
+/// `null_id 3, bad_json 1`, of the reasons at a place of an answer.
+pub(crate) fn skipped(value: &Value, pointer: &str) -> String {
+    let reasons = value.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
+    reasons.map(|(reason, n)| format!("{} {n}", terminal::value(reason))).collect::<Vec<_>>().join(", ")
+}
+
+/// The warnings of an answer, one a line, each with its example.
+pub(crate) fn warnings(answer: &Value) -> Vec<(&'static str, String)> {
+    let line = |warning: &Value| {
+        let example = warning.get("example").map(example).unwrap_or_default();
+        ("warning", format!("{}: {}{example}", text(warning, "/code"), text(warning, "/message")))
+    };
+    list(answer, "/warnings").iter().map(line).collect()
+}
+
+/// ` (exposures/a.csv, line 3: device is "mobile ")`.
+pub(crate) fn example(example: &Value) -> String {
+    let mut shown = text(example, "/object");
+    for (name, pointer) in [("line", "/line"), ("row group", "/row_group"), ("row", "/row")] {
+        let number = text(example, pointer);
+        if !number.is_empty() {
+            shown = format!("{shown}, {name} {number}");
+        }
+    }
+    let value = example.get("value").map(|_| format!(" is {:?}", text(example, "/value"))).unwrap_or_default();
+    match text(example, "/column") {
+        column if column.is_empty() && value.is_empty() => format!(" ({shown})"),
+        column => format!(" ({shown}: {column}{value})"),
+    }
+}

@@ -79,6 +79,12 @@ pub enum CliError {
         /// What it lacks.
         cause: String,
     },
+    /// A training run would fail with this snapshot.
+    #[error("a training run would fail with this snapshot: {cause}")]
+    CheckFailed {
+        /// Why.
+        cause: String,
+    },
     /// A snapshot with this id is complete already.
     #[error(
         "the snapshot {id} of this optimization is already complete, and complete snapshots never change; choose another --snapshot-id"

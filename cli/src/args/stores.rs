@@ -20,9 +20,29 @@ pub enum SnapshotsCommand {
         /// The snapshot id; the greatest id in text order is the latest [default: the current time, as in 2026-11-23T19-00-00Z].
         #[arg(long, value_name = "ID", value_parser = snapshot_id)]
         snapshot_id: Option<String>,
+        /// Upload without checking first.
+        #[arg(long)]
+        no_check: bool,
+        /// The table, which has the model that the check is made for.
+        #[arg(long, env = "TABLE_NAME", required_unless_present = "no_check")]
+        table: Option<String>,
         /// The bucket.
         #[arg(long, env = "BUCKET_NAME")]
         bucket: String,
+        /// Which organization.
+        #[command(flatten)]
+        organization: OrganizationArgs,
+    },
+    /// Read a snapshot as a training run would, and explain what it comes to; status 1 where a run would fail.
+    Check {
+        /// The optimization whose model it is for.
+        optimization: Uuid,
+        /// The folder, or s3://BUCKET/PREFIX/.
+        #[arg(value_name = "FOLDER|s3://…")]
+        snapshot: String,
+        /// The table.
+        #[arg(long, env = "TABLE_NAME")]
+        table: String,
         /// Which organization.
         #[command(flatten)]
         organization: OrganizationArgs,

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod check;
 pub(crate) mod keys;
 pub(crate) mod models;
 pub(crate) mod optimizations;

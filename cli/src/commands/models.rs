@@ -10,12 +10,11 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{state, versions};
-use crate::answers::{assignment, facts, list, number, text};
+use crate::answers::{assignment, facts, list, number, skipped, text, warnings};
 use crate::args::{ModelsCommand, ServiceArgs};
 use crate::client::Client;
 use crate::error::CliError;
 use crate::screen::{Screen, Table, print_json, print_note, print_text};
-use crate::terminal;
 
 /// How long `train` waits for another run: twice the default lease.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
@@ -195,6 +194,7 @@ fn shown(screen: Screen, model: &Value) -> String {
         ("version", text(model, "/posterior_version")),
         ("snapshot", text(model, "/snapshot_id")),
     ];
+    pairs.extend(what_was_read(model));
     pairs.extend(metrics(model));
     pairs.push(("last error", error));
     facts(screen, &pairs)
@@ -220,19 +220,29 @@ fn metrics(answer: &Value) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// What the last good run read, and what it warned of: a line for each.
+fn what_was_read(answer: &Value) -> Vec<(&'static str, String)> {
+    if answer.pointer("/observations/exposures").is_none() {
+        return Vec::new();
+    }
+    let mut pairs = vec![
+        ("exposures", text(answer, "/observations/exposures")),
+        ("rewards", text(answer, "/observations/rewards")),
+        ("attributed", text(answer, "/observations/attributed_rewards")),
+        ("skipped", skipped(answer, "/observations/skipped")),
+    ];
+    pairs.extend(warnings(answer));
+    pairs
+}
+
 fn trained(screen: Screen, answer: &Value) -> String {
-    let skipped = answer.pointer("/observations/skipped").and_then(Value::as_object);
-    let skipped = skipped.into_iter().flatten().map(|(reason, n)| format!("{} {n}", terminal::value(reason)));
     let mut pairs = vec![
         ("model", text(answer, "/model_id")),
         ("status", text(answer, "/status")),
         ("version", text(answer, "/posterior_version")),
         ("snapshot", text(answer, "/snapshot_id")),
-        ("exposures", text(answer, "/observations/exposures")),
-        ("rewards", text(answer, "/observations/rewards")),
-        ("attributed", text(answer, "/observations/attributed_rewards")),
-        ("skipped", skipped.collect::<Vec<_>>().join(", ")),
     ];
+    pairs.extend(what_was_read(answer));
     pairs.extend(metrics(answer));
     pairs.push(("took", format!("{} ms", text(answer, "/duration_ms"))));
     facts(screen, &pairs)

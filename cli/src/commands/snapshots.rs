@@ -1,25 +1,38 @@
 //! `fulcrum snapshots`: what training reads, put into the bucket and seen there.
 
+use std::path::Path;
+
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use fulcrum_core::App;
 use fulcrum_core::store::snapshots_prefix;
 use serde_json::json;
 
-use super::stores::{app, of_bucket};
+use super::check;
+use super::stores::{app, of_bucket, of_table};
 use super::upload::{LocalFile, files};
 use crate::args::SnapshotsCommand;
 use crate::error::CliError;
-use crate::screen::{Screen, Table, print_json, print_text};
+use crate::screen::{Screen, Table, print_json, print_note, print_text};
 use crate::terminal;
 
 const SUCCESS: &str = "_SUCCESS";
 
 pub(crate) async fn run(command: SnapshotsCommand) -> Result<(), CliError> {
     match command {
-        SnapshotsCommand::Put { optimization, folder, snapshot_id, bucket, organization } => {
+        SnapshotsCommand::Put { optimization, folder, snapshot_id, no_check, table, bucket, organization } => {
             let files = files(&folder)?;
-            let app = app("", &bucket).await;
+            let app = app(table.as_deref().unwrap_or_default(), &bucket).await;
+            if let (false, Some(table)) = (no_check, &table) {
+                let found = check::folder(&app, &organization.organization, optimization, &folder).await;
+                let found = found.map_err(of_table(table))?;
+                if let Some(cause) = found.fails {
+                    return Err(CliError::CheckFailed { cause });
+                }
+                for warning in &found.warnings {
+                    print_note(&format!("warning: {}: {}", warning.code, terminal::value(&warning.message)));
+                }
+            }
             let id = snapshot_id.unwrap_or_else(|| app.clock.now().format("%Y-%m-%dT%H-%M-%SZ").to_string());
             let prefix = snapshots_prefix(&organization.organization, &optimization.to_string());
             put(&app, &prefix, &id, &files).await.map_err(of_bucket(&bucket))?;
@@ -40,6 +53,24 @@ pub(crate) async fn run(command: SnapshotsCommand) -> Result<(), CliError> {
                 ));
             }
             Ok(())
+        }
+        SnapshotsCommand::Check { optimization, snapshot, table, organization } => {
+            let of = &organization.organization;
+            let found = match snapshot.strip_prefix("s3://") {
+                Some(url) => {
+                    let (bucket, prefix) = url.split_once('/').unwrap_or((url, ""));
+                    let app = app(&table, bucket).await;
+                    app.check_stored_snapshot(of, optimization, prefix).await.map_err(CliError::Core)
+                }
+                None => check::folder(&app(&table, "").await, of, optimization, Path::new(&snapshot)).await,
+            };
+            let found = found.map_err(of_table(&table))?;
+            if organization.json {
+                print_json(&serde_json::to_value(&found).unwrap_or_default());
+            } else {
+                print_text(&check::shown(Screen::stdout(), &found));
+            }
+            found.fails.map_or(Ok(()), |cause| Err(CliError::CheckFailed { cause }))
         }
         SnapshotsCommand::List { optimization, bucket, organization } => {
             let app = app("", &bucket).await;

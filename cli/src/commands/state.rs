@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::answers::{assignment, decimal, facts, list, number, scale, text};
+use crate::answers::{assignment, decimal, facts, list, number, scale, skipped, text, warnings};
 use crate::screen::{Screen, Table};
 
 const WIDTH: u32 = 28;
@@ -19,18 +19,18 @@ pub(crate) fn shown(screen: Screen, state: &Value) -> String {
         percent if percent.is_finite() => format!("{percent:+.1} %"),
         _ => String::new(),
     };
-    let mut shown = facts(
-        screen,
-        &[
-            ("model", text(state, "/model_id")),
-            ("type", text(state, "/model_type")),
-            ("version", text(state, "/posterior_version")),
-            ("trained", text(state, "/trained_at")),
-            ("exposures", observations),
-            ("estimated improvement", improvement("/estimated_improvement_percent")),
-            ("best against baseline", improvement("/best_vs_baseline_percent")),
-        ],
-    );
+    let mut pairs = vec![
+        ("model", text(state, "/model_id")),
+        ("type", text(state, "/model_type")),
+        ("version", text(state, "/posterior_version")),
+        ("trained", text(state, "/trained_at")),
+        ("exposures", observations),
+        ("estimated improvement", improvement("/estimated_improvement_percent")),
+        ("best against baseline", improvement("/best_vs_baseline_percent")),
+        ("skipped", skipped(state, "/skipped")),
+    ];
+    pairs.extend(warnings(state));
+    let mut shown = facts(screen, &pairs);
     for (title, table) in [
         ("Variants", variants(screen, list(state, "/variants"))),
         ("Best in context", contexts(screen, state)),

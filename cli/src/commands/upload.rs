@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use snapshots::{FOLDERS, Object, read_keys};
+use snapshots::{Object, read_keys};
 
 use crate::error::CliError;
 
@@ -29,16 +29,7 @@ pub(super) struct LocalFile {
 /// [`CliError::File`], also for a file that is too large to be put.
 pub(super) fn files(folder: &Path) -> Result<Vec<LocalFile>, CliError> {
     let fail = |cause: String| CliError::NoSnapshot { path: folder.to_owned(), cause };
-    if !folder.is_dir() {
-        return Err(fail("it is not a folder".into()));
-    }
-    let mut all = Vec::new();
-    for part in FOLDERS {
-        let path = folder.join(part);
-        if path.is_dir() {
-            collect(&path, part, &mut all)?;
-        }
-    }
+    let mut all = all_files(folder)?;
     let objects: Vec<Object> = all.iter().map(|f| Object { key: f.key.clone(), size: f.bytes }).collect();
     let read: BTreeSet<&str> = read_keys(&objects).map_err(|e| fail(e.to_string()))?.into_iter().collect();
     if read.is_empty() {
@@ -53,6 +44,23 @@ pub(super) fn files(folder: &Path) -> Result<Vec<LocalFile>, CliError> {
     Ok(all)
 }
 
+/// All files of a folder, as objects.
+///
+/// # Errors
+/// As [`files`], where the folder cannot be listed.
+pub(super) fn objects(folder: &Path) -> Result<Vec<Object>, CliError> {
+    Ok(all_files(folder)?.into_iter().map(|file| Object { key: file.key, size: file.bytes }).collect())
+}
+
+fn all_files(folder: &Path) -> Result<Vec<LocalFile>, CliError> {
+    if !folder.is_dir() {
+        return Err(CliError::NoSnapshot { path: folder.to_owned(), cause: "it is not a folder".into() });
+    }
+    let mut all = Vec::new();
+    collect(folder, "", &mut all)?;
+    Ok(all)
+}
+
 fn collect(folder: &Path, key: &str, into: &mut Vec<LocalFile>) -> Result<(), CliError> {
     let entries = fs::read_dir(folder).map_err(|e| CliError::file(folder, e))?;
     for entry in entries {
@@ -61,11 +69,7 @@ fn collect(folder: &Path, key: &str, into: &mut Vec<LocalFile>) -> Result<(), Cl
         let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
             return Err(CliError::file(path, "the name is not valid UTF-8"));
         };
-        // Such names are not read: `_temporary`, `.crc` and their like.
-        if name.starts_with(['_', '.']) {
-            continue;
-        }
-        let key = format!("{key}/{name}");
+        let key = if key.is_empty() { name } else { format!("{key}/{name}") };
         // Follows links, as the copy will.
         let metadata = fs::metadata(&path).map_err(|e| CliError::file(&path, e))?;
         if metadata.is_dir() {

@@ -70,6 +70,8 @@ async fn publish(server: &TestServer, id: &str, owner: &str, version: u64) -> Re
             expected_reward: Interval { mean: 0.1, ci_lower: 0.0, ci_upper: 0.2 },
         },
         observations: Observations::default(),
+        warnings: Vec::new(),
+        unseen_levels: None,
         object: "nowhere".into(),
     };
     let policy = Served {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fulcrum_core::auth::Scope;
-use fulcrum_core::domain::{InSampleMetrics, Observations, Status, unique};
+use fulcrum_core::domain::{InSampleMetrics, Observations, Status, Warning, unique};
 use fulcrum_core::http::{body, path_id, query};
 use fulcrum_core::usecases::TrainResponse;
 use fulcrum_core::{ApiError, App, Call, deadline};
@@ -26,6 +26,7 @@ struct Trained<'a> {
     posterior_version: u64,
     snapshot_id: &'a str,
     observations: &'a Observations,
+    warnings: &'a [Warning],
     duration_ms: u64,
 }
 
@@ -65,6 +66,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
         posterior_version: run.posterior.posterior_version,
         snapshot_id: &run.posterior.snapshot_id,
         observations: &run.posterior.observations,
+        warnings: &run.posterior.warnings,
         duration_ms: run.duration_ms,
     };
     call.respond(StatusCode::OK, &answer)

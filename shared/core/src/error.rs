@@ -96,15 +96,16 @@ pub enum ApiError {
         /// The object, the place in it and the value.
         message: String,
     },
-    /// The model cannot be fitted to what was read: the iteration or the sampler did not get there.
+    /// The model cannot be fitted to what was read: the iteration or the sampler did not get there, or the numbers do not
+    /// tell enough.
     #[error(
-        "the model could not be fitted to this snapshot: {reason}; nothing changed, and the posterior in force stays. \
-         Training again gives the same. Fewer levels, fewer factors or smaller prior scales make the fit easier; \
-         docs/statistics.md, \"When a fit fails\", says more"
+        "the model could not be fitted to this snapshot: {reason}; nothing changed, and the posterior in force stays. {advice}"
     )]
     NotFitted {
         /// What did not converge, with its figures.
         reason: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// A fault of ours.
     #[error("something went wrong on our side; the log has the cause under this request id")]
@@ -206,7 +207,47 @@ impl ApiError {
             (Self::Internal { .. }, None) => {
                 "something went wrong on our side; the log has the cause at the time of this error".to_owned()
             }
-            _ => self.to_string(),
+            _ => self.message(),
+        }
+    }
+
+    /// The client's message, of at most 2,000 characters; what is beyond is counted.
+    #[must_use]
+    pub fn message(&self) -> String {
+        shortened(self.to_string())
+    }
+}
+
+/// Characters of a message.
+const LONGEST: usize = 2_000;
+
+/// A message of at most 2,000 characters: what is beyond is counted, in place of its end.
+fn shortened(message: String) -> String {
+    let length = message.chars().count();
+    if length <= LONGEST {
+        return message;
+    }
+    // Room for the count.
+    let kept = LONGEST - 40;
+    let end = message.char_indices().nth(kept).map_or(message.len(), |(at, _)| at);
+    format!("{}… ({} more characters)", &message[..end], length - kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_is_cut_and_the_rest_counted() {
+        let of = |length: usize| ApiError::InvalidSnapshot { message: "ü".repeat(length) };
+        for length in [0, 1, 2_000] {
+            assert_eq!(of(length).message(), "ü".repeat(length));
+        }
+        for length in [2_001, 500_000] {
+            let (message, kept) = (of(length).message(), of(length).kept(None));
+            assert!(message.chars().count() <= 2_000, "{} characters", message.chars().count());
+            assert!(message.ends_with(&format!("ü… ({} more characters)", length - 1_960)), "{message}");
+            assert_eq!(message, kept);
         }
     }
 }

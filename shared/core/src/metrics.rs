@@ -138,6 +138,8 @@ mod tests {
                 attributed_rewards: 80,
                 skipped: BTreeMap::from([("bad_json".into(), 10)]),
             },
+            warnings: Vec::new(),
+            unseen_levels: None,
             object: "posteriors/o/m/1.safetensors".into(),
         };
         metrics.trained(&posterior, Duration::from_millis(1500), Duration::from_millis(500));

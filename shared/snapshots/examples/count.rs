@@ -91,6 +91,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         attribution: spec.attribution,
         window_hours: spec.window_hours,
         immature: spec.immature,
+        allow_no_rewards: false,
         threads: threads.first().map_or(Ok(2), |n| n.parse())?,
         now: i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?,
         limits: Limits::default(),

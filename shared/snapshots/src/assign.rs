@@ -2,57 +2,61 @@
 
 use std::collections::HashMap;
 
-use bandit::{Factor, Space};
+use bandit::Space;
 use serde_json::{Map, Value};
 
-use crate::level::{Level, Scalar, json, level};
+use crate::level::{Level, Scalar, level};
+use crate::unknown::{CauseId, Found, Side, TextId, Unknowns};
 
 /// Distinct texts whose numbers are remembered; further ones are parsed each time, so that memory stays bounded.
 const REMEMBERED: usize = 1 << 16;
+/// Bytes of a text that is no level and is remembered.
+const SHORT: usize = 256;
 
 /// The variant of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
     Index(usize),
-    Unknown,
-    BadJson,
+    Unknown(CauseId),
+    BadJson(TextId),
 }
 
 /// The context of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Context {
-    /// `unknown`: at least one factor has its unknown level.
+    /// `unknown`: why at least one factor has its unknown level, where one has.
     Index {
         index: u64,
-        unknown: bool,
+        unknown: Option<CauseId>,
     },
-    BadJson,
+    BadJson(TextId),
 }
 
 /// The levels of a row, one for each factor, as they are collected.
 #[derive(Clone, Debug)]
 pub(crate) struct Levels {
-    levels: Vec<Level>,
-    foreign: bool,
+    /// One for each factor, and last what is none of them.
+    found: Vec<Found>,
 }
 
 impl Levels {
     pub(crate) fn new(factors: usize) -> Self {
-        Self { levels: vec![Level::Missing; factors], foreign: false }
+        Self { found: vec![Found::Missing; factors + 1] }
     }
 
     pub(crate) fn clear(&mut self) {
-        self.levels.fill(Level::Missing);
-        self.foreign = false;
+        self.found.fill(Found::Missing);
     }
 
-    pub(crate) fn set(&mut self, factor: usize, level: Level) {
-        self.levels[factor] = level;
+    pub(crate) fn set(&mut self, factor: usize, level: Found) {
+        self.found[factor] = level;
     }
 
     /// Says that the row has a factor that is none of these.
-    pub(crate) fn set_foreign(&mut self) {
-        self.foreign = true;
+    pub(crate) fn set_foreign(&mut self, name: TextId) {
+        if let Some(last) = self.found.last_mut() {
+            *last = Found::Unknown(name);
+        }
     }
 }
 
@@ -60,8 +64,12 @@ impl Levels {
 #[derive(Debug)]
 pub(crate) struct Assigner<'a> {
     space: &'a Space,
+    unknowns: &'a Unknowns,
     variants: HashMap<Box<str>, Variant>,
     contexts: HashMap<Box<str>, Context>,
+    /// Texts that are no level, and sets of levels that are not known, that this worker has met.
+    texts: HashMap<Box<str>, TextId>,
+    causes: [HashMap<Box<[Found]>, CauseId>; 2],
     design: Levels,
     context: Levels,
     numbers: Vec<usize>,
@@ -69,18 +77,21 @@ pub(crate) struct Assigner<'a> {
 }
 
 impl<'a> Assigner<'a> {
-    pub(crate) fn new(space: &'a Space) -> Self {
-        let unknown: Vec<usize> = space.context().iter().map(|f| f.levels().len()).collect();
-        let none = Context::Index { index: space.encode_context(&unknown), unknown: !unknown.is_empty() };
-        Self {
+    pub(crate) fn new(space: &'a Space, unknowns: &'a Unknowns) -> Self {
+        let mut assigner = Self {
             space,
-            none,
+            unknowns,
+            none: Context::Index { index: 0, unknown: None },
             variants: HashMap::new(),
             contexts: HashMap::new(),
+            texts: HashMap::new(),
+            causes: Default::default(),
             design: Levels::new(space.design().len()),
             context: Levels::new(space.context().len()),
             numbers: Vec::new(),
-        }
+        };
+        assigner.none = assigner.context_of(&Levels::new(space.context().len()));
+        assigner
     }
 
     pub(crate) fn space(&self) -> &'a Space {
@@ -89,13 +100,13 @@ impl<'a> Assigner<'a> {
 
     /// The variant written as JSON text.
     pub(crate) fn variant(&mut self, text: Option<&str>) -> Variant {
-        let Some(text) = text.filter(|text| !text.is_empty()) else { return Variant::Unknown };
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return self.no_variant() };
         if let Some(&known) = self.variants.get(text) {
             return known;
         }
         let mut levels = std::mem::replace(&mut self.design, Levels::new(0));
-        let read = read_object(text, self.space.design(), "variant", &mut levels);
-        let variant = if read { self.variant_of(&levels) } else { Variant::BadJson };
+        let read = self.read_object(text, Side::Design, "variant", &mut levels);
+        let variant = if read { self.variant_of(&levels) } else { Variant::BadJson(self.text(text)) };
         self.design = levels;
         if self.variants.len() < REMEMBERED {
             self.variants.insert(text.into(), variant);
@@ -110,8 +121,8 @@ impl<'a> Assigner<'a> {
             return known;
         }
         let mut levels = std::mem::replace(&mut self.context, Levels::new(0));
-        let read = read_object(text, self.space.context(), "context", &mut levels);
-        let context = if read { self.context_of(&levels) } else { Context::BadJson };
+        let read = self.read_object(text, Side::Context, "context", &mut levels);
+        let context = if read { self.context_of(&levels) } else { Context::BadJson(self.text(text)) };
         self.context = levels;
         if self.contexts.len() < REMEMBERED {
             self.contexts.insert(text.into(), context);
@@ -122,76 +133,135 @@ impl<'a> Assigner<'a> {
     /// The variant of collected levels.
     pub(crate) fn variant_of(&mut self, levels: &Levels) -> Variant {
         self.numbers.clear();
-        for level in &levels.levels {
+        for level in &levels.found {
             match level {
-                Level::Known(number) => self.numbers.push(*number),
-                Level::Missing | Level::Unknown => return Variant::Unknown,
+                Found::Known(number) => self.numbers.push(*number),
+                Found::Missing if self.numbers.len() == self.space.design().len() => {}
+                Found::Missing | Found::Unknown(_) => return Variant::Unknown(self.cause(Side::Design, levels)),
             }
         }
-        if levels.foreign { Variant::Unknown } else { Variant::Index(self.space.encode_variant(&self.numbers)) }
+        Variant::Index(self.space.encode_variant(&self.numbers))
     }
 
     /// The context of collected levels.
     pub(crate) fn context_of(&mut self, levels: &Levels) -> Context {
         self.numbers.clear();
-        let mut unknown = false;
-        for (level, factor) in levels.levels.iter().zip(self.space.context()) {
+        let mut known = true;
+        for (level, factor) in levels.found.iter().zip(self.space.context()) {
             self.numbers.push(match level {
-                Level::Known(number) => *number,
-                Level::Missing | Level::Unknown => {
-                    unknown = true;
+                Found::Known(number) => *number,
+                Found::Missing | Found::Unknown(_) => {
+                    known = false;
                     factor.levels().len()
                 }
             });
         }
-        Context::Index { index: self.space.encode_context(&self.numbers), unknown }
+        let index = self.space.encode_context(&self.numbers);
+        let unknown = (!known).then(|| self.cause(Side::Context, levels));
+        Context::Index { index, unknown }
+    }
+
+    /// The variant of which nothing is known.
+    pub(crate) fn no_variant(&mut self) -> Variant {
+        let nothing = Levels::new(self.space.design().len());
+        self.variant_of(&nothing)
     }
 
     /// The context in which nothing is known.
     pub(crate) fn no_context(&self) -> Context {
         self.none
     }
-}
 
-/// Collects the levels of a JSON object; false where the text is none. A `column` that is itself the only factor may hold its levels as
-/// they are.
-fn read_object(text: &str, factors: &[Factor], column: &str, levels: &mut Levels) -> bool {
-    levels.clear();
-    let object = match serde_json::from_str::<Option<Map<String, Value>>>(text) {
-        Ok(Some(object)) => object,
-        Ok(None) => return true,
-        Err(_) => {
-            return match factors {
-                [factor] if factor.name().eq_ignore_ascii_case(column) => {
-                    levels.set(0, bare_level(factor, text));
-                    true
-                }
-                _ => false,
-            };
-        }
-    };
-    for (key, value) in &object {
-        match factors.iter().position(|f| f.name() == key) {
-            Some(factor) => levels.set(factor, json(&factors[factor], value)),
-            None if value.is_null() => {}
-            None => levels.set_foreign(),
+    /// What a value is for a factor.
+    pub(crate) fn find(&mut self, side: Side, factor: usize, scalar: Scalar<'_>) -> Found {
+        match level(&side.factors(self.space)[factor], scalar) {
+            Level::Known(number) => Found::Known(number),
+            Level::Missing => Found::Missing,
+            Level::Unknown => Found::Unknown(match scalar {
+                Scalar::Text(text) | Scalar::Number(text) | Scalar::Untyped(text) => self.text(text),
+                Scalar::Bool(value) => self.text(if value { "true" } else { "false" }),
+                Scalar::Nested => self.text("an array or object"),
+                Scalar::Null => self.text("null"),
+            }),
         }
     }
-    true
-}
 
-/// A level that is written without an object around it, as text or as a JSON scalar.
-fn bare_level(factor: &Factor, text: &str) -> Level {
-    match serde_json::from_str::<Value>(text) {
-        Ok(Value::String(text)) => level(factor, Scalar::Text(&text)),
-        _ => level(factor, Scalar::Untyped(text)),
+    /// The number of a text that is not what it should be.
+    pub(crate) fn text(&mut self, text: &str) -> TextId {
+        if let Some(&known) = self.texts.get(text) {
+            return known;
+        }
+        let id = self.unknowns.text(text);
+        if self.texts.len() < REMEMBERED && text.len() <= SHORT {
+            self.texts.insert(text.into(), id);
+        }
+        id
+    }
+
+    fn cause(&mut self, side: Side, levels: &Levels) -> CauseId {
+        let known = &mut self.causes[side as usize];
+        if let Some(&known) = known.get(levels.found.as_slice()) {
+            return known;
+        }
+        let cause = self.unknowns.cause(side, &levels.found);
+        if known.len() < REMEMBERED {
+            known.insert(levels.found.clone().into(), cause);
+        }
+        cause
+    }
+
+    /// Collects the levels of a JSON object; false where the text is none. A `column` that is itself the only factor may hold its levels
+    /// as they are.
+    fn read_object(&mut self, text: &str, side: Side, column: &str, levels: &mut Levels) -> bool {
+        levels.clear();
+        let factors = side.factors(self.space);
+        let object = match serde_json::from_str::<Option<Map<String, Value>>>(text) {
+            Ok(Some(object)) => object,
+            Ok(None) => return true,
+            Err(_) => {
+                return match factors {
+                    [factor] if factor.name().eq_ignore_ascii_case(column) => {
+                        levels.set(0, self.bare_level(side, text));
+                        true
+                    }
+                    _ => false,
+                };
+            }
+        };
+        for (key, value) in &object {
+            match factors.iter().position(|f| f.name() == key) {
+                Some(factor) => levels.set(factor, self.json_level(side, factor, value)),
+                // A context may say more than the model asks for.
+                None if value.is_null() || side == Side::Context => {}
+                None => levels.set_foreign(self.text(key)),
+            }
+        }
+        true
+    }
+
+    fn json_level(&mut self, side: Side, factor: usize, value: &Value) -> Found {
+        match value {
+            Value::Null => Found::Missing,
+            Value::Bool(value) => self.find(side, factor, Scalar::Bool(*value)),
+            Value::String(text) => self.find(side, factor, Scalar::Text(text)),
+            Value::Number(number) => self.find(side, factor, Scalar::Number(&number.to_string())),
+            Value::Array(_) | Value::Object(_) => self.find(side, factor, Scalar::Nested),
+        }
+    }
+
+    /// A level that is written without an object around it, as text or as a JSON scalar.
+    fn bare_level(&mut self, side: Side, text: &str) -> Found {
+        match serde_json::from_str::<Value>(text) {
+            Ok(Value::String(text)) => self.find(side, 0, Scalar::Text(&text)),
+            _ => self.find(side, 0, Scalar::Untyped(text)),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bandit::Dtype;
+    use bandit::{Dtype, Factor};
 
     fn factor(name: &str, dtype: Dtype, levels: &[&str]) -> Factor {
         Factor::new(name, dtype, levels.iter().map(|l| (*l).into()).collect()).unwrap()
@@ -205,43 +275,61 @@ mod tests {
         .unwrap()
     }
 
+    /// No index: a text that is no variant at all.
+    const BAD: Option<usize> = Some(usize::MAX);
+
+    fn index(variant: Variant) -> Option<usize> {
+        match variant {
+            Variant::Index(index) => Some(index),
+            Variant::Unknown(_) => None,
+            Variant::BadJson(_) => BAD,
+        }
+    }
+
+    fn place(context: Context) -> Option<(u64, bool)> {
+        match context {
+            Context::Index { index, unknown } => Some((index, unknown.is_some())),
+            Context::BadJson(_) => None,
+        }
+    }
+
     #[test]
     fn variants() {
-        let space = space();
-        let mut assigner = Assigner::new(&space);
+        let (space, unknowns) = (space(), Unknowns::default());
+        let mut assigner = Assigner::new(&space, &unknowns);
         for (text, variant) in [
-            (r#"{"h":"a","b":false}"#, Variant::Index(0)),
-            (r#" {"b": "true", "h": "a"} "#, Variant::Index(1)),
-            (r#"{"h":1,"b":"True"}"#, Variant::Index(3)),
-            (r#"{"h":"1","b":false,"old":null}"#, Variant::Index(2)),
-            (r#"{"h":1.0,"b":false}"#, Variant::Index(2)),
-            (r#"{"h":2.5,"b":true}"#, Variant::Index(5)),
-            (r#"{"h":2.50,"b":true}"#, Variant::Index(5)),
-            (r#"{"h":"2.50","b":true}"#, Variant::Unknown),
-            (r#"{"h":"\u0061","b":true}"#, Variant::Index(1)),
-            (r#"{"h":"a"}"#, Variant::Unknown),
-            (r#"{"h":"a","b":null}"#, Variant::Unknown),
-            (r#"{"h":"A","b":true}"#, Variant::Unknown),
-            (r#"{"H":"a","b":true}"#, Variant::Unknown),
-            (r#"{"h":"a","b":true,"extra":1}"#, Variant::Unknown),
-            (r#"{"h":["a"],"b":true}"#, Variant::Unknown),
-            ("null", Variant::Unknown),
-            ("", Variant::Unknown),
-            ("a", Variant::BadJson),
-            (r#"["a"]"#, Variant::BadJson),
-            (r#"{"h":"a","b":true"#, Variant::BadJson),
-            (r#"{"h":"a","b":true} x"#, Variant::BadJson),
+            (r#"{"h":"a","b":false}"#, Some(0)),
+            (r#" {"b": "true", "h": "a"} "#, Some(1)),
+            (r#"{"h":1,"b":"True"}"#, Some(3)),
+            (r#"{"h":"1","b":false,"old":null}"#, Some(2)),
+            (r#"{"h":1.0,"b":false}"#, Some(2)),
+            (r#"{"h":2.5,"b":true}"#, Some(5)),
+            (r#"{"h":2.50,"b":true}"#, Some(5)),
+            (r#"{"h":"2.50","b":true}"#, None),
+            (r#"{"h":"\u0061","b":true}"#, Some(1)),
+            (r#"{"h":"a"}"#, None),
+            (r#"{"h":"a","b":null}"#, None),
+            (r#"{"h":"A","b":true}"#, None),
+            (r#"{"H":"a","b":true}"#, None),
+            (r#"{"h":"a","b":true,"extra":1}"#, None),
+            (r#"{"h":["a"],"b":true}"#, None),
+            ("null", None),
+            ("", None),
+            ("a", BAD),
+            (r#"["a"]"#, BAD),
+            (r#"{"h":"a","b":true"#, BAD),
+            (r#"{"h":"a","b":true} x"#, BAD),
         ] {
-            assert_eq!(assigner.variant(Some(text)), variant, "{text}");
-            assert_eq!(assigner.variant(Some(text)), variant, "{text}, remembered");
+            assert_eq!(index(assigner.variant(Some(text))), variant, "{text}");
+            assert_eq!(index(assigner.variant(Some(text))), variant, "{text}, remembered");
         }
-        assert_eq!(assigner.variant(None), Variant::Unknown);
+        assert_eq!(index(assigner.variant(None)), None);
     }
 
     #[test]
     fn contexts() {
-        let space = space();
-        let mut assigner = Assigner::new(&space);
+        let (space, unknowns) = (space(), Unknowns::default());
+        let mut assigner = Assigner::new(&space, &unknowns);
         for (text, index, unknown) in [
             (r#"{"d":"x"}"#, 0, false),
             (r#"{"d":"y","more":[1]}"#, 1, false),
@@ -250,34 +338,31 @@ mod tests {
             ("{}", 2, true),
             ("null", 2, true),
         ] {
-            assert_eq!(assigner.context(Some(text)), Context::Index { index, unknown }, "{text}");
+            assert_eq!(place(assigner.context(Some(text))), Some((index, unknown)), "{text}");
         }
-        assert_eq!(assigner.context(None), Context::Index { index: 2, unknown: true });
-        assert_eq!(assigner.context(Some("x")), Context::BadJson);
+        assert_eq!(place(assigner.context(None)), Some((2, true)));
+        assert_eq!(place(assigner.context(Some("x"))), None);
     }
 
     #[test]
     fn a_factor_called_variant_may_stand_alone() {
         let space = Space::new(vec![factor("variant", Dtype::Str, &["A", "1", "null"])], vec![]).unwrap();
-        let mut assigner = Assigner::new(&space);
-        for (text, variant) in [
-            ("A", Variant::Index(0)),
-            ("\"A\"", Variant::Index(0)),
-            ("1", Variant::Index(1)),
-            (r#"{"variant":"A"}"#, Variant::Index(0)),
-            ("B", Variant::Unknown),
-        ] {
-            assert_eq!(assigner.variant(Some(text)), variant, "{text}");
+        let unknowns = Unknowns::default();
+        let mut assigner = Assigner::new(&space, &unknowns);
+        for (text, variant) in
+            [("A", Some(0)), ("\"A\"", Some(0)), ("1", Some(1)), (r#"{"variant":"A"}"#, Some(0)), ("B", None)]
+        {
+            assert_eq!(index(assigner.variant(Some(text))), variant, "{text}");
         }
     }
 
     #[test]
     fn memory_stays_bounded() {
-        let space = space();
-        let mut assigner = Assigner::new(&space);
+        let (space, unknowns) = (space(), Unknowns::default());
+        let mut assigner = Assigner::new(&space, &unknowns);
         for i in 0..REMEMBERED + 10 {
             let text = format!(r#"{{"d":"y","visit":{i}}}"#);
-            assert_eq!(assigner.context(Some(&text)), Context::Index { index: 1, unknown: false });
+            assert_eq!(place(assigner.context(Some(&text))), Some((1, false)));
         }
         assert_eq!(assigner.contexts.len(), REMEMBERED);
     }

@@ -1,6 +1,6 @@
 //! A few thousand rows of a file, whatever its format.
 
-use arrow_array::{Array, BinaryViewArray};
+use arrow_array::{Array, BinaryViewArray, RecordBatch};
 
 use crate::assign::{Context, Variant};
 use crate::dress;
@@ -8,7 +8,10 @@ use crate::error::{Place, SnapshotError};
 use crate::fields::{Field, Role};
 use crate::number::{LARGEST, Number};
 use crate::plan::Plan;
+use crate::report::{Example, cut};
 use crate::time;
+use crate::unknown::CauseId;
+use crate::value;
 
 /// Rows that are decoded together.
 pub(crate) const ROWS: usize = 8192;
@@ -134,6 +137,8 @@ impl Claim {
 pub(crate) enum Places {
     /// Consecutive rows of a row group.
     Rows { row_group: usize, first: u64 },
+    /// Some rows of a row group.
+    Chosen { row_group: usize, rows: Vec<u64> },
     /// The line on which each record begins.
     Lines(Vec<u64>),
 }
@@ -155,6 +160,10 @@ pub(crate) struct Batch {
     pub(crate) sums_sq: Vec<Number>,
     /// Lines since the last batch that are no record at all.
     pub(crate) bad_records: u64,
+    /// Rows since the last batch that the mapping's `where` leaves out.
+    pub(crate) filtered: u64,
+    /// What the columns were decoded from, with the field of each, where that is kept to show it.
+    pub(crate) record: Option<(RecordBatch, Vec<Field>)>,
     /// What stands in fields that could not be read and are to be shown.
     pub(crate) notes: Vec<(usize, Field, String)>,
     /// Fields that could not be read and look as if they were meant as what they should be.
@@ -163,14 +172,6 @@ pub(crate) struct Batch {
 
 /// Texts that are noted of one batch.
 const NOTES: usize = 64;
-
-/// The beginning of a text.
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(200) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
 
 impl Batch {
     pub(crate) fn new() -> Self {
@@ -188,6 +189,8 @@ impl Batch {
             sums: Vec::new(),
             sums_sq: Vec::new(),
             bad_records: 0,
+            filtered: 0,
+            record: None,
             notes: Vec::new(),
             nearly: Vec::new(),
         }
@@ -195,7 +198,7 @@ impl Batch {
 
     pub(crate) fn clear(&mut self) {
         self.rows = 0;
-        if let Places::Lines(lines) = &mut self.places {
+        if let Places::Lines(lines) | Places::Chosen { rows: lines, .. } = &mut self.places {
             lines.clear();
         }
         self.ids.packed().clear();
@@ -209,6 +212,8 @@ impl Batch {
             column.clear();
         }
         self.bad_records = 0;
+        self.filtered = 0;
+        self.record = None;
         self.notes.clear();
         self.nearly.clear();
     }
@@ -226,6 +231,7 @@ impl Batch {
             Field::N => self.n.len(),
             Field::Sum => self.sums.len(),
             Field::SumSq => self.sums_sq.len(),
+            Field::Source(_) => self.rows,
         }
     }
 
@@ -241,7 +247,7 @@ impl Batch {
         pad(&mut self.optimizations, rows, Claim::Absent);
         pad(&mut self.names, rows, Claim::Absent);
         pad(&mut self.values, rows, Number::Null);
-        pad(&mut self.variants, rows, Variant::Unknown);
+        pad(&mut self.variants, rows, Variant::Unknown(CauseId::NONE));
         pad(&mut self.contexts, rows, no_context);
         for column in [&mut self.n, &mut self.sums, &mut self.sums_sq] {
             pad(column, rows, Number::Null);
@@ -252,6 +258,13 @@ impl Batch {
     pub(crate) fn note(&mut self, row: usize, field: Field, text: &str) {
         if self.notes.len() < NOTES {
             self.notes.push((row, field, cut(text)));
+        }
+    }
+
+    /// Keeps the first name of a batch that is not ours.
+    pub(crate) fn note_name(&mut self, row: usize, name: &str) {
+        if !self.notes.iter().any(|(_, field, _)| *field == Field::Name) {
+            self.note(row, Field::Name, name);
         }
     }
 
@@ -296,9 +309,31 @@ impl Batch {
         })
     }
 
+    /// The name of a field's column and what a row has there, as far as that is known.
+    fn shown(&self, row: usize, field: Field) -> (Option<String>, Option<String>) {
+        let note = self.notes.iter().find(|(at, of, _)| *at == row && *of == field).map(|(_, _, text)| text.clone());
+        let Some((record, fields)) = &self.record else { return (None, note) };
+        let Some(position) = fields.iter().position(|of| *of == field) else { return (None, note) };
+        let name = record.schema_ref().field(position).name().clone();
+        (Some(name), note.or_else(|| value::shown(record.column(position), row).map(|text| cut(&text))))
+    }
+
+    /// A row as an example, with what it has in a field; an id is not shown.
+    pub(crate) fn example(&self, object: &str, row: usize, field: Option<Field>, column: Option<&str>) -> Example {
+        let (name, value) = field.map_or((None, None), |field| self.shown(row, field));
+        Example {
+            column: name.or_else(|| column.map(str::to_owned)),
+            value: value.filter(|_| field != Some(Field::Id)),
+            ..self.place(row).example(object)
+        }
+    }
+
     pub(crate) fn place(&self, row: usize) -> Place {
         match &self.places {
             Places::Rows { row_group, first } => Place::Row { row_group: *row_group, row: first + row as u64 },
+            Places::Chosen { row_group, rows } => {
+                rows.get(row).map_or(Place::RowGroup(*row_group), |&row| Place::Row { row_group: *row_group, row })
+            }
             Places::Lines(lines) => lines.get(row).map_or(Place::Object, |&line| Place::Line(line)),
         }
     }

@@ -2,21 +2,33 @@
 
 use bandit::CellTable;
 
+use crate::aggregated;
 use crate::error::SnapshotError;
+use crate::exposures::{self, AttributedCounts};
 use crate::fields::Role;
-use crate::layout::{Shape, shape};
+use crate::file::File;
+use crate::layout::{Shape, layout};
+use crate::mapping::Mapping;
+use crate::place::Skipped;
 use crate::plan::Plan;
-use crate::report::{Observations, Skips};
+use crate::report::{Observations, SkipReason, Warning};
+use crate::rewards::{self, Rewards};
+use crate::scan::Reading;
+use crate::sink::Sink;
 use crate::source::{Object, Source};
-use crate::{exposures, precounted, rewards};
+use crate::time;
+use crate::unknown::{UnknownLevel, Unknowns, near};
+use crate::warnings;
 
 /// What a snapshot comes to.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Counted {
+pub struct SnapshotCounts {
     /// n, Σ r and Σ r² by variant and context.
     pub cells: CellTable,
     /// What was seen and what was skipped.
     pub observations: Observations,
+    /// What was left out or changed in a way that its reader should know.
+    pub warnings: Vec<Warning>,
 }
 
 /// Counts a snapshot: `objects` are all its objects, with keys relative to its prefix; those that are not in one of its folders, and hidden
@@ -24,43 +36,149 @@ pub struct Counted {
 ///
 /// # Errors
 /// [`SnapshotError`], whose kind tells a snapshot that is wrong from one that is empty and from a store that failed.
-pub fn count(source: &dyn Source, objects: &[Object], plan: &Plan<'_>) -> Result<Counted, SnapshotError> {
-    match shape(objects)? {
-        Shape::Exposures { exposures, rewards } => {
-            let rewards = rewards::read(source, &rewards, plan)?;
-            let joined = exposures::count(source, &exposures, &rewards, plan)?;
-            let counted = rewards.counted.len() as u64;
-            finish(joined.cells, counted, joined.attributed, joined.skips, &rewards.skips)
-        }
-        Shape::Observations(files) => {
-            let summed = precounted::count(source, &files, Role::Observations, plan)?;
-            finish(summed.cells, summed.rewards, summed.rewards, summed.skips, &Skips::default())
-        }
-        Shape::Cells(files) => {
-            let summed = precounted::count(source, &files, Role::Cells, plan)?;
-            finish(summed.cells, summed.rewards, summed.rewards, summed.skips, &Skips::default())
-        }
-    }
+pub fn count(source: &dyn Source, objects: &[Object], plan: &Plan<'_>) -> Result<SnapshotCounts, SnapshotError> {
+    let pass = pass(source, objects, plan, |_| (), || (), |()| ())?;
+    pass.verdict?;
+    Ok(SnapshotCounts { cells: pass.cells, observations: pass.observations, warnings: pass.warnings })
 }
 
-fn finish(
-    cells: CellTable,
-    rewards: u64,
-    attributed_rewards: u64,
-    exposure_skips: Skips,
-    reward_skips: &Skips,
-) -> Result<Counted, SnapshotError> {
-    let exposures = cells.trials();
-    let skipped = exposure_skips.faults();
-    let all = exposures + skipped + exposure_skips.immature();
-    let mut skips = exposure_skips;
-    skips.merge(reward_skips);
-    let observations = Observations { exposures, rewards, attributed_rewards, skipped: skips.into_map() };
-    if exposures == 0 {
-        return Err(SnapshotError::NoObservations(observations));
+/// What a pass comes to, whether a run would take it or not.
+pub(crate) struct Pass {
+    pub(crate) cells: CellTable,
+    pub(crate) observations: Observations,
+    pub(crate) warnings: Vec<Warning>,
+    /// Why a run must not learn from it.
+    pub(crate) verdict: Result<(), SnapshotError>,
+    /// Users with rewards that count, and those of them with an exposure.
+    pub(crate) users: Option<(u64, u64)>,
+    pub(crate) unknown: Vec<UnknownLevel>,
+}
+
+/// Reads a snapshot once. `files` gets to see what is read, and the sinks that `beside` makes take the exposures, observations or cells too.
+///
+/// # Errors
+/// What the files and the store may do wrong.
+pub(crate) fn pass<S: Sink>(
+    source: &dyn Source,
+    objects: &[Object],
+    plan: &Plan<'_>,
+    files: impl FnOnce(&Shape<'_>),
+    beside: impl Fn() -> S + Sync,
+    to_beside: impl FnMut(S::Unit) + Send,
+) -> Result<Pass, SnapshotError> {
+    let layout = layout(source, objects, plan.threads)?;
+    files(&layout.shape);
+    let mapping = layout.mapping.map(|object| Mapping::read(source, object, plan.space)).transpose()?;
+    let unknowns = Unknowns::default();
+    let reading = Reading { source, plan, unknowns: &unknowns, mapping: mapping.as_ref() };
+    let mut pass = match layout.shape {
+        Shape::Exposures { exposures, rewards } => attributed(&reading, &exposures, &rewards, beside, to_beside)?,
+        Shape::Observations(files) => aggregated(&reading, &files, Role::Observations, beside, to_beside)?,
+        Shape::Cells(files) => aggregated(&reading, &files, Role::Cells, beside, to_beside)?,
+    };
+    pass.warnings.splice(0..0, layout.warnings);
+    Ok(pass)
+}
+
+fn attributed<S: Sink>(
+    reading: &Reading<'_>,
+    exposures: &[File<'_>],
+    rewards: &[File<'_>],
+    beside: impl Fn() -> S + Sync,
+    to_beside: impl FnMut(S::Unit) + Send,
+) -> Result<Pass, SnapshotError> {
+    let mut rewards = rewards::read(reading, rewards)?;
+    let mut counts = exposures::count(reading, exposures, &rewards, beside, to_beside)?;
+    let mut skipped = counts.skipped.clone();
+    skipped.merge(&rewards.skipped);
+    let observations = Observations {
+        exposures: counts.cells.trials(),
+        rewards: rewards.counted.len() as u64,
+        attributed_rewards: counts.attributed,
+        skipped: skipped.skips.map(),
+    };
+    let verdict = usable(&observations, &skipped)
+        .and_then(|()| counts.guard.judge(&observations))
+        .and_then(|()| rewards.guard.judge(&observations))
+        .and_then(|()| unattributed(reading.plan, &rewards, &counts));
+    let mut warnings = warnings::of_skipped("exposures", &counts.skipped, reading);
+    warnings.extend(warnings::of_skipped("rewards", &rewards.skipped, reading));
+    warnings.extend(warnings::of_rewards(&rewards, reading.plan));
+    let users = Some((rewards.users.len() as u64, counts.matched_users));
+    let unknown = unknown(&counts.skipped, reading);
+    Ok(Pass { cells: counts.cells, observations, warnings, verdict, users, unknown })
+}
+
+fn aggregated<S: Sink>(
+    reading: &Reading<'_>,
+    files: &[File<'_>],
+    role: Role,
+    beside: impl Fn() -> S + Sync,
+    to_beside: impl FnMut(S::Unit) + Send,
+) -> Result<Pass, SnapshotError> {
+    let mut counts = aggregated::count(reading, files, role, beside, to_beside)?;
+    let observations = Observations {
+        exposures: counts.cells.trials(),
+        rewards: counts.rewards,
+        attributed_rewards: counts.rewards,
+        skipped: counts.skipped.skips.map(),
+    };
+    let verdict = usable(&observations, &counts.skipped).and_then(|()| counts.guard.judge(&observations));
+    let warnings = warnings::of_skipped("observations", &counts.skipped, reading);
+    let unknown = unknown(&counts.skipped, reading);
+    Ok(Pass { cells: counts.cells, observations, warnings, verdict, users: None, unknown })
+}
+
+/// The levels and factors that are not the model's.
+fn unknown(skipped: &Skipped, reading: &Reading<'_>) -> Vec<UnknownLevel> {
+    let of = |counts| reading.unknowns.levels(counts, reading.plan.space);
+    [of(&skipped.variants), of(&skipped.contexts)].concat()
+}
+
+/// Refuses a snapshot without any observation.
+fn usable(observations: &Observations, skipped: &Skipped) -> Result<(), SnapshotError> {
+    if observations.exposures > 0 {
+        return Ok(());
     }
-    if skipped > all - skipped {
-        return Err(SnapshotError::TooManySkipped { skipped, exposures: all, observations });
+    let example = skipped.skips.worst().and_then(|reason| skipped.skips.example(reason)).map(Box::new);
+    Err(SnapshotError::NoObservations { observations: observations.clone(), example })
+}
+
+/// Refuses rewards of which not one belongs to an exposure, and rewards whose name is nearly the model's.
+fn unattributed(plan: &Plan<'_>, rewards: &Rewards, counts: &AttributedCounts) -> Result<(), SnapshotError> {
+    if plan.allow_no_rewards {
+        return Ok(());
     }
-    Ok(Counted { cells, observations })
+    let exposures = counts.cells.trials();
+    let Some(first) = rewards.counted.first() else {
+        let other = rewards.skipped.skips.example(SkipReason::OtherReward);
+        let named = other.as_ref().and_then(|example| example.value.as_deref());
+        return match named.and_then(|name| near(name, [plan.reward_name].into_iter())) {
+            Some(_) => Err(SnapshotError::RewardName {
+                ours: plan.reward_name.into(),
+                example: Box::new(other.unwrap_or_default()),
+            }),
+            None => Ok(()),
+        };
+    };
+    if counts.attributed > 0 {
+        return Ok(());
+    }
+    let detail = match &counts.sample {
+        None => {
+            let shown = |id: &[u8]| String::from_utf8_lossy(id).chars().take(40).collect::<String>();
+            let exposure = counts.first_id.as_deref().map(shown).unwrap_or_default();
+            format!(
+                "no id of rewards/ occurs in exposures/: {} against {exposure}",
+                shown(rewards.users.id(first.user))
+            )
+        }
+        Some((exposure, reward)) => format!(
+            "no reward lies in the {} hours after an exposure of its user; one user has an exposure at {} and a reward at {}",
+            plan.window_hours,
+            time::shown(*exposure),
+            time::shown(*reward)
+        ),
+    };
+    Err(SnapshotError::Unattributed { rewards: rewards.counted.len() as u64, exposures, detail })
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::report::{Observations, describe};
+use crate::report::{Example, Observations, describe, names};
 use crate::source::SourceError;
 
 /// Where in an object something is.
@@ -21,6 +21,19 @@ pub enum Place {
     },
     /// A line of a text file, from 1.
     Line(u64),
+}
+
+impl Place {
+    /// The place in an object, as an example.
+    pub(crate) fn example(&self, object: &str) -> Example {
+        let at = Example { object: object.into(), ..Example::default() };
+        match *self {
+            Self::Object => at,
+            Self::RowGroup(group) => Example { row_group: Some(group), ..at },
+            Self::Row { row_group, row } => Example { row_group: Some(row_group), row: Some(row), ..at },
+            Self::Line(line) => Example { line: Some(line), ..at },
+        }
+    }
 }
 
 impl fmt::Display for Place {
@@ -87,7 +100,7 @@ pub enum SnapshotError {
         second: String,
     },
     /// A required column is not there.
-    #[error("{object}: column {column:?} is missing; the columns are {}", found.join(", "))]
+    #[error("{object}: column {column:?} is missing; the columns are {}", names(found))]
     MissingColumn {
         /// The object.
         object: String,
@@ -156,15 +169,97 @@ pub enum SnapshotError {
         /// Its value.
         limit: u64,
     },
-    /// More than half of the exposures do not fit the model.
-    #[error("{skipped} of {exposures} exposures were skipped, more than half; {}", describe(&observations.skipped))]
+    /// More than half of the rows do not fit the model, of all files or of one.
+    #[error("{}{skipped} of {rows} {what} were skipped, more than half; {}{}", of(object), describe(&observations.skipped), shown(example))]
     TooManySkipped {
-        /// Exposures that were skipped.
+        /// What the rows are: exposures, rewards, observations or cells.
+        what: &'static str,
+        /// The file, where it is one of several.
+        object: Option<String>,
+        /// Rows that were skipped.
         skipped: u64,
-        /// All exposures.
-        exposures: u64,
+        /// All rows.
+        rows: u64,
         /// The report.
         observations: Observations,
+        /// One of the rows.
+        example: Option<Box<Example>>,
+    },
+    /// There are rewards and exposures, and no reward belongs to an exposure.
+    #[error(
+        "not one of {rewards} rewards can be attributed to any of {exposures} exposures: {detail}; where that is right, set \
+         \"allow_no_rewards\": true in training_data_config"
+    )]
+    Unattributed {
+        /// Rewards of the model's name.
+        rewards: u64,
+        /// Exposures that count.
+        exposures: u64,
+        /// Why: ids that do not occur, or times that are outside the window.
+        detail: String,
+    },
+    /// No reward has the model's name, and one has a name that looks like it.
+    #[error("no reward has the name {ours:?}, but one looks like it: {example}; names must be the same")]
+    RewardName {
+        /// The model's name.
+        ours: String,
+        /// The reward.
+        example: Box<Example>,
+    },
+    /// Objects in a folder whose name is nearly that of the one that is missing.
+    #[error(
+        "there is no {folder}/, but there is {object:?}; it looks like {folder}/, under another name; nothing of it is read"
+    )]
+    LooksLikeFolder {
+        /// The folder that is missing.
+        folder: &'static str,
+        /// An object that looks as if it belonged there.
+        object: String,
+    },
+    /// A folder that a table format manages, which says by other files which of them are data.
+    #[error(
+        "{object}: {folder}/ is {table}, and which of its files hold rows is written in its metadata; reading all of them would \
+         count rows that were replaced or deleted. Write the rows out instead: UNLOAD (Athena, Redshift), COPY INTO (Snowflake), \
+         EXPORT DATA (BigQuery), or spark.table(…).write.parquet(…)"
+    )]
+    Table {
+        /// The folder.
+        folder: String,
+        /// What it is.
+        table: &'static str,
+        /// The object that shows it.
+        object: String,
+    },
+    /// A Delta table that cannot be read.
+    #[error(
+        "{object}: the Delta table cannot be read: {detail}. Write its rows out instead: UNLOAD (Athena), or \
+         spark.read.format(\"delta\").load(…).write.parquet(…)"
+    )]
+    Delta {
+        /// The object of the log.
+        object: String,
+        /// What is in the way.
+        detail: String,
+    },
+    /// A column of the file and the path of the file say different things.
+    #[error("{object}{place}: column {column:?} is {value}, but the path says {in_path}")]
+    PathDiffers {
+        /// The object.
+        object: String,
+        /// The row.
+        place: Place,
+        /// The column.
+        column: String,
+        /// What the file says.
+        value: String,
+        /// What the path says.
+        in_path: String,
+    },
+    /// The file `mapping.json` is wrong.
+    #[error("mapping.json: {detail}")]
+    Mapping {
+        /// What is wrong.
+        detail: String,
     },
     /// The sums of a cell are impossible or overflow.
     #[error("the rewards cannot be summed: {0}")]
@@ -176,8 +271,13 @@ pub enum SnapshotError {
         what: &'static str,
     },
     /// The snapshot holds nothing usable.
-    #[error("no usable observation; {}", describe(&.0.skipped))]
-    NoObservations(Observations),
+    #[error("no usable observation; {}{}", describe(&observations.skipped), shown(example))]
+    NoObservations {
+        /// The report.
+        observations: Observations,
+        /// One of the rows that were skipped.
+        example: Option<Box<Example>>,
+    },
     /// An object is not what it was when the snapshot was listed.
     #[error("{object} changed while it was read: {detail}; a complete snapshot must stay as it is")]
     Changed {
@@ -201,13 +301,26 @@ impl SnapshotError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::NoObservations(_) => Kind::Empty,
+            Self::NoObservations { .. } => Kind::Empty,
             Self::Source { .. } => Kind::Source,
             _ => Kind::Invalid,
         }
     }
 
+    pub(crate) fn mapping(detail: impl Into<String>) -> Self {
+        Self::Mapping { detail: detail.into() }
+    }
+
     pub(crate) fn undecodable(object: &str, place: Place, detail: impl Into<String>) -> Self {
         Self::Undecodable { object: object.into(), place, detail: detail.into() }
     }
+}
+
+/// `exposures/a.csv: `, or nothing.
+fn of(object: &Option<String>) -> String {
+    object.as_ref().map_or_else(String::new, |object| format!("{object}: "))
+}
+
+fn shown(example: &Option<Box<Example>>) -> String {
+    example.as_ref().map_or_else(String::new, |example| format!("; for example {example}"))
 }

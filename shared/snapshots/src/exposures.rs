@@ -2,68 +2,39 @@
 
 use bandit::{CellTable, RewardType};
 
-use crate::assign::{Context, Variant};
 use crate::attribution::{Exposure, LEFT_OUT, credit};
-use crate::batch::{Batch, Claim, Id};
+use crate::batch::{Batch, Id};
+use crate::cells::{CellCache, CellNumbers, CellSums, Sums};
 use crate::error::SnapshotError;
 use crate::fields::Role;
+use crate::file::File;
+use crate::guard::Guard;
 use crate::ids::Users;
-use crate::layout::File;
-use crate::plan::{Immature, Plan};
-use crate::report::{SkipReason, Skips};
-use crate::rewards::{Rewards, latest, timestamp};
-use crate::scan::{Count, scan};
-use crate::source::Source;
-use crate::tally::{CellCache, CellNumbers, Sums, Tally};
+use crate::place::{At, Cell, Origin, Skipped, exposure, last_mature, latest};
+use crate::plan::Immature;
+use crate::report::SkipReason;
+use crate::rewards::Rewards;
+use crate::scan::{Reading, scan};
+use crate::sink::Sink;
 
 /// What one unit of exposures comes to.
 #[derive(Debug, Default)]
-pub(crate) struct Part {
+struct Part {
     kept: Vec<Exposure>,
     cells: Vec<(u32, Sums)>,
-    skips: Skips,
+    skipped: Skipped,
+    exposures: u64,
+    first_id: Option<Box<[u8]>>,
 }
 
-/// The variant and context of a usable row.
-pub(crate) struct Place {
-    pub(crate) variant: usize,
-    pub(crate) context: u64,
-    /// A context factor has its unknown level.
-    pub(crate) unknown: bool,
-}
-
-/// The cell of a row, or why it has none.
-pub(crate) fn place(batch: &Batch, row: usize) -> Result<Place, SkipReason> {
-    let variant = match batch.variants[row] {
-        Variant::Index(variant) => variant,
-        Variant::Unknown => return Err(SkipReason::UnknownVariant),
-        Variant::BadJson => return Err(SkipReason::BadJson),
-    };
-    match batch.contexts[row] {
-        Context::Index { index: context, unknown } => Ok(Place { variant, context, unknown }),
-        Context::BadJson => Err(SkipReason::BadJson),
-    }
-}
-
-/// The id, time and cell of a row, or why it does not count.
-fn usable(batch: &Batch, row: usize) -> Result<(&[u8], i64, Place), SkipReason> {
-    if batch.optimizations[row] == Claim::Other {
-        return Err(SkipReason::OtherOptimization);
-    }
-    let id = match batch.ids.get(row) {
-        Id::Null => return Err(SkipReason::NullId),
-        Id::Bad => return Err(SkipReason::BadValue),
-        Id::Text(id) => id,
-    };
-    Ok((id, timestamp(batch, row)?, place(batch, row)?))
-}
-
-struct Counter<'a> {
+/// The sink of exposures: counts them by cell, and keeps those of users with a reward.
+struct ExposureCells<'a> {
     users: &'a Users,
+    origin: Origin<'a>,
     /// Exposures later than this are immature.
     mature: i64,
     cells: CellCache<'a>,
-    tally: Tally,
+    sums: CellSums,
     part: Part,
     candidates: Vec<Candidate>,
 }
@@ -76,40 +47,45 @@ struct Candidate {
     hash: u64,
 }
 
-impl Counter<'_> {
-    fn row(&mut self, batch: &Batch, row: usize) -> Result<(), SnapshotError> {
-        match usable(batch, row) {
-            Ok((id, time, place)) => {
-                let cell = self.count(time, &place)?;
-                self.candidates.push(Candidate { row, time, cell, hash: self.users.hash(id) });
+impl ExposureCells<'_> {
+    fn row(&mut self, at: At<'_>) -> Result<(), SnapshotError> {
+        match exposure(at.batch, at.row) {
+            Ok((id, time, cell)) => {
+                let hash = self.users.hash(id);
+                if self.part.first_id.is_none() {
+                    self.part.first_id = Some(id.into());
+                }
+                let cell = self.count(at, time, cell)?;
+                self.candidates.push(Candidate { row: at.row, time, cell, hash });
             }
-            Err(reason) => self.part.skips.add(reason, 1),
+            Err(skip) => self.origin.skip(&mut self.part.skipped, at, skip, 1),
         }
         Ok(())
     }
 
     /// Counts an exposure; its cell, or [`LEFT_OUT`].
-    fn count(&mut self, time: i64, place: &Place) -> Result<u32, SnapshotError> {
+    fn count(&mut self, at: At<'_>, time: i64, cell: Cell) -> Result<u32, SnapshotError> {
         if time > self.mature {
-            self.part.skips.add(SkipReason::Immature, 1);
+            self.part.skipped.skips.add(SkipReason::Immature, 1, || at.batch.example(at.object, at.row, None, None));
             return Ok(LEFT_OUT);
         }
-        if place.unknown {
-            self.part.skips.add(SkipReason::UnknownContextLevel, 1);
+        if let Some(cause) = cell.unknown {
+            self.origin.unknown_context(&mut self.part.skipped, at, cause, 1);
         }
-        let cell = self.cells.number(place.variant, place.context)?;
-        self.tally.at(cell).n += 1;
-        Ok(cell)
+        let number = self.cells.number(cell.variant, cell.context)?;
+        self.sums.at(number).n += 1;
+        self.part.exposures += 1;
+        Ok(number)
     }
 }
 
-impl Count for Counter<'_> {
+impl Sink for ExposureCells<'_> {
     type Unit = Part;
 
-    fn rows(&mut self, _: &str, batch: &Batch) -> Result<(), SnapshotError> {
-        self.part.skips.add(SkipReason::BadJson, batch.bad_records);
+    fn rows(&mut self, object: &str, batch: &Batch) -> Result<(), SnapshotError> {
+        self.origin.batch(&mut self.part.skipped, object, batch);
         self.candidates.clear();
-        (0..batch.rows).try_for_each(|row| self.row(batch, row))?;
+        (0..batch.rows).try_for_each(|row| self.row(At { object, batch, row }))?;
         // One thing at a time for all rows, so that the processor waits for many places of memory at once.
         self.candidates.retain(|candidate| self.users.may_have(candidate.hash));
         for &Candidate { row, time, cell, hash } in &self.candidates {
@@ -120,7 +96,7 @@ impl Count for Counter<'_> {
     }
 
     fn finish(&mut self) -> Part {
-        self.part.cells = self.tally.drain();
+        self.part.cells = self.sums.drain();
         std::mem::take(&mut self.part)
     }
 }
@@ -128,7 +104,7 @@ impl Count for Counter<'_> {
 /// Finds the greatest timestamp.
 struct Latest(Option<i64>);
 
-impl Count for Latest {
+impl Sink for Latest {
     type Unit = Option<i64>;
 
     fn rows(&mut self, _: &str, batch: &Batch) -> Result<(), SnapshotError> {
@@ -145,55 +121,70 @@ impl Count for Latest {
 ///
 /// # Errors
 /// What the files and the store may do wrong.
-pub(crate) fn cut_off(source: &dyn Source, files: &[File<'_>], plan: &Plan<'_>) -> Result<Option<i64>, SnapshotError> {
+pub(crate) fn cut_off(reading: &Reading<'_>, files: &[File<'_>]) -> Result<Option<i64>, SnapshotError> {
     let mut greatest = None;
-    scan(source, files, Role::Times, plan, || Latest(None), |part| greatest = greatest.max(part))?;
+    scan(reading, files, Role::Times, || Latest(None), |_, part| greatest = greatest.max(part))?;
     Ok(greatest)
-}
-
-/// The latest time of a mature exposure, all times where none is immature.
-pub(crate) fn last_mature(cut_off: Option<i64>, plan: &Plan<'_>) -> i64 {
-    cut_off.map_or(i64::MAX, |cut_off| cut_off.saturating_sub(plan.window()))
 }
 
 /// What exposures and rewards come to.
 #[derive(Debug)]
-pub(crate) struct Joined {
+pub(crate) struct AttributedCounts {
     pub(crate) cells: CellTable,
     pub(crate) attributed: u64,
-    pub(crate) skips: Skips,
+    pub(crate) skipped: Skipped,
+    pub(crate) guard: Guard,
+    /// Where no reward was attributed: the times of an exposure and of a reward of one user.
+    pub(crate) sample: Option<(i64, i64)>,
+    /// The id of the first exposure that counts.
+    pub(crate) first_id: Option<Box<[u8]>>,
+    /// Users with a reward who have an exposure.
+    pub(crate) matched_users: u64,
 }
 
-/// Counts the exposures and credits the rewards.
+/// Counts the exposures and credits the rewards; `beside` is another sink of the same rows.
 ///
 /// # Errors
 /// What the files and the store may do wrong, and sums that overflow.
-pub(crate) fn count(
-    source: &dyn Source,
+pub(crate) fn count<S: Sink>(
+    reading: &Reading<'_>,
     files: &[File<'_>],
     rewards: &Rewards,
-    plan: &Plan<'_>,
-) -> Result<Joined, SnapshotError> {
+    beside: impl Fn() -> S + Sync,
+    mut to_beside: impl FnMut(S::Unit) + Send,
+) -> Result<AttributedCounts, SnapshotError> {
+    let plan = reading.plan;
     let mature = match plan.immature {
         Immature::Include => i64::MAX,
-        Immature::Exclude => last_mature(cut_off(source, files, plan)?.max(rewards.latest), plan),
+        Immature::Exclude => last_mature(cut_off(reading, files)?.max(rewards.latest), plan),
     };
     let numbers = CellNumbers::new(plan.space);
-    let counter = || Counter {
-        users: &rewards.users,
-        mature,
-        cells: CellCache::new(&numbers),
-        tally: Tally::default(),
-        part: Part::default(),
-        candidates: Vec::new(),
+    let sink = || {
+        let cells = ExposureCells {
+            users: &rewards.users,
+            origin: reading.origin(Role::Exposures),
+            mature,
+            cells: CellCache::new(&numbers),
+            sums: CellSums::default(),
+            part: Part::default(),
+            candidates: Vec::new(),
+        };
+        (cells, beside())
     };
     let mut kept = Vec::new();
-    let mut tally = Tally::default();
-    let mut skips = Skips::default();
-    scan(source, files, Role::Exposures, plan, counter, |part| {
+    let mut sums = CellSums::default();
+    let mut skipped = Skipped::default();
+    let mut guard = Guard::new("exposures");
+    let mut first_id = None;
+    scan(reading, files, Role::Exposures, sink, |file: &File<'_>, (part, unit): (Part, S::Unit)| {
         kept.extend(part.kept);
-        part.cells.into_iter().for_each(|(cell, sums)| tally.add(cell, sums));
-        skips.merge(&part.skips);
+        part.cells.into_iter().for_each(|(cell, of)| sums.add(cell, of));
+        guard.add(file.key, part.exposures, &part.skipped.skips);
+        skipped.merge(&part.skipped);
+        if first_id.is_none() {
+            first_id = part.first_id;
+        }
+        to_beside(unit);
     })?;
     let credits = credit(&kept, &rewards.counted, rewards.users.len(), plan.window(), plan.attribution)?;
     // In the order (file name, row), so that the sums have the same bits in every run.
@@ -205,7 +196,21 @@ pub(crate) fn count(
             RewardType::Bool => 1.0,
             RewardType::Numeric => credit.sum,
         };
-        tally.add(exposure.cell, Sums { n: 0, sum: reward, sum_sq: reward * reward });
+        sums.add(exposure.cell, Sums { n: 0, sum: reward, sum_sq: reward * reward });
     }
-    Ok(Joined { cells: tally.into_table(&numbers)?, attributed: credits.attributed, skips })
+    let mut users: Vec<u32> = kept.iter().map(|exposure| exposure.user).collect();
+    users.sort_unstable();
+    users.dedup();
+    Ok(AttributedCounts {
+        cells: sums.into_table(&numbers)?,
+        attributed: credits.attributed,
+        skipped,
+        guard,
+        sample: kept.first().filter(|_| credits.attributed == 0).and_then(|exposure| {
+            let of_user = rewards.counted.iter().find(|reward| reward.user == exposure.user);
+            of_user.map(|reward| (exposure.time, reward.time))
+        }),
+        first_id,
+        matched_users: users.len() as u64,
+    })
 }

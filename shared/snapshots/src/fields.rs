@@ -32,6 +32,8 @@ pub(crate) enum Field {
     N,
     Sum,
     SumSq,
+    /// A column that a mapping makes others of.
+    Source(usize),
 }
 
 impl Field {
@@ -51,6 +53,7 @@ impl Field {
             Self::N => "n",
             Self::Sum => "reward_sum",
             Self::SumSq => "reward_sum_sq",
+            Self::Source(_) => "a mapped column",
         }
     }
 }
@@ -62,15 +65,21 @@ pub(crate) struct Wanted {
     /// The names, the first one preferred.
     pub(crate) names: Vec<String>,
     pub(crate) required: bool,
+    /// What the path of the file says of it, where it does.
+    pub(crate) in_path: Option<Option<String>>,
 }
 
 /// The columns to look for in files of one role. Variants and contexts are there in both forms: as one column, and as a column
 /// for each factor.
 pub(crate) fn wanted(role: Role, plan: &Plan<'_>) -> Vec<Wanted> {
     let space = plan.space;
-    let column = |field, name: &str, required| Wanted { field, names: vec![name.into()], required };
-    let time =
-        |required| Wanted { field: Field::Time, names: vec!["timestamp".into(), "timestamp_utc".into()], required };
+    let column = |field, name: &str, required| Wanted { field, names: vec![name.into()], required, in_path: None };
+    let time = |required| Wanted {
+        field: Field::Time,
+        names: vec!["timestamp".into(), "timestamp_utc".into()],
+        required,
+        in_path: None,
+    };
     let numeric = plan.reward == RewardType::Numeric;
     let mut columns = match role {
         Role::Exposures => {
@@ -134,11 +143,12 @@ pub(crate) fn resolve(wanted: &[Wanted], names: &[String]) -> Result<Vec<(Field,
         };
         match column.names.iter().find_map(|name| exact(name).or_else(|| other_case(name))) {
             Some(position) => columns.push((column.field, position)),
-            None if column.required => return Err(column.names[0].clone()),
+            None if column.required && column.in_path.is_none() => return Err(column.names[0].clone()),
             None => {}
         }
     }
-    let has = |field: Field| columns.iter().any(|(f, _)| *f == field);
+    let in_path = |field: Field| wanted.iter().any(|w| w.field == field && w.in_path.is_some());
+    let has = |field: Field| columns.iter().any(|(f, _)| *f == field) || in_path(field);
     let (variant, context) = (has(Field::Variant), has(Field::Context));
     let mut factors = wanted.iter().filter(|w| matches!(w.field, Field::DesignFactor(_)));
     if !variant && factors.any(|w| !has(w.field)) {
@@ -178,6 +188,7 @@ mod tests {
             attribution: crate::Attribution::LastTouch,
             window_hours: 1,
             immature: Immature::Include,
+            allow_no_rewards: false,
             threads: 1,
             now: 0,
             limits: crate::Limits::default(),

@@ -35,6 +35,11 @@ impl Users {
         self.ends.len()
     }
 
+    /// The id of a number.
+    pub(crate) fn id(&self, user: u32) -> &[u8] {
+        Self::text(&self.bytes, &self.ends, user)
+    }
+
     fn text<'a>(bytes: &'a [u8], ends: &[u64], user: u32) -> &'a [u8] {
         let user = user as usize;
         let start = if user == 0 { 0 } else { ends[user - 1] };

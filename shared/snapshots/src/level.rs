@@ -52,20 +52,16 @@ pub(crate) fn level(factor: &Factor, scalar: Scalar<'_>) -> Level {
 /// JavaScript prints it (`1.50` is `1.5`), and the levels of a bool factor in any case.
 #[must_use]
 pub fn json_level(factor: &Factor, value: &Value) -> Option<usize> {
-    match json(factor, value) {
-        Level::Known(level) => Some(level),
-        Level::Missing | Level::Unknown => None,
-    }
-}
-
-/// As [`json_level`], null apart from unlisted values.
-pub(crate) fn json(factor: &Factor, value: &Value) -> Level {
-    match value {
+    let found = match value {
         Value::Null => level(factor, Scalar::Null),
         Value::Bool(value) => level(factor, Scalar::Bool(*value)),
         Value::String(text) => level(factor, Scalar::Text(text)),
         Value::Number(number) => level(factor, Scalar::Number(&number.to_string())),
         Value::Array(_) | Value::Object(_) => level(factor, Scalar::Nested),
+    };
+    match found {
+        Level::Known(level) => Some(level),
+        Level::Missing | Level::Unknown => None,
     }
 }
 

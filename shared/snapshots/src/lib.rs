@@ -27,36 +27,49 @@
 //!   follow the same rule with the cut-off of their own; those without are mature.
 //! - In CSV an empty field and `\N` are null.
 
+mod aggregated;
 mod assign;
 mod attribution;
 mod batch;
+mod cell;
+mod cells;
+mod check;
 mod count;
 mod dress;
 mod error;
 mod exposures;
+mod fetch;
 mod fields;
+mod file;
+mod guard;
 mod ids;
 mod layout;
 mod level;
 mod limits;
+mod mapping;
 mod number;
 mod parquet;
+mod place;
 mod plan;
-mod precounted;
 mod report;
 mod rewards;
 mod scan;
+mod sink;
 mod source;
-mod tally;
+mod survey;
 mod text;
 mod time;
+mod unknown;
+mod value;
+mod warnings;
 mod workers;
 
-pub use count::{Counted, count};
+pub use check::{Check, Days, Files, Ids, Level, Unknown, check};
+pub use count::{SnapshotCounts, count};
 pub use error::{Kind, Place, SnapshotError};
-pub use layout::{FOLDERS, read_keys};
+pub use layout::{FOLDERS, MAPPING, read_keys};
 pub use level::json_level;
 pub use limits::Limits;
 pub use plan::{Attribution, Immature, Plan};
-pub use report::{Observations, SkipReason};
+pub use report::{Example, Observations, SkipReason, Warning};
 pub use source::{Object, Source, SourceError};

@@ -2,12 +2,14 @@
 
 mod columns;
 mod fetch;
+mod in_path;
 mod levels;
+mod mapped;
 mod open;
 mod pages;
 mod read;
 mod variant;
 
 pub(crate) use fetch::Chunks;
-pub(crate) use open::{ParquetFile, open};
+pub(crate) use open::{ParquetFile, decoding, open};
 pub(crate) use read::read;

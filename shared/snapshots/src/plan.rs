@@ -43,6 +43,8 @@ pub struct Plan<'a> {
     pub window_hours: u32,
     /// Whether exposures with an open window count.
     pub immature: Immature,
+    /// Whether a run goes on where not one reward can be attributed.
+    pub allow_no_rewards: bool,
     /// Threads that decode; at least 1. The result does not depend on it.
     pub threads: usize,
     /// When the run began, in microseconds since 1970: nothing can have happened more than a day later.

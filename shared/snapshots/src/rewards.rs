@@ -8,63 +8,84 @@ use crate::attribution::Reward;
 use crate::batch::{Batch, Claim, Id};
 use crate::error::SnapshotError;
 use crate::fields::Role;
+use crate::file::File;
+use crate::guard::Guard;
 use crate::ids::Users;
-use crate::layout::File;
-use crate::number::Number;
-use crate::plan::Plan;
-use crate::report::{SkipReason, Skips};
-use crate::scan::{Count, scan};
-use crate::source::Source;
-use crate::time;
+use crate::place::{At, Origin, Skipped, latest, reward};
+use crate::report::{Example, SkipReason};
+use crate::scan::{Reading, scan};
+use crate::sink::Sink;
 
 /// All rewards that count.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Rewards {
     pub(crate) users: Users,
     /// In the order (file name, row).
     pub(crate) counted: Vec<Reward>,
-    pub(crate) skips: Skips,
+    pub(crate) skipped: Skipped,
+    pub(crate) guard: Guard,
     /// The greatest timestamp of any row.
     pub(crate) latest: Option<i64>,
+    /// Rows of the files.
+    pub(crate) rows: u64,
+    /// Rows that do not say their name where others do, and one of them.
+    pub(crate) unnamed: Option<(u64, Example)>,
+}
+
+/// Rewards that count, and rows that do not.
+#[derive(Debug, Default)]
+struct Counted {
+    rewards: Vec<Reward>,
+    skipped: Skipped,
+    rows: u64,
 }
 
 /// What one unit of rewards comes to.
 #[derive(Debug, Default)]
-pub(crate) struct Part {
-    rewards: Vec<Reward>,
-    skips: Skips,
+struct Part {
+    /// Of rows that say their name.
+    named: Counted,
+    /// Of rows without one, all in their order: they count only where no row of the folder has a name.
+    unnamed: Counted,
+    first_unnamed: Option<Example>,
     latest: Option<i64>,
 }
 
-struct Counter<'a> {
+/// The sink of rewards.
+struct RewardList<'a> {
     reward: RewardType,
     users: &'a Mutex<Users>,
+    origin: Origin<'a>,
     part: Part,
     /// Row, time and value of the rewards of a batch whose users are still to be numbered.
     counted: Vec<(usize, i64, f64)>,
 }
 
-impl Count for Counter<'_> {
+impl Sink for RewardList<'_> {
     type Unit = Part;
 
     fn rows(&mut self, object: &str, batch: &Batch) -> Result<(), SnapshotError> {
-        self.part.skips.add(SkipReason::BadJson, batch.bad_records);
+        self.origin.batch(&mut self.part.named.skipped, object, batch);
         self.part.latest = self.part.latest.max(latest(batch));
         self.counted.clear();
         for row in 0..batch.rows {
-            match counts(batch, row, self.reward) {
+            let at = At { object, batch, row };
+            let counted = self.part.of(at);
+            counted.rows += 1;
+            match reward(batch, row, self.reward) {
                 Ok((time, value)) => {
                     batch.summable(object, row, "value", value)?;
                     self.counted.push((row, time, value));
                 }
-                Err(reason) => self.part.skips.add(reason, 1),
+                Err(skip) => self.origin.skip(&mut counted.skipped, at, skip, 1),
             }
         }
         // One lock for a batch. The numbers depend on the order of the threads; nothing that is counted depends on the numbers.
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         for &(row, time, value) in &self.counted {
             if let Id::Text(id) = batch.ids.get(row) {
-                self.part.rewards.push(Reward { time, value, user: users.insert(id)? });
+                let reward = Reward { time, value, user: users.insert(id)? };
+                self.part.of(At { object, batch, row }).rewards.push(reward);
             }
         }
         Ok(())
@@ -75,57 +96,64 @@ impl Count for Counter<'_> {
     }
 }
 
-/// The greatest timestamp of a batch.
-pub(crate) fn latest(batch: &Batch) -> Option<i64> {
-    batch.times.iter().copied().max().filter(|&t| time::is_time(t))
-}
-
-/// A row's timestamp, or why it has none.
-pub(crate) fn timestamp(batch: &Batch, row: usize) -> Result<i64, SkipReason> {
-    match batch.times[row] {
-        time::NULL => Err(SkipReason::NullTimestamp),
-        time::BAD => Err(SkipReason::BadValue),
-        time::IMPLAUSIBLE => Err(SkipReason::ImplausibleTime),
-        time => Ok(time),
+impl Part {
+    /// What a row adds to.
+    fn of(&mut self, at: At<'_>) -> &mut Counted {
+        if at.batch.names[at.row] != Claim::Absent {
+            return &mut self.named;
+        }
+        if self.first_unnamed.is_none() {
+            self.first_unnamed = Some(at.batch.example(at.object, at.row, None, Some("name")));
+        }
+        &mut self.unnamed
     }
 }
 
-/// The time and value of a reward, or why it does not count.
-fn counts(batch: &Batch, row: usize, reward: RewardType) -> Result<(i64, f64), SkipReason> {
-    if batch.optimizations[row] == Claim::Other {
-        return Err(SkipReason::OtherOptimization);
-    }
-    if matches!(batch.names[row], Claim::Null | Claim::Other) {
-        return Err(SkipReason::OtherReward);
-    }
-    match batch.ids.get(row) {
-        Id::Null => return Err(SkipReason::NullId),
-        Id::Bad => return Err(SkipReason::BadValue),
-        Id::Text(_) => {}
-    }
-    let time = timestamp(batch, row)?;
-    match (batch.values[row], reward) {
-        (Number::Bad, _) | (Number::Null, RewardType::Numeric) => Err(SkipReason::BadValue),
-        (Number::Value(value), RewardType::Numeric) => Ok((time, value)),
-        (Number::Value(0.0), RewardType::Bool) => Err(SkipReason::ZeroValue),
-        (Number::Value(_) | Number::Null, RewardType::Bool) => Ok((time, 1.0)),
-    }
-}
-
-/// Reads the rewards.
+/// Reads the rewards. Whether a row without a name counts is decided for the folder: it does where no row has one, and where
+/// any has, a name that is not there is null, as writers leave nulls out.
 ///
 /// # Errors
 /// What the files and the store may do wrong.
-pub(crate) fn read(source: &dyn Source, files: &[File<'_>], plan: &Plan<'_>) -> Result<Rewards, SnapshotError> {
+pub(crate) fn read(reading: &Reading<'_>, files: &[File<'_>]) -> Result<Rewards, SnapshotError> {
     let users = Mutex::new(Users::default());
-    let mut rewards = Rewards::default();
-    let counter = || Counter { reward: plan.reward, users: &users, part: Part::default(), counted: Vec::new() };
-    scan(source, files, Role::Rewards, plan, counter, |part| {
-        rewards.counted.extend(part.rewards);
-        rewards.skips.merge(&part.skips);
+    let sink = || RewardList {
+        reward: reading.plan.reward,
+        users: &users,
+        origin: reading.origin(Role::Rewards),
+        part: Part::default(),
+        counted: Vec::new(),
+    };
+    let mut parts: Vec<(String, Part)> = Vec::new();
+    scan(reading, files, Role::Rewards, sink, |file: &File<'_>, part| parts.push((file.key.to_owned(), part)))?;
+    let any_named = parts.iter().any(|(_, part)| part.named.rows > 0);
+    let mut rewards = Rewards {
+        users: users.into_inner().unwrap_or_else(PoisonError::into_inner),
+        counted: Vec::with_capacity(parts.iter().map(|(_, part)| part.named.rewards.len()).sum()),
+        skipped: Skipped::default(),
+        guard: Guard::new("rewards"),
+        latest: None,
+        rows: 0,
+        unnamed: None,
+    };
+    for (key, mut part) in parts {
         rewards.latest = rewards.latest.max(part.latest);
-    })?;
-    rewards.users = users.into_inner().unwrap_or_else(PoisonError::into_inner);
+        rewards.rows += part.named.rows + part.unnamed.rows;
+        if let (true, Some(first)) = (any_named, part.first_unnamed.take()) {
+            let rows = std::mem::take(&mut part.unnamed).rows;
+            part.named.skipped.skips.add(SkipReason::OtherReward, rows, || first.clone());
+            rewards.unnamed.get_or_insert((0, first)).0 += rows;
+        }
+        let counted = if any_named { part.named } else { merged(part.named, part.unnamed) };
+        rewards.guard.add(&key, counted.rewards.len() as u64, &counted.skipped.skips);
+        rewards.skipped.merge(&counted.skipped);
+        rewards.counted.extend(counted.rewards);
+    }
     rewards.users.seal();
     Ok(rewards)
+}
+
+/// Rows without a name where no row has one; what is no record was counted with the others.
+fn merged(mut named: Counted, unnamed: Counted) -> Counted {
+    named.skipped.merge(&unnamed.skipped);
+    Counted { rewards: unnamed.rewards, skipped: named.skipped, rows: unnamed.rows }
 }

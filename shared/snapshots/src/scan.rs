@@ -1,42 +1,41 @@
 //! Reading all files of a folder: opened, cut into units, decoded by several threads.
 
-use std::ops::Range;
 use std::sync::atomic::AtomicU64;
-
-use bytes::Bytes;
 
 use crate::assign::Assigner;
 use crate::batch::Batch;
 use crate::error::SnapshotError;
 use crate::fields::{Role, Wanted, wanted};
-use crate::layout::{File, Format};
+use crate::file::{File, Format};
+use crate::mapping::Mapping;
 use crate::parquet::{self, Chunks, ParquetFile};
+use crate::place::Origin;
 use crate::plan::Plan;
-use crate::source::{Source, SourceError};
+use crate::sink::Sink;
+use crate::source::Source;
 use crate::text;
+use crate::unknown::Unknowns;
 use crate::workers::{Job, run};
 
-/// The bytes of a range, all of them.
-///
-/// # Errors
-/// [`SnapshotError::Source`]; [`SnapshotError::Changed`] where the object is gone or shorter than it was listed.
-pub(crate) fn fetch(source: &dyn Source, key: &str, range: Range<u64>) -> Result<Bytes, SnapshotError> {
-    let length = range.end - range.start;
-    let changed = |detail: String| SnapshotError::Changed { object: key.into(), detail };
-    let bytes = source.read(key, range.clone()).map_err(|error| match error {
-        SourceError::Gone(_) => changed(format!("bytes {} to {} are gone", range.start, range.end)),
-        source => SnapshotError::Source { object: key.into(), source },
-    })?;
-    if bytes.len() as u64 != length {
-        return Err(changed(format!("{} bytes at {} where {length} were listed", bytes.len(), range.start)));
+/// What is read, and for what.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    pub(crate) source: &'a dyn Source,
+    pub(crate) plan: &'a Plan<'a>,
+    pub(crate) unknowns: &'a Unknowns,
+    pub(crate) mapping: Option<&'a Mapping>,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn origin(&self, role: Role) -> Origin<'a> {
+        Origin { role, space: self.plan.space, unknowns: self.unknowns }
     }
-    Ok(bytes)
 }
 
 /// What one thread decodes at a time.
 enum Unit<'a> {
     RowGroup(&'a ParquetFile<'a>, usize),
-    Text(File<'a>),
+    Text(&'a File<'a>),
 }
 
 /// What is fetched ahead for a unit.
@@ -46,88 +45,80 @@ enum Fetched {
     Nothing,
 }
 
-/// What is made of the rows of one unit. One is made for each decoding thread.
-pub(crate) trait Count {
-    /// What a unit comes to.
-    type Unit: Send;
-
-    /// Takes some rows of the object `object`.
-    ///
-    /// # Errors
-    /// A value that fails the run.
-    fn rows(&mut self, object: &str, batch: &Batch) -> Result<(), SnapshotError>;
-
-    /// What the unit's rows came to; the next rows are of another unit.
-    fn finish(&mut self) -> Self::Unit;
-}
-
-/// Reads all rows of `files`, which are in the order of their names. Each unit's result goes to `fold` in the order (file name, row).
+/// Reads all rows of `files`, which are in the order of their names. Each unit's result goes to `fold` in the order (file name, row),
+/// with its file.
 ///
 /// # Errors
 /// The first, in that order.
-pub(crate) fn scan<C: Count>(
-    source: &dyn Source,
-    files: &[File<'_>],
+pub(crate) fn scan<'f, S: Sink>(
+    reading: &Reading<'_>,
+    files: &'f [File<'f>],
     role: Role,
-    plan: &Plan<'_>,
-    count: impl Fn() -> C + Sync,
-    fold: impl FnMut(C::Unit) + Send,
+    sink: impl Fn() -> S + Sync,
+    mut fold: impl FnMut(&'f File<'f>, S::Unit) + Send,
 ) -> Result<(), SnapshotError> {
-    let wanted = wanted(role, plan);
+    let Reading { source, plan, unknowns, mapping } = *reading;
+    let mapping = mapping.and_then(|mapping| mapping.of(role, plan));
+    let mapping = mapping.as_ref();
+    let columns = mapping.map_or_else(|| wanted(role, plan), |mapping| mapping.read.clone());
+    let wanted: Vec<Vec<Wanted>> = files.iter().map(|file| file.wanted(&columns)).collect();
     let opened = open(source, files, &wanted, plan)?;
     let decompressed = AtomicU64::new(0);
     let mut units = Vec::new();
-    for (file, parquet) in files.iter().zip(&opened) {
+    for ((number, file), parquet) in files.iter().enumerate().zip(&opened) {
         match parquet {
-            Some(parquet) => units.extend((0..parquet.row_groups()).map(|group| Unit::RowGroup(parquet, group))),
-            None => units.push(Unit::Text(*file)),
+            Some(parquet) => {
+                units.extend((0..parquet.row_groups()).map(|group| (number, Unit::RowGroup(parquet, group))))
+            }
+            None => units.push((number, Unit::Text(file))),
         }
     }
     let job = Job {
-        weight: |unit: &Unit<'_>| match unit {
+        weight: |(_, unit): &(usize, Unit<'_>)| match unit {
             Unit::RowGroup(file, group) => Chunks::weight(file, *group),
             Unit::Text(_) => 0,
         },
-        fetch: |unit: &Unit<'_>| match unit {
+        fetch: |(_, unit): &(usize, Unit<'_>)| match unit {
             Unit::RowGroup(file, group) => Ok(Fetched::Chunks(Chunks::read(source, file, *group)?)),
             Unit::Text(_) => Ok(Fetched::Nothing),
         },
-        init: || (count(), Assigner::new(plan.space)),
-        work: |(count, assigner): &mut (C, Assigner<'_>), unit: &Unit<'_>, fetched: Fetched| {
+        init: || (sink(), Assigner::new(plan.space, unknowns)),
+        work: |(sink, assigner): &mut (S, Assigner<'_>), (number, unit): &(usize, Unit<'_>), fetched: Fetched| {
             match (unit, fetched) {
                 (Unit::RowGroup(file, group), Fetched::Chunks(chunks)) => {
-                    let each = &mut |batch: &Batch| count.rows(file.key, batch);
-                    parquet::read((file, *group), &chunks, role, plan, &decompressed, assigner, each)?;
+                    let each = &mut |batch: &Batch| sink.rows(file.key, batch);
+                    parquet::read((file, *group), &chunks, (role, mapping), plan, &decompressed, assigner, each)?;
                 }
                 (Unit::Text(file), _) => {
-                    let each = &mut |batch: &Batch| count.rows(file.key, batch);
-                    text::read(source, file, (role, &wanted), plan, &decompressed, assigner, each)?;
+                    let each = &mut |batch: &Batch| sink.rows(file.key, batch);
+                    text::read(source, file, (role, &wanted[*number], mapping), plan, &decompressed, assigner, each)?;
                 }
                 (Unit::RowGroup(..), Fetched::Nothing) => {}
             }
-            Ok(count.finish())
+            Ok((*number, sink.finish()))
         },
     };
-    run(&units, plan.threads, &job, fold)
+    run(&units, plan.threads, &job, |(number, unit)| fold(&files[number], unit))
 }
 
 /// Reads the footers of the Parquet files.
 fn open<'a>(
     source: &dyn Source,
-    files: &[File<'a>],
-    wanted: &[Wanted],
+    files: &'a [File<'a>],
+    wanted: &[Vec<Wanted>],
     plan: &Plan<'_>,
 ) -> Result<Vec<Option<ParquetFile<'a>>>, SnapshotError> {
     let mut opened = Vec::with_capacity(files.len());
+    let units: Vec<(&File<'a>, &[Wanted])> = files.iter().zip(wanted.iter().map(Vec::as_slice)).collect();
     let job = Job {
-        weight: |_: &File<'a>| 0,
-        fetch: |file: &File<'a>| match file.format {
+        weight: |_: &(&'a File<'a>, &[Wanted])| 0,
+        fetch: |(file, wanted): &(&'a File<'a>, &[Wanted])| match file.format {
             Format::Parquet => parquet::open(source, file, wanted, &plan.limits).map(Some),
             Format::Json(_) | Format::Csv(_) => Ok(None),
         },
         init: || (),
-        work: |(): &mut (), _: &File<'a>, file| Ok(file),
+        work: |(): &mut (), _: &(&'a File<'a>, &[Wanted]), file| Ok(file),
     };
-    run(files, plan.threads, &job, |file| opened.push(file))?;
+    run(&units, plan.threads, &job, |file| opened.push(file))?;
     Ok(opened)
 }

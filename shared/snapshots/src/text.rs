@@ -15,10 +15,11 @@ use crate::assign::Assigner;
 use crate::batch::Batch;
 use crate::error::SnapshotError;
 use crate::fields::{Role, Wanted};
-use crate::layout::{File, Format};
+use crate::file::{File, Format};
+use crate::mapping::Columns;
 use crate::plan::Plan;
 use crate::source::Source;
-use rows::Rows;
+pub(crate) use rows::Rows;
 
 pub(crate) use magic::{HEAD, Magic, is_json, magic};
 
@@ -30,7 +31,7 @@ pub(crate) use magic::{HEAD, Magic, is_json, magic};
 pub(crate) fn read(
     source: &dyn Source,
     file: &File<'_>,
-    (role, wanted): (Role, &[Wanted]),
+    (role, wanted, mapping): (Role, &[Wanted], Option<&Columns>),
     plan: &Plan<'_>,
     total: &AtomicU64,
     assigner: &mut Assigner<'_>,
@@ -38,7 +39,7 @@ pub(crate) fn read(
 ) -> Result<(), SnapshotError> {
     stream::open(source, file, &plan.limits, total, |text| {
         let is_json = matches!(file.format, Format::Json(_));
-        let mut rows = Rows::new(file.key, role, plan, is_json, assigner, each);
+        let mut rows = Rows::new(file.key, (role, mapping), plan, is_json, assigner, each);
         if is_json {
             json::read(text, file.key, wanted, &mut rows)?;
         } else {

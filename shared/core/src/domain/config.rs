@@ -30,6 +30,9 @@ pub struct TrainingDataConfig {
     /// How far draws deviate from the mean when they choose; 1 is Thompson sampling.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exploration: Option<f64>,
+    /// Whether a snapshot with rewards of which not one can be attributed is trained on all the same; false where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_no_rewards: Option<bool>,
 }
 
 /// A factor.

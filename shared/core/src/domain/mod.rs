@@ -26,5 +26,6 @@ pub use model::{
 };
 pub use optimization::{Optimization, OptimizationStatus, OptimizationView};
 pub use serving::{POLICY_IN_RECORD, Served, Serving};
+pub use snapshots::{Example, Warning};
 pub use time::{millis, rfc3339};
 pub use trigger::TrainingTrigger;

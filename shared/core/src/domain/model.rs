@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bandit::ModelType;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use snapshots::Warning;
 use uuid::Uuid;
 
 use super::checked::Checked;
@@ -101,6 +102,12 @@ pub struct PosteriorRecord {
     pub in_sample_metrics: InSampleMetrics,
     /// What was read.
     pub observations: Observations,
+    /// What the run left out or changed in a way that its reader should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+    /// The levels that no observation had, by factor; absent where the run that made the posterior did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen_levels: Option<BTreeMap<String, Vec<String>>>,
     /// The object that holds it.
     pub object: String,
 }
@@ -251,12 +258,14 @@ struct LastErrorView<'a> {
     at: String,
 }
 
-/// A model as the API shows it alone: with the metrics of its last good training.
+/// A model as the API shows it alone: with the metrics of its last good training, and what that training read and warned of.
 #[derive(Clone, Debug, Serialize)]
 pub struct ModelDetailView<'a> {
     #[serde(flatten)]
     model: ModelView<'a>,
     in_sample_metrics: Option<InSampleMetrics>,
+    observations: Option<&'a Observations>,
+    warnings: &'a [Warning],
 }
 
 impl<'a> ModelView<'a> {
@@ -288,8 +297,13 @@ impl<'a> ModelDetailView<'a> {
     /// The model at a moment.
     #[must_use]
     pub fn new(model: &'a Model, now: DateTime<Utc>) -> Self {
-        let in_sample_metrics = model.posterior.as_ref().map(|p| p.in_sample_metrics);
-        Self { model: ModelView::new(model, now), in_sample_metrics }
+        let posterior = model.posterior.as_ref();
+        Self {
+            model: ModelView::new(model, now),
+            in_sample_metrics: posterior.map(|p| p.in_sample_metrics),
+            observations: posterior.map(|p| &p.observations),
+            warnings: posterior.map_or(&[], |p| &p.warnings),
+        }
     }
 }
 
@@ -302,6 +316,7 @@ pub struct PosteriorView<'a> {
     bias: &'a BTreeMap<String, f64>,
     in_sample_metrics: InSampleMetrics,
     observations: &'a Observations,
+    warnings: &'a [Warning],
     active: bool,
 }
 
@@ -316,6 +331,7 @@ impl<'a> PosteriorView<'a> {
             bias: &record.bias,
             in_sample_metrics: record.in_sample_metrics,
             observations: &record.observations,
+            warnings: &record.warnings,
             active: in_force == Some(record.posterior_version),
         }
     }

@@ -80,7 +80,7 @@ pub fn failure(error: &ApiError, request_id: &str) -> Response<Body> {
         _ => &[],
     };
     let meta = Meta { request_id: request_id.to_owned(), organization_id: None, next_cursor: None };
-    let problem = Problem { code, message: error.to_string(), details };
+    let problem = Problem { code, message: error.message(), details };
     // Strings and lists of strings always serialise; the fallback keeps the envelope whatever happens.
     let text = serde_json::to_string(&Failure { error: problem, meta })
         .unwrap_or_else(|_| format!(r#"{{"error":{{"code":"{code}","message":""}},"meta":{{}}}}"#));
@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_model_that_could_not_be_fitted_is_the_fault_of_the_data() {
-        let error = ApiError::NotFitted { reason: "Newton's method did not converge (residual 5e-1)".to_owned() };
+        let error =
+            ApiError::NotFitted { reason: "Newton's method did not converge (residual 5e-1)".to_owned(), advice: "" };
         let response = failure(&error, "req_1");
         assert_eq!(response.status().as_u16(), 422);
         let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();

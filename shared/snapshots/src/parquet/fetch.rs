@@ -6,7 +6,7 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::open::ParquetFile;
 use crate::error::{Place, SnapshotError};
-use crate::scan::fetch;
+use crate::fetch::fetch;
 use crate::source::Source;
 
 /// Column chunks that are at most this far apart are read together.

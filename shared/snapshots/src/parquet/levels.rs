@@ -9,7 +9,6 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, MapArray, PrimitiveArray};
 use arrow_schema::DataType;
-use bandit::Factor;
 
 use super::columns::{Meanings, coded, integers};
 use super::open::is_variant;
@@ -17,23 +16,8 @@ use super::variant;
 use crate::assign::{Assigner, Context, Levels, Variant};
 use crate::dress;
 use crate::fields::find;
-use crate::level::{Level, Scalar, level};
-
-/// The factors of a variant or of a context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
-    Design,
-    Context,
-}
-
-impl Side {
-    fn factors<'a>(self, assigner: &Assigner<'a>) -> &'a [Factor] {
-        match self {
-            Self::Design => assigner.space().design(),
-            Self::Context => assigner.space().context(),
-        }
-    }
-}
+use crate::level::Scalar;
+use crate::unknown::{Found, Side, TextId};
 
 /// Numbers the variants or contexts of a row group's columns.
 pub(super) struct Reader {
@@ -50,7 +34,8 @@ impl Reader {
     pub(super) fn variants(&mut self, array: &ArrayRef, assigner: &mut Assigner<'_>, out: &mut Vec<Variant>) {
         match array.as_dictionary_opt::<Int32Type>() {
             Some(texts) => {
-                out.extend(coded(texts, self.variants.of(texts, |text| assigner.variant(text)), Variant::Unknown));
+                let none = assigner.no_variant();
+                out.extend(coded(texts, self.variants.of(texts, |text| assigner.variant(text)), none));
             }
             None => match as_texts(array) {
                 Some(texts) => out.extend(texts.iter().map(|text| assigner.variant(text.as_deref()))),
@@ -123,10 +108,9 @@ fn factors<'a>(
     assigner: &mut Assigner<'a>,
     mut each: impl FnMut(&Levels, &mut Assigner<'a>),
 ) {
-    let factors = side.factors(assigner);
-    let levels_of = |(factor, array): &(usize, &ArrayRef)| (*factor, column_levels(array, &factors[*factor]));
-    let columns: Vec<(usize, Vec<Level>)> = columns.iter().map(levels_of).collect();
-    let mut levels = Levels::new(factors.len());
+    let levels_of = |(factor, array): &(usize, &ArrayRef)| (*factor, column_levels(array, side, *factor, assigner));
+    let columns: Vec<(usize, Vec<Found>)> = columns.iter().map(levels_of).collect();
+    let mut levels = Levels::new(side.factors(assigner.space()).len());
     for row in 0..rows {
         for (factor, column) in &columns {
             levels.set(*factor, column[row]);
@@ -141,29 +125,33 @@ fn nested<'a>(
     assigner: &mut Assigner<'a>,
     mut each: impl FnMut(&Levels, &mut Assigner<'a>),
 ) {
-    let factors = side.factors(assigner);
-    let mut levels = Levels::new(factors.len());
     match array.data_type() {
-        DataType::Struct(_) => structs(array, factors, |row| each(row, assigner)),
-        DataType::Map(..) => maps(array.as_map(), factors, |row| each(row, assigner)),
+        DataType::Struct(_) => structs(array, side, assigner, each),
+        DataType::Map(..) => maps(array.as_map(), side, assigner, each),
         _ => {
-            levels.clear();
+            let levels = Levels::new(side.factors(assigner.space()).len());
             (0..array.len()).for_each(|_| each(&levels, assigner));
         }
     }
 }
 
-fn structs(array: &ArrayRef, factors: &[Factor], mut each: impl FnMut(&Levels)) {
+fn structs<'a>(
+    array: &ArrayRef,
+    side: Side,
+    assigner: &mut Assigner<'a>,
+    mut each: impl FnMut(&Levels, &mut Assigner<'a>),
+) {
+    let factors = side.factors(assigner.space());
     let array = array.as_struct();
     let names = array.column_names();
     let of: Vec<Option<usize>> = factors.iter().map(|f| find(f.name(), names.iter().copied())).collect();
-    let columns: Vec<(usize, Vec<Level>)> = of
-        .iter()
-        .enumerate()
-        .filter_map(|(factor, position)| Some((factor, column_levels(array.column((*position)?), &factors[factor]))))
-        .collect();
-    let foreign: Vec<&ArrayRef> =
-        array.columns().iter().enumerate().filter(|(i, _)| !of.contains(&Some(*i))).map(|(_, column)| column).collect();
+    let mut levels_of = |factor, position: Option<usize>| {
+        Some((factor, column_levels(array.column(position?), side, factor, assigner)))
+    };
+    let columns: Vec<(usize, Vec<Found>)> =
+        of.iter().enumerate().filter_map(|(factor, position)| levels_of(factor, *position)).collect();
+    let others = array.columns().iter().zip(&names).enumerate().filter(|(i, _)| !of.contains(&Some(*i)));
+    let foreign: Vec<(&ArrayRef, TextId)> = others.map(|(_, (column, name))| (column, assigner.text(name))).collect();
     let mut levels = Levels::new(factors.len());
     for row in 0..array.len() {
         levels.clear();
@@ -171,31 +159,39 @@ fn structs(array: &ArrayRef, factors: &[Factor], mut each: impl FnMut(&Levels)) 
             for (factor, column) in &columns {
                 levels.set(*factor, column[row]);
             }
-            if foreign.iter().any(|column| !column.is_null(row) && *column.data_type() != DataType::Null) {
-                levels.set_foreign();
+            let is_there = |column: &ArrayRef| !column.is_null(row) && *column.data_type() != DataType::Null;
+            if let Some((_, name)) = foreign.iter().find(|(column, _)| is_there(column)) {
+                levels.set_foreign(*name);
             }
         }
-        each(&levels);
+        each(&levels, assigner);
     }
 }
 
-fn maps(array: &MapArray, factors: &[Factor], mut each: impl FnMut(&Levels)) {
+fn maps<'a>(
+    array: &MapArray,
+    side: Side,
+    assigner: &mut Assigner<'a>,
+    mut each: impl FnMut(&Levels, &mut Assigner<'a>),
+) {
+    let factors = side.factors(assigner.space());
     let mut levels = Levels::new(factors.len());
-    let mut keys = Vec::new();
+    // The factor of each entry's key, or the key itself.
+    let mut keys: Vec<Result<usize, TextId>> = Vec::new();
     each_scalar(array.keys(), |key| {
-        keys.push(match key {
-            Scalar::Text(key) => factors.iter().position(|f| f.name() == key),
-            _ => None,
-        });
+        let key = match key {
+            Scalar::Text(key) | Scalar::Number(key) => key,
+            _ => "",
+        };
+        keys.push(factors.iter().position(|f| f.name() == key).ok_or_else(|| assigner.text(key)));
     });
     // The level of each entry under the factor of its key.
     let mut entries = Vec::new();
     each_scalar(array.values(), |value| {
-        let factor = keys.get(entries.len()).copied().flatten();
-        entries.push(match factor {
-            Some(factor) => level(&factors[factor], value),
-            None if matches!(value, Scalar::Null) => Level::Missing,
-            None => Level::Unknown,
+        entries.push(match keys.get(entries.len()) {
+            Some(Ok(factor)) => assigner.find(side, *factor, value),
+            Some(Err(name)) if !matches!(value, Scalar::Null) => Found::Unknown(*name),
+            _ => Found::Missing,
         });
     });
     let offsets = array.value_offsets();
@@ -207,23 +203,23 @@ fn maps(array: &MapArray, factors: &[Factor], mut each: impl FnMut(&Levels)) {
         };
         for entry in range {
             match (keys[entry], entries[entry]) {
-                (Some(factor), level) => levels.set(factor, level),
-                (None, Level::Missing) => {}
-                (None, _) => levels.set_foreign(),
+                (Ok(factor), level) => levels.set(factor, level),
+                (Err(_), Found::Missing) => {}
+                (Err(name), _) => levels.set_foreign(name),
             }
         }
-        each(&levels);
+        each(&levels, assigner);
     }
 }
 
 /// The levels of one factor in a column.
-fn column_levels(array: &ArrayRef, factor: &Factor) -> Vec<Level> {
-    let of = |text: Option<&str>| level(factor, text.map_or(Scalar::Null, Scalar::Text));
+pub(super) fn column_levels(array: &ArrayRef, side: Side, factor: usize, assigner: &mut Assigner<'_>) -> Vec<Found> {
     if let Some(texts) = array.as_dictionary_opt::<Int32Type>() {
-        return coded(texts, Meanings::new().of(texts, of), Level::Missing).collect();
+        let of = |text: Option<&str>| assigner.find(side, factor, text.map_or(Scalar::Null, Scalar::Text));
+        return coded(texts, Meanings::new().of(texts, of), Found::Missing).collect();
     }
     let mut levels = Vec::with_capacity(array.len());
-    each_scalar(array, |scalar| levels.push(level(factor, scalar)));
+    each_scalar(array, |scalar| levels.push(assigner.find(side, factor, scalar)));
     levels
 }
 

@@ -10,10 +10,10 @@ use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use crate::error::{Place, SnapshotError};
+use crate::fetch::fetch;
 use crate::fields::{Field, Wanted, duplicate, resolve};
-use crate::layout::File;
+use crate::file::File;
 use crate::limits::Limits;
-use crate::scan::fetch;
 use crate::source::Source;
 use crate::text::{self, Magic};
 
@@ -30,6 +30,10 @@ pub(crate) struct ParquetFile<'a> {
     pub(crate) mask: ProjectionMask,
     /// The columns that are read, in the order in which the file has them.
     pub(crate) columns: Vec<Column>,
+    /// The columns that the path of the file carries.
+    pub(crate) in_path: Vec<Wanted>,
+    /// All columns that were looked for.
+    pub(crate) wanted: Vec<Wanted>,
 }
 
 /// A column that is read.
@@ -148,7 +152,7 @@ pub(crate) fn open<'a>(
     let mut columns = Vec::new();
     for &(field, position) in &found {
         let arrow = &fields[position];
-        let int96 = is_int96(&metadata, position) && field == Field::Time;
+        let int96 = is_int96(&metadata, position) && matches!(field, Field::Time | Field::Source(_));
         let read_as = if int96 {
             // Dates of the old 96-bit timestamps may be outside what 64 bits of nanoseconds hold.
             Some(DataType::Timestamp(TimeUnit::Microsecond, None))
@@ -177,6 +181,8 @@ pub(crate) fn open<'a>(
         metadata,
         mask,
         columns,
+        in_path: wanted.iter().filter(|column| column.in_path.is_some()).cloned().collect(),
+        wanted: wanted.to_vec(),
     })
 }
 
@@ -244,6 +250,7 @@ fn reading_type(field: Field, of: &DataType) -> Option<DataType> {
         return Some(DataType::Null);
     }
     match field {
+        Field::Source(_) => Some(of.clone()),
         Field::Id => match of {
             DataType::Utf8 => Some(DataType::Utf8View),
             DataType::Binary => Some(DataType::BinaryView),
@@ -295,6 +302,7 @@ fn expected(field: Field) -> &'static str {
         Field::Value => "a number or a bool",
         Field::N => "an integer",
         Field::Sum | Field::SumSq => "a number",
+        Field::Source(_) => "of any type",
         Field::Variant | Field::Context => "JSON text, a struct or a map",
         Field::DesignFactor(_) | Field::ContextFactor(_) => "a string, a bool or a number",
     }

@@ -11,14 +11,18 @@ use parquet::errors::ParquetError;
 
 use super::columns::{claims, ids, numbers, times};
 use super::fetch::Chunks;
+use super::in_path::{self, repeated};
 use super::levels::{Reader, contexts_of, variants_of};
+use super::mapped;
 use super::open::{ParquetFile, decoding};
 use super::pages;
 use crate::assign::Assigner;
 use crate::batch::{Batch, Places};
 use crate::error::{Place, SnapshotError};
-use crate::fields::{Field, Role};
+use crate::fields::{Field, Role, Wanted};
+use crate::mapping::Columns;
 use crate::plan::Plan;
+use crate::text::Rows;
 
 /// Decodes a row group and hands its rows on, some thousand at a time. `total` counts the bytes to which the files of the folder are
 /// decompressed.
@@ -28,7 +32,7 @@ use crate::plan::Plan;
 pub(crate) fn read(
     (file, row_group): (&ParquetFile<'_>, usize),
     chunks: &Chunks,
-    role: Role,
+    (role, mapping): (Role, Option<&Columns>),
     plan: &Plan<'_>,
     total: &AtomicU64,
     assigner: &mut Assigner<'_>,
@@ -37,13 +41,30 @@ pub(crate) fn read(
     let place = Place::RowGroup(row_group);
     let together = pages::check(file, row_group, chunks, &plan.limits, total)?;
     let mut reader = decoding(file.key, place, || records(file, row_group, chunks, &file.mask, together))?;
+    let mut next = || {
+        let next = decoding(file.key, place, || Ok(reader.next().transpose()?));
+        next.map_err(|error| blame(file, row_group, chunks, together).unwrap_or(error))
+    };
+    let expected = file.metadata.metadata().row_group(row_group).num_rows();
+    let whole = |rows: u64| {
+        if i64::try_from(rows) == Ok(expected) {
+            return Ok(());
+        }
+        Err(SnapshotError::undecodable(file.key, place, format!("truncated: {rows} rows of {expected}")))
+    };
+    let mut first = 0;
+    if let Some(columns) = mapping {
+        let mut rows = Rows::new(file.key, (role, mapping), plan, true, assigner, each).of_row_group(row_group);
+        while let Some(record) = next()? {
+            mapped::push(file, columns, &record, first, &mut rows)?;
+            first += record.num_rows() as u64;
+        }
+        rows.finish()?;
+        return whole(first);
+    }
     let mut levels = Reader::new();
     let mut batch = Batch::new();
-    let mut first = 0;
-    loop {
-        let next = decoding(file.key, place, || Ok(reader.next().transpose()?));
-        let next = next.map_err(|error| blame(file, row_group, chunks, together).unwrap_or(error));
-        let Some(record) = next? else { break };
+    while let Some(record) = next()? {
         batch.clear();
         batch.places = Places::Rows { row_group, first };
         fill(&mut batch, file, &record, plan, &mut levels, assigner)?;
@@ -53,16 +74,15 @@ pub(crate) fn read(
             return Err(SnapshotError::undecodable(file.key, place, detail));
         }
         batch.complete(rows, assigner.no_context());
+        batch.record = Some((record.clone(), file.columns.iter().map(|column| column.field).collect()));
+        for (column, array) in file.columns.iter().zip(record.columns()) {
+            in_path::agree(file, &batch, column, array, plan, assigner)?;
+        }
         batch.check(file.key, role, plan)?;
         first += rows as u64;
         each(&batch)?;
     }
-    let expected = file.metadata.metadata().row_group(row_group).num_rows();
-    if i64::try_from(first) != Ok(expected) {
-        let detail = format!("truncated: {first} rows of {expected}");
-        return Err(SnapshotError::undecodable(file.key, place, detail));
-    }
-    Ok(())
+    whole(first)
 }
 
 /// Decodes some columns of a row group.
@@ -115,6 +135,11 @@ fn fill(
         Some(found) => Err(column.wrong_type(file.key, found)),
     });
     let arrays: Vec<ArrayRef> = arrays.collect::<Result<_, _>>()?;
+    let rows = record.num_rows();
+    let missing = |wanted: &&Wanted| !file.columns.iter().any(|column| column.field == wanted.field);
+    let carried: Vec<&Wanted> = file.in_path.iter().filter(missing).collect();
+    let in_path: Vec<ArrayRef> =
+        carried.iter().map(|wanted| repeated(wanted.in_path.as_ref().and_then(Option::as_deref), rows)).collect();
     let mut design: Vec<(usize, &ArrayRef)> = Vec::new();
     let mut context: Vec<(usize, &ArrayRef)> = Vec::new();
     for (column, array) in file.columns.iter().zip(&arrays) {
@@ -131,13 +156,22 @@ fn fill(
             Field::Context => levels.contexts(array, assigner, &mut batch.contexts),
             Field::DesignFactor(factor) => design.push((factor, array)),
             Field::ContextFactor(factor) => context.push((factor, array)),
+            // Read row by row instead.
+            Field::Source(_) => {}
         }
     }
-    let rows = record.num_rows();
-    if !design.is_empty() {
+    for (wanted, array) in carried.iter().zip(&in_path) {
+        match wanted.field {
+            Field::DesignFactor(factor) => design.push((factor, array)),
+            Field::ContextFactor(factor) => context.push((factor, array)),
+            _ => in_path::fill(batch, rows, wanted, plan, levels, assigner),
+        }
+    }
+    // The one column goes before the columns of single factors.
+    if !design.is_empty() && batch.variants.is_empty() {
         variants_of(&design, rows, assigner, &mut batch.variants);
     }
-    if !context.is_empty() {
+    if !context.is_empty() && batch.contexts.is_empty() {
         contexts_of(&context, rows, assigner, &mut batch.contexts);
     }
     Ok(())

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::dialect::{Dialect, Record, Scan, names};
 use super::magic::is_json;
-use super::rows::{Cell, Rows};
+use super::rows::Rows;
 use super::stream::Text;
+use crate::cell::Cell;
 use crate::error::{Place, SnapshotError};
 use crate::fields::{Wanted, duplicate, resolve};
 use crate::limits::Limits;

@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn dialects_are_told_by_header_and_rows() {
-        let column = |name: &str| Wanted { field: Field::Id, names: vec![name.into()], required: true };
+        let column = |name: &str| Wanted { field: Field::Id, names: vec![name.into()], required: true, in_path: None };
         let of = |text: &str| Dialect::of(text.as_bytes(), true, &[column("id"), column("v")], 100);
         for (text, separator, backslash) in [
             ("id,v\n1,2\n", b',', false),

@@ -5,8 +5,9 @@ mod cells;
 mod shape;
 
 use super::objects::{Field, Scan, scan};
-use super::rows::{Cell, Rows};
+use super::rows::Rows;
 use super::stream::Text;
+use crate::cell::Cell;
 use crate::error::{Place, SnapshotError};
 use crate::fields::{Wanted, resolve};
 use cells::Columns;

@@ -3,154 +3,42 @@
 use std::borrow::Cow;
 
 use crate::assign::{Assigner, Context, Levels, Variant};
-use crate::batch::{Batch, Claim, Id, Places, ROWS};
+use crate::batch::{Batch, Claim, Places, ROWS};
+use crate::cell::Cell;
 use crate::dress;
-use crate::error::SnapshotError;
+use crate::error::{Place, SnapshotError};
 use crate::fields::{Field, Role, Wanted};
-use crate::level::{Scalar, level};
 use crate::limits::Limits;
+use crate::mapping::Columns;
 use crate::number::{self, Number};
 use crate::plan::Plan;
+use crate::report::cut;
 use crate::time;
-
-/// A field of a text record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Cell<'a> {
-    /// The record does not have it.
-    Absent,
-    Null,
-    Text(Cow<'a, str>),
-    Bool(bool),
-    /// A JSON number as it is written.
-    Number(Cow<'a, str>),
-    /// A number that is none, under the name for that.
-    NotANumber,
-    /// A JSON object or array as it is written.
-    Nested(Cow<'a, str>),
-    /// Bytes that are no text.
-    Garbled,
-}
-
-impl Cell<'_> {
-    /// The text, unless it is a word for null.
-    fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) if !dress::is_null_word(text.trim_ascii().as_bytes()) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// Pushes the id to `batch`.
-    fn push_id(&self, batch: &mut Batch) {
-        let ids = batch.ids.packed();
-        match self {
-            Self::Absent | Self::Null | Self::NotANumber => ids.push(Id::Null),
-            Self::Text(_) => ids.push(self.text().map_or(Id::Null, |text| Id::Text(text.as_bytes()))),
-            Self::Number(number) => {
-                let is_plain = number.bytes().all(|c| c.is_ascii_digit() || c == b'-' || c == b'.');
-                let double = || number.parse().ok().and_then(dress::id_of_double);
-                let id = dress::id(number.as_bytes());
-                if is_plain && !id.contains(&b'.') {
-                    ids.push(Id::Text(&id));
-                } else {
-                    ids.push(double().as_ref().map_or(Id::Bad, |id| Id::Text(id.as_bytes())));
-                }
-            }
-            Self::Bool(_) | Self::Nested(_) | Self::Garbled => ids.push(Id::Bad),
-        }
-    }
-
-    fn time(&self) -> i64 {
-        match self {
-            Self::Absent | Self::Null | Self::NotANumber => time::NULL,
-            Self::Text(text) if text.trim_ascii().is_empty() => time::NULL,
-            Self::Text(_) => self.text().map_or(time::NULL, time::from_text),
-            Self::Number(number) => time::from_text(number),
-            Self::Bool(_) | Self::Nested(_) | Self::Garbled => time::BAD,
-        }
-    }
-
-    fn claim(&self, ours: &str) -> Claim {
-        match self {
-            Self::Absent => Claim::Absent,
-            Self::Null | Self::NotANumber => Claim::Null,
-            Self::Text(text) if **text == *ours => Claim::Match,
-            Self::Text(_) => self.text().map_or(Claim::Null, |text| Claim::of(text.as_bytes(), ours)),
-            Self::Number(text) => Claim::of(text.as_bytes(), ours),
-            Self::Bool(_) | Self::Nested(_) | Self::Garbled => Claim::Other,
-        }
-    }
-
-    fn number(&self) -> Number {
-        match self {
-            Self::Absent | Self::Null => Number::Null,
-            Self::Text(text) if text.trim_ascii().is_empty() => Number::Null,
-            Self::Text(text) => match Number::from_text(text) {
-                Number::Bad if self.text().is_none() && !text.trim_ascii().eq_ignore_ascii_case("nan") => Number::Null,
-                number => number,
-            },
-            Self::Number(text) => Number::from_text(text),
-            Self::Bool(value) => Number::Value(f64::from(u8::from(*value))),
-            Self::Nested(_) | Self::Garbled | Self::NotANumber => Number::Bad,
-        }
-    }
-
-    fn scalar(&self, typed: bool) -> Scalar<'_> {
-        match self {
-            Self::Absent | Self::Null | Self::NotANumber => Scalar::Null,
-            Self::Text(text) if !typed => Scalar::Untyped(text),
-            Self::Text(text) => Scalar::Text(text),
-            Self::Number(text) => Scalar::Number(text),
-            Self::Bool(value) => Scalar::Bool(*value),
-            Self::Nested(_) | Self::Garbled => Scalar::Nested,
-        }
-    }
-
-    /// The text of a variant or context.
-    fn json(&self) -> Option<&str> {
-        match self {
-            Self::Absent | Self::Null | Self::NotANumber => None,
-            Self::Text(text) | Self::Number(text) | Self::Nested(text) => Some(text),
-            Self::Bool(true) => Some("true"),
-            Self::Bool(false) => Some("false"),
-            Self::Garbled => Some("\u{FFFD}"),
-        }
-    }
-
-    /// What stands there, for messages.
-    fn shown(&self) -> &str {
-        self.json().unwrap_or("NaN")
-    }
-
-    /// Whether a text that is no time, or no number, looks as if it were meant as one.
-    fn is_nearly(&self, is: fn(&str) -> bool) -> bool {
-        match self {
-            Self::Text(text) => is(text),
-            _ => false,
-        }
-    }
-}
+use crate::unknown::Side;
 
 /// Collects records into batches.
-pub(super) struct Rows<'r, 'a> {
+pub(crate) struct Rows<'r, 'a> {
     key: &'r str,
     role: Role,
+    mapping: Option<&'r Columns>,
     plan: &'r Plan<'r>,
     /// Whether the format tells texts from numbers.
     typed: bool,
     assigner: &'r mut Assigner<'a>,
     each: &'r mut dyn FnMut(&Batch) -> Result<(), SnapshotError>,
     batch: Batch,
+    /// The line of each record, or its row in a row group.
     lines: Vec<u64>,
+    row_group: Option<usize>,
     design: Levels,
     context: Levels,
     has_bad: bool,
 }
 
 impl<'r, 'a> Rows<'r, 'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         key: &'r str,
-        role: Role,
+        (role, mapping): (Role, Option<&'r Columns>),
         plan: &'r Plan<'r>,
         typed: bool,
         assigner: &'r mut Assigner<'a>,
@@ -159,7 +47,27 @@ impl<'r, 'a> Rows<'r, 'a> {
         let space = assigner.space();
         let (design, context) = (Levels::new(space.design().len()), Levels::new(space.context().len()));
         let (batch, lines) = (Batch::new(), Vec::new());
-        Self { key, role, plan, typed, assigner, each, batch, lines, design, context, has_bad: false }
+        Self {
+            key,
+            role,
+            mapping,
+            plan,
+            typed,
+            assigner,
+            each,
+            batch,
+            lines,
+            row_group: None,
+            design,
+            context,
+            has_bad: false,
+        }
+    }
+
+    /// Says that the records are rows of a row group, by their numbers instead of lines.
+    pub(crate) fn of_row_group(mut self, row_group: usize) -> Self {
+        self.row_group = Some(row_group);
+        self
     }
 
     pub(super) fn limits(&self) -> &'r Limits {
@@ -175,13 +83,46 @@ impl<'r, 'a> Rows<'r, 'a> {
     ///
     /// # Errors
     /// What comes of handing a full batch on.
-    pub(super) fn push(&mut self, line: u64, wanted: &[Wanted], cells: &[Cell<'_>]) -> Result<(), SnapshotError> {
-        let batch = &mut self.batch;
-        let (design, context) = (self.assigner.space().design(), self.assigner.space().context());
-        let row = self.lines.len();
+    pub(crate) fn push(&mut self, line: u64, wanted: &[Wanted], cells: &[Cell<'_>]) -> Result<(), SnapshotError> {
+        let Some(columns) = self.mapping else { return self.push_fields(line, wanted, cells) };
+        // What the path carries comes before the mapping.
+        let given: Vec<Cell<'_>> = wanted
+            .iter()
+            .zip(cells)
+            .map(|(column, cell)| match (cell, &column.in_path) {
+                (Cell::Absent, Some(Some(text))) => Cell::Text(Cow::Borrowed(text.as_str())),
+                (Cell::Absent, Some(None)) => Cell::Null,
+                (cell, _) => cell.clone(),
+            })
+            .collect();
+        match columns.apply(&given) {
+            Some(fields) => self.push_fields(line, &columns.fields, &fields),
+            None => {
+                self.batch.filtered += 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn push_fields(&mut self, line: u64, wanted: &[Wanted], cells: &[Cell<'_>]) -> Result<(), SnapshotError> {
         // Whether the levels are to be taken from the columns of single factors.
         let (mut variant, mut contexts) = (false, false);
+        let row = self.lines.len();
         for (column, cell) in wanted.iter().zip(cells) {
+            let in_path = column.in_path.as_ref().map(|value| match value {
+                Some(text) => Cell::Text(Cow::Borrowed(text.as_str())),
+                None => Cell::Null,
+            });
+            let cell = match (&in_path, cell) {
+                (None, cell) => cell,
+                (Some(in_path), Cell::Absent) => in_path,
+                (Some(in_path), cell) => {
+                    self.agree(line, column, cell, in_path)?;
+                    cell
+                }
+            };
+            let typed = self.typed && in_path.is_none();
+            let batch = &mut self.batch;
             let field = column.field;
             match field {
                 Field::Id => cell.push_id(batch),
@@ -193,7 +134,13 @@ impl<'r, 'a> Rows<'r, 'a> {
                     }
                 }
                 Field::Optimization => batch.optimizations.push(cell.claim(self.plan.optimization_id)),
-                Field::Name => batch.names.push(cell.claim(self.plan.reward_name)),
+                Field::Name => {
+                    let claim = cell.claim(self.plan.reward_name);
+                    batch.names.push(claim);
+                    if claim == Claim::Other {
+                        batch.note_name(row, cell.shown());
+                    }
+                }
                 Field::Value | Field::N | Field::Sum | Field::SumSq => {
                     let number = cell.number();
                     if number == Number::Bad {
@@ -209,17 +156,22 @@ impl<'r, 'a> Rows<'r, 'a> {
                 Field::Variant if *cell == Cell::Absent => variant = true,
                 Field::Context if *cell == Cell::Absent => contexts = true,
                 Field::Variant => batch.variants.push(match self.assigner.variant(cell.json()) {
-                    Variant::BadJson if cell.json().is_some_and(is_null_word) => self.assigner.variant(None),
+                    Variant::BadJson(_) if cell.json().is_some_and(is_null_word) => self.assigner.variant(None),
                     variant => variant,
                 }),
                 Field::Context => batch.contexts.push(match self.assigner.context(cell.json()) {
-                    Context::BadJson if cell.json().is_some_and(is_null_word) => self.assigner.context(None),
+                    Context::BadJson(_) if cell.json().is_some_and(is_null_word) => self.assigner.context(None),
                     context => context,
                 }),
-                Field::DesignFactor(i) => self.design.set(i, level(&design[i], cell.scalar(self.typed))),
-                Field::ContextFactor(i) => self.context.set(i, level(&context[i], cell.scalar(self.typed))),
+                // The mapping has made other columns of them.
+                Field::Source(_) => {}
+                Field::DesignFactor(i) => self.design.set(i, self.assigner.find(Side::Design, i, cell.scalar(typed))),
+                Field::ContextFactor(i) => {
+                    self.context.set(i, self.assigner.find(Side::Context, i, cell.scalar(typed)));
+                }
             }
         }
+        let batch = &mut self.batch;
         if variant {
             batch.variants.push(self.assigner.variant_of(&self.design));
         }
@@ -230,6 +182,43 @@ impl<'r, 'a> Rows<'r, 'a> {
         if self.lines.len() == ROWS { self.flush() } else { Ok(()) }
     }
 
+    /// Whether a field says the same as the path of its file.
+    ///
+    /// # Errors
+    /// [`SnapshotError::PathDiffers`].
+    fn agree(&mut self, line: u64, column: &Wanted, cell: &Cell<'_>, in_path: &Cell<'_>) -> Result<(), SnapshotError> {
+        let mut find = |side, i| {
+            self.assigner.find(side, i, cell.scalar(self.typed)) == self.assigner.find(side, i, in_path.scalar(false))
+        };
+        let same = match column.field {
+            Field::Id => cell.same_id(in_path),
+            Field::Time => cell.time() == in_path.time(),
+            Field::Optimization | Field::Name => cell.json() == in_path.json(),
+            Field::Value | Field::N | Field::Sum | Field::SumSq => cell.number() == in_path.number(),
+            Field::Variant => self.assigner.variant(cell.json()) == self.assigner.variant(in_path.json()),
+            Field::Context => self.assigner.context(cell.json()) == self.assigner.context(in_path.json()),
+            Field::DesignFactor(i) => find(Side::Design, i),
+            Field::ContextFactor(i) => find(Side::Context, i),
+            Field::Source(_) => true,
+        };
+        if same {
+            return Ok(());
+        }
+        let shown = |cell: &Cell<'_>| match cell.json() {
+            // An id is not shown.
+            Some(_) if column.field == Field::Id => "another".to_owned(),
+            Some(text) => format!("{:?}", cut(text)),
+            None => "null".to_owned(),
+        };
+        Err(SnapshotError::PathDiffers {
+            object: self.key.into(),
+            place: Place::Line(line),
+            column: column.names[0].clone(),
+            value: shown(cell),
+            in_path: shown(in_path),
+        })
+    }
+
     /// Counts a line that is no record.
     pub(super) fn push_bad(&mut self) {
         self.batch.bad_records += 1;
@@ -238,12 +227,16 @@ impl<'r, 'a> Rows<'r, 'a> {
 
     fn flush(&mut self) -> Result<(), SnapshotError> {
         let rows = self.lines.len();
-        self.batch.places = Places::Lines(std::mem::take(&mut self.lines));
+        let lines = std::mem::take(&mut self.lines);
+        self.batch.places = match self.row_group {
+            None => Places::Lines(lines),
+            Some(row_group) => Places::Chosen { row_group, rows: lines },
+        };
         self.batch.complete(rows, self.assigner.no_context());
         self.batch.check(self.key, self.role, self.plan)?;
         (self.each)(&self.batch)?;
         self.batch.clear();
-        if let Places::Lines(lines) = &mut self.batch.places {
+        if let Places::Lines(lines) | Places::Chosen { rows: lines, .. } = &mut self.batch.places {
             self.lines = std::mem::take(lines);
         }
         Ok(())
@@ -253,7 +246,7 @@ impl<'r, 'a> Rows<'r, 'a> {
     ///
     /// # Errors
     /// What comes of handing it on.
-    pub(super) fn finish(&mut self) -> Result<(), SnapshotError> {
+    pub(crate) fn finish(&mut self) -> Result<(), SnapshotError> {
         self.flush()
     }
 }

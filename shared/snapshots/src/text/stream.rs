@@ -9,9 +9,9 @@ use bytes::{Buf, Bytes};
 
 use super::unpack::{failed, unpack};
 use crate::error::{Place, SnapshotError};
-use crate::layout::File;
+use crate::fetch::fetch;
+use crate::file::File;
 use crate::limits::Limits;
-use crate::scan::fetch;
 use crate::source::Source;
 
 /// Bytes of one read.

@@ -7,7 +7,7 @@ use flate2::bufread::GzDecoder;
 
 use super::magic::{HEAD, Magic, magic};
 use crate::error::{Place, SnapshotError};
-use crate::layout::File;
+use crate::file::File;
 use crate::limits::Limits;
 
 /// Compressions within each other that are taken off.

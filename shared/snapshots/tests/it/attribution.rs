@@ -104,7 +104,8 @@ proptest! {
         threads in 1..4_usize,
     ) {
         let space = space();
-        let plan = Plan { attribution, immature, reward, threads, window_hours: 2, ..plan(&space) };
+        let plan =
+            Plan { attribution, immature, reward, threads, window_hours: 2, allow_no_rewards: true, ..plan(&space) };
         let (expected, attributed) = oracle(&events, &plan);
         match snapshot(&space, &events, kinds, row_group).count(&plan) {
             Ok(counted) => {
@@ -128,7 +129,7 @@ fn touched(hours: &[(f64, usize)], rewards: &[(f64, f64)], plan: &Plan<'_>) -> V
         ("exposures/a.parquet", exposures_file(plan.space, &exposures, Kind::Parquet, Packing::Plain, 2)),
         ("rewards/a.parquet", rewards_file(&rewards, Kind::Parquet, Packing::Plain, 2)),
     ];
-    let counted = Memory::of(objects).count(plan).unwrap();
+    let counted = Memory::of(objects).count(&Plan { allow_no_rewards: true, ..*plan }).unwrap();
     counted.cells.cells().iter().map(|c| (c.variant, c.n, c.sum)).collect()
 }
 

@@ -17,7 +17,7 @@ use parquet::data_type::{ByteArray, ByteArrayType, FixedLenByteArray, FixedLenBy
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
-use snapshots::{Counted, Plan};
+use snapshots::{Plan, SnapshotCounts};
 
 /// Exposures of the users 7 and 8, in the variants 0 and 3, in the contexts 0 and 2 (unknown).
 const IDS: [&str; 2] = ["7", "8"];
@@ -58,7 +58,7 @@ fn numeric(space: &Space) -> Plan<'_> {
     Plan { reward: RewardType::Numeric, ..plan(space) }
 }
 
-fn counted(exposures: impl Into<bytes::Bytes>, rewards: impl Into<bytes::Bytes>) -> Counted {
+fn counted(exposures: impl Into<bytes::Bytes>, rewards: impl Into<bytes::Bytes>) -> SnapshotCounts {
     let space = space();
     Memory::of([("exposures/a.parquet", exposures.into()), ("rewards/a.parquet", rewards.into())])
         .count(&numeric(&space))

@@ -212,8 +212,11 @@ fn ids_in_the_dress_of_several_writers_are_one() {
     let (_, skipped) = with_rewards(
         "a.parquet",
         parquet(
-            vec![("anonymous_id", doubles(&[1000.5, 1000.0, f64::NAN])), ("timestamp", micros(&[T0 + HOUR / 2; 3]))],
-            3,
+            vec![
+                ("anonymous_id", doubles(&[1000.5, 1000.0, f64::NAN, 7.0])),
+                ("timestamp", micros(&[T0 + HOUR / 2; 4])),
+            ],
+            4,
         ),
     )
     .unwrap();

@@ -20,7 +20,7 @@ fn rows(number: usize) -> Vec<Exposure> {
     (0..number).map(exposure).collect()
 }
 
-fn run(key: &str, bytes: impl Into<Bytes>) -> Result<snapshots::Counted, SnapshotError> {
+fn run(key: &str, bytes: impl Into<Bytes>) -> Result<snapshots::SnapshotCounts, SnapshotError> {
     Memory::of([(key, bytes)]).count(&plan(&space()))
 }
 
@@ -36,7 +36,6 @@ fn what_is_no_parquet_file() {
     assert!(run("exposures/a.parquet", good.clone()).is_ok());
     let footer = 8 + usize::from(u16::from_le_bytes([good[good.len() - 8], good[good.len() - 7]]));
     for (bytes, message) in [
-        (vec![], "truncated: 0 bytes are too few for a Parquet file"),
         (b"PAR1PAR1".to_vec(), "truncated: 8 bytes are too few for a Parquet file"),
         (good[..good.len() - 1].to_vec(), "it does not end in the magic PAR1"),
         (good[..good.len() / 2].to_vec(), "it does not end in the magic PAR1"),

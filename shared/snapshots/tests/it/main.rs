@@ -1,12 +1,15 @@
 //! Files in, cells out: every format, column type and writer, and what is skipped or refused.
 
+mod aggregated;
 mod attribution;
 mod columns;
 mod common;
 mod dialects;
 mod errors;
+mod files;
+mod guards;
 mod invariance;
 mod limits;
-mod precounted;
+mod mapping;
 mod skips;
 mod writers;

@@ -2,23 +2,23 @@
 
 use crate::common::{HOUR, Memory, T0, cells, plan, skipped, space};
 use bandit::RewardType;
-use snapshots::{Attribution, Counted, Immature, Observations, Plan, SkipReason, SnapshotError};
+use snapshots::{Attribution, Immature, Observations, Plan, SkipReason, SnapshotCounts, SnapshotError};
 
 const GOOD: &str = r#"{"anonymous_id":"u","timestamp":1780272000,"variant":{"headline":"a","sticky":true},"context":{"device":"mobile"}}"#;
 const REWARD: &str = r#"{"anonymous_id":"u","timestamp":1780272001,"name":"signup","value":1}"#;
 
-fn counted(exposures: &[&str], rewards: &[&str], plan: &Plan<'_>) -> Counted {
+fn counted(exposures: &[&str], rewards: &[&str], plan: &Plan<'_>) -> SnapshotCounts {
     let objects = [("exposures/a.jsonl", exposures.join("\n")), ("rewards/a.jsonl", rewards.join("\n"))];
     Memory::of(objects).count(plan).unwrap()
 }
 
 /// The exposures with one that does not fit among good ones.
-fn with_bad_exposure(bad: &str) -> Counted {
+fn with_bad_exposure(bad: &str) -> SnapshotCounts {
     counted(&[GOOD, bad, GOOD], &[REWARD], &plan(&space()))
 }
 
 /// The rewards with one that does not fit after a good one.
-fn with_bad_reward(bad: &str, reward: RewardType) -> Counted {
+fn with_bad_reward(bad: &str, reward: RewardType) -> SnapshotCounts {
     counted(&[GOOD], &[REWARD, bad, ""], &Plan { reward, ..plan(&space()) })
 }
 
@@ -125,7 +125,11 @@ fn values_of_bool_and_numeric_rewards() {
     let reward =
         |value: &str| format!(r#"{{"anonymous_id":"u","timestamp":1780272001,"name":"signup","value":{value}}}"#);
     let result = |value: &str, of: RewardType| {
-        let counted = counted(&[GOOD], &[&reward(value)], &Plan { reward: of, ..plan(&space()) });
+        // Another reward, so that one that is skipped is not most of them.
+        let stranger = REWARD.replace("\"u\"", "\"stranger\"");
+        let space = space();
+        let plan = Plan { reward: of, allow_no_rewards: true, ..plan(&space) };
+        let counted = counted(&[GOOD], &[&reward(value), &stranger], &plan);
         (counted.cells.reward_sum(), skipped(&counted.observations).into_keys().next())
     };
     for (value, bool, numeric) in [
@@ -183,8 +187,12 @@ fn more_than_half_skipped_fails() {
     assert_eq!(run(&[GOOD, &bad]).unwrap().observations.exposures, 1);
     let error = run(&[&bad, GOOD, &bad]).unwrap_err();
     assert_eq!(error.kind(), snapshots::Kind::Invalid);
-    assert_eq!(error.to_string(), "2 of 3 exposures were skipped, more than half; skipped: 2 unknown_variant");
-    // Rewards that are skipped do not count here.
+    assert_eq!(
+        error.to_string(),
+        "2 of 3 exposures were skipped, more than half; skipped: 2 unknown_variant; for example exposures/a.jsonl, line 1: \
+         column \"headline\" is \"z\""
+    );
+    // Rewards of other names are no faults.
     let rewards = [REWARD.replace("signup", "x"), REWARD.replace("signup", "y")].join("\n");
     let memory = Memory::of([("exposures/a.jsonl", GOOD.to_owned()), ("rewards/a.jsonl", rewards)]);
     assert_eq!(memory.count(&plan(&space)).unwrap().observations.exposures, 1);
@@ -199,13 +207,16 @@ fn nothing_usable_is_an_error_of_its_own() {
         ("no usable observation; nothing was skipped", vec![("_SUCCESS", String::new())]),
         ("no usable observation; nothing was skipped", vec![("exposures/a.csv", String::new())]),
         ("no usable observation; nothing was skipped", vec![("rewards/a.jsonl", REWARD.into())]),
-        ("no usable observation; skipped: 2 unknown_variant", vec![("exposures/a.jsonl", format!("{bad}\n{bad}\n"))]),
+        (
+            "no usable observation; skipped: 2 unknown_variant; for example exposures/a.jsonl, line 1: column \"headline\" is \"z\"",
+            vec![("exposures/a.jsonl", format!("{bad}\n{bad}\n"))],
+        ),
     ];
     for (message, objects) in cases {
         let error = Memory::of(objects).count(&plan(&space)).unwrap_err();
         assert_eq!(error.kind(), snapshots::Kind::Empty);
         assert_eq!(error.to_string(), message);
-        assert!(matches!(error, SnapshotError::NoObservations(_)));
+        assert!(matches!(error, SnapshotError::NoObservations { .. }));
     }
 }
 
@@ -221,6 +232,7 @@ fn the_report_has_the_names_of_the_interface() {
             "unknown_variant": 1, "unknown_context_level": 2, "other_optimization": 3, "other_reward": 4, "null_id": 5,
             "null_timestamp": 6, "bad_json": 7, "bad_value": 8, "zero_value": 9, "immature": 10,
             "implausible_time": 11,
+            "null_reward": 12, "filtered": 13,
         }})
     );
     for reason in reasons {

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::common::{Memory, factor, plan, skipped};
 use bandit::{Dtype, Factor, RewardType, Space};
 use serde_json::{Value, json};
-use snapshots::{Counted, Plan};
+use snapshots::{Plan, SnapshotCounts};
 
 fn design() -> Space {
     let sticky = Factor::new("sticky", Dtype::Bool, vec!["false".into(), "true".into()]).unwrap();
@@ -29,7 +29,7 @@ fn files(prefix: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 /// The cells in the form of `expected.json`, in the order of their text.
-fn rows(space: &Space, counted: &Counted) -> Vec<Value> {
+fn rows(space: &Space, counted: &SnapshotCounts) -> Vec<Value> {
     let row = |c: &bandit::Cell| {
         let (variant, context) = (space.decode_variant(c.variant), space.decode_context(c.context));
         let device = space.context()[0].levels().get(context[0]);

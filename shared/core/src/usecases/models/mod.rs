@@ -1,5 +1,6 @@
 //! Models: made, trained, retrained by triggers, seen, rolled back and deleted.
 
+mod changes;
 mod lease;
 mod observations;
 mod records;

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use bandit::CellTable;
 use bytes::Bytes;
-use snapshots::{Kind, Limits, Object, Plan, SnapshotError, Source, SourceError};
+use snapshots::{Check, Kind, Limits, Object, Plan, SnapshotError, Source, SourceError};
 use tokio::runtime::Handle;
+use uuid::Uuid;
 
 use crate::app::App;
-use crate::domain::{Checked, Model, Observations};
+use crate::domain::{Checked, Model, Observations, Warning};
 use crate::error::ApiError;
 use crate::storage_calls::StorageCalls;
 use crate::store::{Bucket, SnapshotListing, StoreError, snapshots_prefix};
@@ -23,8 +24,28 @@ pub(super) struct Read {
     pub(super) snapshot_id: String,
     pub(super) cells: CellTable,
     pub(super) observations: Observations,
+    /// What was left out in a way that its reader should know.
+    pub(super) warnings: Vec<Warning>,
     /// How long reading took.
     pub(super) took: Duration,
+}
+
+/// What a run counts for a model.
+fn plan<'a>(checked: &'a Checked, optimization: &'a str, threads: usize, now: i64) -> Plan<'a> {
+    let attribution = &checked.config.attribution;
+    Plan {
+        space: &checked.space,
+        optimization_id: optimization,
+        reward_name: &checked.config.reward.name,
+        reward: checked.config.reward.reward_type,
+        attribution: attribution.touch,
+        window_hours: attribution.conversion_window_hours,
+        immature: attribution.immature.unwrap_or_default(),
+        allow_no_rewards: checked.config.allow_no_rewards.unwrap_or_default(),
+        threads,
+        now,
+        limits: Limits::default(),
+    }
 }
 
 /// A snapshot in the bucket, for readers that block.
@@ -79,28 +100,58 @@ impl App {
         let (checked, threads, optimization) = (Arc::clone(checked), self.threads, model.optimization_id.to_string());
         let place = format!("s3://{}/{}", self.bucket.name(), source.prefix);
         let now = self.clock.now().timestamp_micros();
-        let count = move || {
-            let attribution = &checked.config.attribution;
-            let plan = Plan {
-                space: &checked.space,
-                optimization_id: &optimization,
-                reward_name: &checked.config.reward.name,
-                reward: checked.config.reward.reward_type,
-                attribution: attribution.touch,
-                window_hours: attribution.conversion_window_hours,
-                immature: attribution.immature.unwrap_or_default(),
-                threads,
-                now,
-                limits: Limits::default(),
-            };
-            snapshots::count(&source, &objects, &plan)
-        };
+        let count = move || snapshots::count(&source, &objects, &plan(&checked, &optimization, threads, now));
         let counted = blocking(count).await?.map_err(|error| refusal(&error, &place))?;
         let seen = counted.observations;
         let skipped = seen.skipped.iter().map(|(reason, &rows)| (reason.name().to_owned(), rows)).collect();
         let (exposures, rewards, attributed_rewards) = (seen.exposures, seen.rewards, seen.attributed_rewards);
         let observations = Observations { exposures, rewards, attributed_rewards, skipped };
-        Ok(Read { snapshot_id: snapshot.id, cells: counted.cells, observations, took: started.elapsed() })
+        let (cells, warnings) = (counted.cells, counted.warnings);
+        Ok(Read { snapshot_id: snapshot.id, cells, observations, warnings, took: started.elapsed() })
+    }
+}
+
+impl App {
+    /// Reads a snapshot as a run of the optimization's model would, from wherever it is, and explains it.
+    ///
+    /// # Errors
+    /// [`ApiError::NotFound`] where there is no such optimization or no model of it, and what the store of the snapshot may do wrong.
+    pub async fn check_snapshot(
+        &self,
+        organization: &str,
+        optimization: Uuid,
+        source: impl Source + 'static,
+        objects: Vec<Object>,
+    ) -> Result<Check, ApiError> {
+        let missing = |what| ApiError::NotFound { what, id: optimization.to_string() };
+        let parent = self.table.optimization(organization, optimization).await?;
+        let model = parent.ok_or_else(|| missing("optimization"))?.model_id;
+        let model = model.ok_or_else(|| missing("model of the optimization"))?;
+        let checked = self.model(organization, model).await?.checked()?;
+        let (threads, id, now) = (self.threads, optimization.to_string(), self.clock.now().timestamp_micros());
+        let check = move || snapshots::check(&source, &objects, &plan(&checked, &id, threads, now));
+        blocking(check).await?.map_err(|error| refusal(&error, "the snapshot"))
+    }
+
+    /// As [`App::check_snapshot`], of the objects under a prefix of the bucket.
+    ///
+    /// # Errors
+    /// As [`App::check_snapshot`].
+    pub async fn check_stored_snapshot(
+        &self,
+        organization: &str,
+        optimization: Uuid,
+        prefix: &str,
+    ) -> Result<Check, ApiError> {
+        let prefix = format!("{}/", prefix.trim_end_matches('/'));
+        let objects = self.bucket.list(&prefix).await?.into_iter().map(|(key, size)| Object { key, size }).collect();
+        let source = InBucket {
+            bucket: self.bucket.clone(),
+            prefix,
+            runtime: Handle::current(),
+            calls: StorageCalls::current(),
+        };
+        self.check_snapshot(organization, optimization, source, objects).await
     }
 }
 

@@ -23,6 +23,8 @@ impl App {
         let posterior = model.posterior.as_ref();
         state.insert("posterior_version".into(), json!(posterior.map_or(0, |p| p.posterior_version)));
         state.insert("trained_at".into(), json!(posterior.map(|p| rfc3339(p.trained_at))));
+        state.insert("skipped".into(), json!(posterior.map(|p| &p.observations.skipped)));
+        state.insert("warnings".into(), json!(posterior.map_or(&[][..], |p| p.warnings.as_slice())));
         let report = match posterior {
             Some(posterior) => self.report(posterior).await?,
             None => untrained(&model, self.holdout_share(&model).await?)?,

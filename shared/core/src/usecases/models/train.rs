@@ -10,6 +10,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::changes::{changes, unseen_levels};
 use super::lease::{LeaseGuard, archived};
 use crate::app::App;
 use crate::domain::{Checked, InSampleMetrics, Interval, Model, POLICY_IN_RECORD, PosteriorRecord, Served};
@@ -137,11 +138,12 @@ impl App {
         let holdout_share = self.holdout_share(model).await?;
         let read = self.read_snapshot(model, &checked, snapshot).await?;
         let seed = seed(model, &read.snapshot_id)?;
+        let unseen_levels = unseen_levels(&checked.space, &read.cells);
         let shared = Arc::clone(&checked);
         let training = compute(shared, read.cells, bias.clone(), holdout_share, self.threads, seed).await?;
         log_inference(model, &training);
         let metrics = training.metrics;
-        let posterior = PosteriorRecord {
+        let mut posterior = PosteriorRecord {
             posterior_version: model.highest_version + 1,
             trained_at: self.clock.now(),
             snapshot_id: read.snapshot_id,
@@ -155,8 +157,14 @@ impl App {
                 },
             },
             observations: read.observations,
+            warnings: read.warnings,
+            unseen_levels: Some(unseen_levels),
             object: String::new(),
         };
+        if let Some(in_force) = &model.posterior {
+            posterior.warnings.extend(changes(in_force, &posterior));
+        }
+        log_warnings(model, &posterior);
         let provenance = provenance(model, &posterior)?;
         let policy = training.policy.to_bytes();
         let encode = move || bandit::stored::encode(&checked.space, &training, &provenance);
@@ -228,9 +236,33 @@ fn refusal(error: &TrainError) -> ApiError {
             | FitError::NotPositiveDefinite { .. }
             | FitError::Work { .. }
             | FitError::Sampling { .. }),
-        ) => ApiError::NotFitted { reason: fit.to_string() },
+        ) => ApiError::NotFitted { reason: fit.to_string(), advice: EASIER },
+        // The reason has its own advice.
+        TrainError::Fit(fit @ FitError::Unresolved { .. }) => {
+            ApiError::NotFitted { reason: fit.to_string(), advice: "Training again gives the same." }
+        }
         other => ApiError::internal(other),
     }
+}
+
+/// What makes a fit easier that did not get there.
+const EASIER: &str = "Training again gives the same. Fewer levels, fewer factors or smaller prior scales make the fit easier; \
+                      docs/statistics.md, \"When a fit fails\", says more";
+
+/// One line with the codes of the run's warnings, where it has any; the examples are in the answer and on the model.
+fn log_warnings(model: &Model, posterior: &PosteriorRecord) {
+    if posterior.warnings.is_empty() {
+        return;
+    }
+    let codes: Vec<&str> = posterior.warnings.iter().map(|warning| warning.code.as_str()).collect();
+    tracing::warn!(
+        request_id = log_field("request_id"),
+        organization = model.organization_id,
+        model_id = %model.id,
+        snapshot_id = posterior.snapshot_id,
+        codes = codes.join(","),
+        "trained with warnings"
+    );
 }
 
 /// One line on how the posterior was made, beside the line of the request or message that asked for it.

@@ -235,6 +235,8 @@ async fn a_version_whose_policy_lies_in_its_object_comes_back_from_there() {
             bias: BTreeMap::new(),
             in_sample_metrics: InSampleMetrics { historic_reward: 0.0, expected_reward },
             observations: Observations::default(),
+            warnings: Vec::new(),
+            unseen_levels: None,
             object: object.clone(),
         };
         let served = Served::untrained(model.id, model.model_type, model.config.clone());

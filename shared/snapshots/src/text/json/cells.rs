@@ -7,7 +7,7 @@ use memchr::memmem;
 use serde_json::Value;
 
 use super::super::objects::Field;
-use super::super::rows::Cell;
+use crate::cell::Cell;
 use crate::fields::{self, Wanted};
 
 /// A wanted column, and how well a name fits it: the lower, the better.

@@ -21,7 +21,9 @@ pub(super) fn of_object(object: &[u8], fields: &[Field], wanted: &[Wanted], whol
         let name = name(field);
         wanted.iter().filter(|w| only(w)).any(|w| w.names.iter().any(|known| known.eq_ignore_ascii_case(&name)))
     };
-    let is_scalar = |w: &Wanted| !matches!(w.field, fields::Field::Variant | fields::Field::Context);
+    // A column that a mapping reads may hold anything.
+    let is_scalar =
+        |w: &Wanted| !matches!(w.field, fields::Field::Variant | fields::Field::Context | fields::Field::Source(_));
 
     // What is left of an object that is too long: the name of a field that is not at its end.
     let last = (!whole).then(|| unfinished(object, fields)).flatten();
@@ -52,7 +54,7 @@ pub(super) fn of_object(object: &[u8], fields: &[Field], wanted: &[Wanted], whol
              (orient=\"records\", lines=True)"
         ));
     }
-    let id = |w: &Wanted| w.required && is_scalar(w);
+    let id = |w: &Wanted| w.required && (is_scalar(w) || matches!(w.field, fields::Field::Source(_)));
     if fields.iter().any(|field| is_wanted(&field, &id)) {
         return None;
     }
@@ -130,9 +132,14 @@ mod tests {
     use super::*;
 
     fn wanted() -> Vec<Wanted> {
-        let column = |field, name: &str| Wanted { field, names: vec![name.into()], required: true };
+        let column = |field, name: &str| Wanted { field, names: vec![name.into()], required: true, in_path: None };
         let mut wanted = vec![column(fields::Field::Id, "anonymous_id"), column(fields::Field::Time, "timestamp")];
-        wanted.push(Wanted { field: fields::Field::Variant, names: vec!["variant".into()], required: false });
+        wanted.push(Wanted {
+            field: fields::Field::Variant,
+            names: vec!["variant".into()],
+            required: false,
+            in_path: None,
+        });
         wanted
     }
 

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use snapshots::{
-    Attribution, Counted, Immature, Limits, Object, Observations, Plan, SnapshotError, Source, SourceError, count,
+    Attribution, Immature, Limits, Object, Observations, Plan, SnapshotCounts, SnapshotError, Source, SourceError,
+    count,
 };
 
 /// 2026-06-01T00:00:00Z in microseconds.
@@ -38,7 +39,7 @@ impl Memory {
         self.objects.iter().rev().map(object).collect()
     }
 
-    pub fn count(&self, plan: &Plan<'_>) -> Result<Counted, SnapshotError> {
+    pub fn count(&self, plan: &Plan<'_>) -> Result<SnapshotCounts, SnapshotError> {
         count(self, &self.list(), plan)
     }
 }
@@ -71,6 +72,7 @@ pub fn plan(space: &Space) -> Plan<'_> {
         attribution: Attribution::LastTouch,
         window_hours: 1,
         immature: Immature::Include,
+        allow_no_rewards: false,
         threads: 2,
         now: T0 + 30 * 24 * HOUR,
         limits: Limits::default(),
@@ -80,7 +82,7 @@ pub fn plan(space: &Space) -> Plan<'_> {
 /// Variant, context, n, Σ r and Σ r² of a cell.
 pub type Row = (usize, u64, u64, f64, f64);
 
-pub fn cells(counted: &Counted) -> Vec<Row> {
+pub fn cells(counted: &SnapshotCounts) -> Vec<Row> {
     counted.cells.cells().iter().map(|c| (c.variant, c.context, c.n, c.sum, c.sum_sq)).collect()
 }
 

@@ -97,9 +97,9 @@ pub(crate) struct Sums {
 
 /// Sums by the number of the cell.
 #[derive(Debug, Default)]
-pub(crate) struct Tally(Vec<Sums>);
+pub(crate) struct CellSums(Vec<Sums>);
 
-impl Tally {
+impl CellSums {
     #[inline]
     pub(crate) fn at(&mut self, number: u32) -> &mut Sums {
         let number = number as usize;
@@ -156,17 +156,17 @@ mod tests {
             let numbers = CellNumbers::new(&space);
             let last = (space.variants() - 1, space.contexts() - 1);
             let places = [last, (0, 0), (1, 0), (0, 1), last];
-            let mut tally = Tally::default();
+            let mut sums = CellSums::default();
             // Two workers see the same cells in another order.
             let mut caches = [CellCache::new(&numbers), CellCache::new(&numbers)];
             for (cache, reversed) in caches.iter_mut().zip([false, true]) {
                 let order: Vec<_> = if reversed { places.iter().rev().collect() } else { places.iter().collect() };
                 for &&(variant, context) in &order {
                     let cell = cache.number(variant, context).unwrap();
-                    tally.add(cell, Sums { n: 1, sum: 0.5, sum_sq: 0.25 });
+                    sums.add(cell, Sums { n: 1, sum: 0.5, sum_sq: 0.25 });
                 }
             }
-            let table = tally.into_table(&numbers).unwrap();
+            let table = sums.into_table(&numbers).unwrap();
             let cells: Vec<_> = table.cells().iter().map(|c| (c.variant, c.context, c.n)).collect();
             assert_eq!(cells, [(0, 0, 2), (1, 0, 2), (0, 1, 2), (last.0, last.1, 4)], "{levels:?}");
         }
@@ -174,12 +174,12 @@ mod tests {
 
     #[test]
     fn draining_leaves_nothing() {
-        let mut tally = Tally::default();
-        tally.add(5, Sums { n: 2, sum: 1.0, sum_sq: 1.0 });
-        assert_eq!(tally.drain().len(), 1);
-        assert!(tally.drain().is_empty());
-        tally.add(5, Sums { n: 1, sum: 0.25, sum_sq: 0.5 });
-        let drained = tally.drain();
+        let mut sums = CellSums::default();
+        sums.add(5, Sums { n: 2, sum: 1.0, sum_sq: 1.0 });
+        assert_eq!(sums.drain().len(), 1);
+        assert!(sums.drain().is_empty());
+        sums.add(5, Sums { n: 1, sum: 0.25, sum_sq: 0.5 });
+        let drained = sums.drain();
         assert!(drained.len() == 1 && drained[0].0 == 5 && drained[0].1.n == 1, "{drained:?}");
         assert_eq!(drained[0].1.sum.to_bits(), f64::to_bits(0.25));
     }

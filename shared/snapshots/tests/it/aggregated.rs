@@ -2,9 +2,9 @@
 
 use crate::common::{HOUR, Memory, T0, cells, doubles, micros, parquet, plan, skipped, space, strings, texts};
 use bandit::RewardType;
-use snapshots::{Counted, Immature, Plan, SnapshotError};
+use snapshots::{Immature, Plan, SnapshotCounts, SnapshotError};
 
-fn run(key: &str, text: &str, plan: &Plan<'_>) -> Result<Counted, SnapshotError> {
+fn run(key: &str, text: &str, plan: &Plan<'_>) -> Result<SnapshotCounts, SnapshotError> {
     Memory::of([(key, text.to_owned())]).count(plan)
 }
 
@@ -25,18 +25,24 @@ fn observations_of_a_numeric_reward() {
     let space = space();
     let numeric = Plan { reward: RewardType::Numeric, ..plan(&space) };
     let counted = run("observations/a.csv", OBSERVATIONS, &numeric).unwrap();
-    assert_eq!(cells(&counted), [(0, 0, 1, 0.0, 0.0), (1, 0, 3, 1.5, 7.25), (1, 2, 1, 1.0, 1.0)]);
-    let expected = [("bad_value", 2), ("other_optimization", 1), ("unknown_context_level", 1), ("unknown_variant", 1)];
+    assert_eq!(cells(&counted), [(0, 0, 1, 0.0, 0.0), (1, 0, 4, 1.5, 7.25), (1, 2, 1, 1.0, 1.0)]);
+    let expected = [
+        ("bad_value", 1),
+        ("null_reward", 1),
+        ("other_optimization", 1),
+        ("unknown_context_level", 1),
+        ("unknown_variant", 1),
+    ];
     assert_eq!(skipped(&counted.observations), expected.into());
     let report = counted.observations;
-    assert_eq!((report.exposures, report.rewards, report.attributed_rewards), (5, 3, 3));
+    assert_eq!((report.exposures, report.rewards, report.attributed_rewards), (6, 3, 3));
 }
 
 #[test]
 fn observations_of_a_bool_reward() {
     let space = space();
     let counted = run("observations/a.csv", OBSERVATIONS, &plan(&space)).unwrap();
-    assert_eq!(cells(&counted), [(0, 0, 1, 0.0, 0.0), (1, 0, 3, 2.0, 2.0), (1, 2, 1, 1.0, 1.0)]);
+    assert_eq!(cells(&counted), [(0, 0, 1, 0.0, 0.0), (1, 0, 4, 2.0, 2.0), (1, 2, 1, 1.0, 1.0)]);
 }
 
 #[test]
@@ -105,7 +111,7 @@ fn cells_of_a_numeric_reward() {
     let counted = run("cells/a.csv", csv, &numeric);
     assert_eq!(
         counted.unwrap_err().to_string(),
-        "9 of 15 exposures were skipped, more than half; skipped: 9 bad_value"
+        "9 of 15 observations in cells were skipped, more than half; skipped: 9 bad_value; for example cells/a.csv, line 4: column \"reward_sum_sq\""
     );
     let counted = run("cells/a.csv", &csv.replace("mobile,9", "mobile,1"), &numeric).unwrap();
     assert_eq!(cells(&counted), [(1, 0, 2, -3.0, 5.0), (5, 1, 4, 1.5, 2.25)]);

@@ -1,0 +1,216 @@
+//! Rows that bring their reward: observations, and cells that are already counted.
+
+use bandit::{CellTable, RewardType};
+
+use crate::batch::Batch;
+use crate::cells::{CellCache, CellNumbers, CellSums, Sums};
+use crate::error::SnapshotError;
+use crate::exposures::cut_off;
+use crate::fields::{Field, Role};
+use crate::file::File;
+use crate::guard::Guard;
+use crate::number::{LARGEST_SQUARES, Number};
+use crate::place::{At, Cell, Origin, Skip, Skipped, cell, last_mature, optimization};
+use crate::plan::Immature;
+use crate::report::SkipReason;
+use crate::scan::{Reading, scan};
+use crate::sink::Sink;
+use crate::time;
+
+/// The largest count that a double holds exactly.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// What the rows of one unit come to.
+#[derive(Debug, Default)]
+struct Part {
+    cells: Vec<(u32, Sums)>,
+    observations: u64,
+    rewards: u64,
+    skipped: Skipped,
+}
+
+/// What all rows come to.
+#[derive(Debug)]
+pub(crate) struct AggregatedCounts {
+    pub(crate) cells: CellTable,
+    pub(crate) rewards: u64,
+    pub(crate) skipped: Skipped,
+    pub(crate) guard: Guard,
+}
+
+/// A row that counts.
+struct Row {
+    cell: Cell,
+    sums: Sums,
+    null_reward: bool,
+}
+
+/// A row, or why it does not count and the observations that this costs.
+type Placed = Result<Row, (Skip, u64)>;
+
+/// The sink of rows that bring their reward.
+struct AggregatedCells<'a> {
+    role: Role,
+    reward: RewardType,
+    origin: Origin<'a>,
+    /// Observations later than this are immature.
+    mature: i64,
+    cells: CellCache<'a>,
+    sums: CellSums,
+    part: Part,
+}
+
+impl AggregatedCells<'_> {
+    fn observation(&self, batch: &Batch, row: usize) -> Result<Row, Skip> {
+        optimization(batch, row)?;
+        // Without a time an observation is mature. One that cannot be read may be any time.
+        match batch.times[row] {
+            time::BAD => return Err(Skip::at(SkipReason::BadValue, Field::Time)),
+            time::IMPLAUSIBLE => return Err(Skip::at(SkipReason::ImplausibleTime, Field::Time)),
+            _ => {}
+        }
+        let cell = cell(batch, row)?;
+        // The join that made the row found no reward: nothing happened.
+        let (value, null_reward) = match batch.values[row] {
+            Number::Value(value) => (value, false),
+            Number::Null => (0.0, true),
+            Number::Bad => return Err(Skip::at(SkipReason::BadValue, Field::Value)),
+        };
+        if batch.times[row] > self.mature {
+            return Err(Skip::at(SkipReason::Immature, Field::Time));
+        }
+        let reward = match self.reward {
+            RewardType::Bool => f64::from(u8::from(value != 0.0)),
+            RewardType::Numeric => value,
+        };
+        Ok(Row { cell, sums: Sums { n: 1, sum: reward, sum_sq: reward * reward }, null_reward })
+    }
+
+    /// A row of `cells/`.
+    fn cell(&self, At { object, batch, row }: At<'_>) -> Result<Placed, SnapshotError> {
+        let wrong = |column, value, expected: String| Err(batch.wrong(object, row, column, value, expected));
+        let bad = |field, cost| Ok(Err((Skip::at(SkipReason::BadValue, field), cost)));
+        let counts = |cell, sums| Ok(Ok(Row { cell, sums, null_reward: false }));
+        let n = match batch.n[row] {
+            Number::Value(n) if n >= 0.0 => n,
+            Number::Value(_) | Number::Bad | Number::Null => return bad(Field::N, 1),
+        };
+        if n.fract() != 0.0 || n > EXACT {
+            return wrong("n", n, "a whole number up to 2^53".into());
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range")]
+        let count = n as u64;
+        let cell = match cell(batch, row) {
+            Ok(cell) => cell,
+            Err(skip) => return Ok(Err((skip, count))),
+        };
+        let Number::Value(sum) = batch.sums[row] else { return bad(Field::Sum, count.max(1)) };
+        if self.reward == RewardType::Bool {
+            if sum.fract() != 0.0 || !(0.0..=n).contains(&sum) {
+                return wrong("reward_sum", sum, format!("a whole number from 0 to n = {n}"));
+            }
+            return counts(cell, Sums { n: count, sum, sum_sq: sum });
+        }
+        batch.summable(object, row, "reward_sum", sum)?;
+        let Number::Value(sum_sq) = batch.sums_sq[row] else { return bad(Field::SumSq, count.max(1)) };
+        if sum_sq > LARGEST_SQUARES {
+            return wrong("reward_sum_sq", sum_sq, format!("at most {LARGEST_SQUARES:e}"));
+        }
+        if sum_sq * n * (1.0 + 1e-9) + f64::MIN_POSITIVE < sum * sum || sum_sq < 0.0 {
+            return wrong("reward_sum_sq", sum_sq, format!("at least reward_sum² / n = {}", sum * sum / n));
+        }
+        counts(cell, Sums { n: count, sum, sum_sq })
+    }
+
+    fn row(&mut self, at: At<'_>) -> Result<(), SnapshotError> {
+        let placed = match self.role {
+            Role::Cells => self.cell(at)?,
+            _ => self.observation(at.batch, at.row).map_err(|skip| (skip, 1)),
+        };
+        let Row { cell, sums, null_reward } = match placed {
+            Ok(row) => row,
+            Err((skip, observations)) => {
+                self.origin.skip(&mut self.part.skipped, at, skip, observations);
+                return Ok(());
+            }
+        };
+        if self.role == Role::Observations {
+            at.batch.summable(at.object, at.row, "reward", sums.sum)?;
+        }
+        if let Some(cause) = cell.unknown {
+            self.origin.unknown_context(&mut self.part.skipped, at, cause, sums.n);
+        }
+        if null_reward {
+            self.origin.skip(&mut self.part.skipped, at, Skip::at(SkipReason::NullReward, Field::Value), 1);
+        }
+        self.part.observations += sums.n;
+        self.part.rewards += rewards(self.role, self.reward, sums);
+        self.sums.add(self.cells.number(cell.variant, cell.context)?, sums);
+        Ok(())
+    }
+}
+
+/// The rewards of a row: for one observation whether it has one, for a cell the conversions, which only a bool reward tells.
+fn rewards(role: Role, reward: RewardType, sums: Sums) -> u64 {
+    match (role, reward) {
+        (Role::Cells, RewardType::Numeric) => 0,
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and from 0 to n")]
+        (Role::Cells, RewardType::Bool) => sums.sum as u64,
+        _ => u64::from(sums.sum != 0.0),
+    }
+}
+
+impl Sink for AggregatedCells<'_> {
+    type Unit = Part;
+
+    fn rows(&mut self, object: &str, batch: &Batch) -> Result<(), SnapshotError> {
+        self.origin.batch(&mut self.part.skipped, object, batch);
+        (0..batch.rows).try_for_each(|row| self.row(At { object, batch, row }))
+    }
+
+    fn finish(&mut self) -> Part {
+        self.part.cells = self.sums.drain();
+        std::mem::take(&mut self.part)
+    }
+}
+
+/// Adds up rows of observations or cells; `beside` is another sink of the same rows.
+///
+/// # Errors
+/// What the files and the store may do wrong, cells that are impossible, and sums that overflow.
+pub(crate) fn count<S: Sink>(
+    reading: &Reading<'_>,
+    files: &[File<'_>],
+    role: Role,
+    beside: impl Fn() -> S + Sync,
+    mut to_beside: impl FnMut(S::Unit) + Send,
+) -> Result<AggregatedCounts, SnapshotError> {
+    let plan = reading.plan;
+    let exclude = plan.immature == Immature::Exclude && role == Role::Observations;
+    let mature = if exclude { last_mature(cut_off(reading, files)?, plan) } else { i64::MAX };
+    let numbers = CellNumbers::new(plan.space);
+    let sink = || {
+        let cells = AggregatedCells {
+            role,
+            reward: plan.reward,
+            origin: reading.origin(role),
+            mature,
+            cells: CellCache::new(&numbers),
+            sums: CellSums::default(),
+            part: Part::default(),
+        };
+        (cells, beside())
+    };
+    let mut all = Part::default();
+    let mut sums = CellSums::default();
+    // Both are counted in observations: a row of cells stands for as many as its n.
+    let mut guard = Guard::new(if role == Role::Cells { "observations in cells" } else { "observations" });
+    scan(reading, files, role, sink, |file: &File<'_>, (part, unit): (Part, S::Unit)| {
+        part.cells.into_iter().for_each(|(cell, of)| sums.add(cell, of));
+        guard.add(file.key, part.observations, &part.skipped.skips);
+        all.rewards += part.rewards;
+        all.skipped.merge(&part.skipped);
+        to_beside(unit);
+    })?;
+    Ok(AggregatedCounts { cells: sums.into_table(&numbers)?, rewards: all.rewards, skipped: all.skipped, guard })
+}

@@ -1,0 +1,286 @@
+//! Delta tables: which files of a folder are its current version, from the log beside them.
+//!
+//! The subset of the protocol that plain tables need: JSON commits, classic Parquet checkpoints (of one part or several),
+//! and the checks that refuse what would change the rows of a file: deletion vectors, column mapping, unknown features
+//! of readers. The protocol: <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>.
+
+use std::collections::{BTreeMap, HashMap};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, ListArray, MapArray, RecordBatch, StructArray};
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde::Deserialize;
+
+use crate::error::{Place, SnapshotError};
+use crate::fetch::fetch;
+use crate::file::decoded;
+use crate::parquet::decoding;
+use crate::source::{Object, Source};
+
+/// The folder of a table's log.
+pub(super) const LOG: &str = "_delta_log";
+/// The largest object of a log that is read.
+const LARGEST: u64 = 256 << 20;
+/// Features of readers that leave the rows of a file as they are, or show where they are used.
+const HARMLESS: [&str; 8] = [
+    "timestampNtz",
+    "vacuumProtocolCheck",
+    "typeWidening",
+    "typeWidening-preview",
+    "v2Checkpoint",
+    "columnMapping",
+    "deletionVectors",
+    "variantType",
+];
+
+/// A file of the current version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Live {
+    /// Relative to the table.
+    pub(super) path: String,
+    /// The columns that are not in the file, and their values.
+    pub(super) columns: Vec<(String, Option<String>)>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Action {
+    add: Option<Add>,
+    remove: Option<Remove>,
+    protocol: Option<Protocol>,
+    meta_data: Option<MetaData>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Add {
+    path: String,
+    #[serde(default)]
+    partition_values: BTreeMap<String, Option<String>>,
+    deletion_vector: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Remove {
+    path: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Protocol {
+    min_reader_version: i32,
+    #[serde(default)]
+    reader_features: Option<Vec<String>>,
+}
+
+#[derive(Default, Deserialize)]
+struct MetaData {
+    #[serde(default)]
+    configuration: BTreeMap<String, Option<String>>,
+}
+
+/// The state of a table while its log is read.
+#[derive(Default)]
+struct Table {
+    files: HashMap<String, Add>,
+    protocol: Option<Protocol>,
+    meta_data: Option<MetaData>,
+}
+
+/// The files of a table's current version, in the order of their paths. `log` are the objects in its log's folder.
+///
+/// # Errors
+/// A log with a gap, or with something that a plain reader would get wrong; a failed read.
+pub(super) fn current(source: &dyn Source, log: &[&Object]) -> Result<Vec<Live>, SnapshotError> {
+    let Some(first) = log.first() else { return Ok(Vec::new()) };
+    let commits: BTreeMap<u64, &Object> = log.iter().filter_map(|o| Some((commit(name(o))?, *o))).collect();
+    let checkpoint = latest_checkpoint(log);
+    let mut table = Table::default();
+    let mut next = 0;
+    if let Some((version, parts)) = &checkpoint {
+        for part in parts {
+            table.read_checkpoint(source, part)?;
+        }
+        next = version + 1;
+    }
+    for (&version, object) in commits.range(next..) {
+        if version != next {
+            let detail = format!("version {next} is missing from the log, which goes on with version {version}");
+            return Err(refuse(object, detail));
+        }
+        table.read_commit(source, object)?;
+        next += 1;
+    }
+    if next == 0 {
+        return Err(refuse(first, "the log holds no version 0 and no checkpoint that is read (classic, in Parquet)"));
+    }
+    let last =
+        commits.values().next_back().copied().or_else(|| checkpoint.and_then(|(_, parts)| parts.last().copied()));
+    table.finish(last.unwrap_or(first))
+}
+
+fn refuse(object: &Object, detail: impl Into<String>) -> SnapshotError {
+    SnapshotError::Delta { object: object.key.clone(), detail: detail.into() }
+}
+
+fn name(object: &Object) -> &str {
+    object.key.rsplit('/').next().unwrap_or_default()
+}
+
+/// The version of `00000000000000000012.json`.
+fn commit(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".json")?;
+    (digits.len() == 20 && digits.bytes().all(|c| c.is_ascii_digit())).then(|| digits.parse().ok())?
+}
+
+/// The version, the number of the part and the number of parts of `00000000000000000010.checkpoint.parquet` and
+/// `00000000000000000010.checkpoint.0000000001.0000000002.parquet`.
+fn checkpoint(name: &str) -> Option<(u64, usize, usize)> {
+    let fields: Vec<&str> = name.split('.').collect();
+    let version = |digits: &str| (digits.len() == 20).then(|| digits.parse().ok())?;
+    match fields.as_slice() {
+        [at, "checkpoint", "parquet"] => Some((version(at)?, 1, 1)),
+        [at, "checkpoint", part, parts, "parquet"] => Some((version(at)?, part.parse().ok()?, parts.parse().ok()?)),
+        _ => None,
+    }
+}
+
+/// The latest checkpoint of which all parts are there.
+fn latest_checkpoint<'o>(log: &[&'o Object]) -> Option<(u64, Vec<&'o Object>)> {
+    let mut found: BTreeMap<(u64, usize), BTreeMap<usize, &Object>> = BTreeMap::new();
+    for object in log {
+        if let Some((version, part, parts)) = checkpoint(name(object)) {
+            found.entry((version, parts)).or_default().insert(part, object);
+        }
+    }
+    let complete = found.into_iter().filter(|((_, parts), objects)| objects.len() == *parts);
+    complete.last().map(|((version, _), objects)| (version, objects.into_values().collect()))
+}
+
+fn whole(source: &dyn Source, object: &Object) -> Result<Bytes, SnapshotError> {
+    if object.size > LARGEST {
+        return Err(refuse(object, format!("it has {} bytes, more than {LARGEST}", object.size)));
+    }
+    fetch(source, &object.key, 0..object.size)
+}
+
+impl Table {
+    fn read_commit(&mut self, source: &dyn Source, object: &Object) -> Result<(), SnapshotError> {
+        let bytes = whole(source, object)?;
+        let mut added = Vec::new();
+        for action in serde_json::Deserializer::from_slice(&bytes).into_iter::<Action>() {
+            let action = action.map_err(|error| refuse(object, format!("it is no list of actions: {error}")))?;
+            if let Some(Remove { path }) = action.remove {
+                self.files.remove(&path);
+            }
+            added.extend(action.add);
+            self.protocol = action.protocol.or(self.protocol.take());
+            self.meta_data = action.meta_data.or(self.meta_data.take());
+        }
+        // A commit may remove a file and add the same with other properties, in either order.
+        self.files.extend(added.into_iter().map(|add| (add.path.clone(), add)));
+        Ok(())
+    }
+
+    fn read_checkpoint(&mut self, source: &dyn Source, object: &Object) -> Result<(), SnapshotError> {
+        let bytes = whole(source, object)?;
+        let batches: Vec<RecordBatch> = decoding(&object.key, Place::Object, || {
+            let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
+            let roots = builder.parquet_schema().root_schema().get_fields().iter().enumerate();
+            let wanted = roots.filter(|(_, f)| matches!(f.name(), "add" | "protocol" | "metaData")).map(|(i, _)| i);
+            let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.collect::<Vec<_>>());
+            Ok(builder.with_projection(mask).build()?.collect::<Result<_, _>>()?)
+        })?;
+        for batch in &batches {
+            self.take(batch)
+                .ok_or_else(|| refuse(object, "the checkpoint has other columns than the protocol says"))?;
+        }
+        Ok(())
+    }
+
+    /// Takes the rows of a checkpoint; `None` where a column is not there or not of its type.
+    fn take(&mut self, batch: &RecordBatch) -> Option<()> {
+        let add = batch.column_by_name("add")?.as_struct_opt()?;
+        let paths = texts(add, "path")?;
+        let values = add.column_by_name("partitionValues")?.as_map_opt()?;
+        let vectors = add.column_by_name("deletionVector");
+        for (row, path) in paths.into_iter().enumerate() {
+            let Some(path) = path.filter(|_| add.is_valid(row)) else { continue };
+            let deletion_vector = vectors.filter(|v| v.is_valid(row)).map(|_| serde_json::Value::Bool(true));
+            let partition_values = entries(values, row)?;
+            self.files.insert(path.clone(), Add { path, partition_values, deletion_vector });
+        }
+        let protocol = batch.column_by_name("protocol")?.as_struct_opt()?;
+        let versions = protocol.column_by_name("minReaderVersion")?.as_primitive_opt::<Int32Type>()?;
+        let features = protocol.column_by_name("readerFeatures").and_then(|features| features.as_list_opt::<i32>());
+        for row in (0..batch.num_rows()).filter(|&row| protocol.is_valid(row)) {
+            let of = |list: &ListArray| list.is_valid(row).then(|| list.value(row));
+            let names = features.and_then(of).map(|names| {
+                names.as_string_opt::<i32>().into_iter().flatten().flatten().map(str::to_owned).collect::<Vec<_>>()
+            });
+            self.protocol = Some(Protocol { min_reader_version: versions.value(row), reader_features: names });
+        }
+        let meta_data = batch.column_by_name("metaData")?.as_struct_opt()?;
+        let configuration = meta_data.column_by_name("configuration")?.as_map_opt()?;
+        for row in (0..batch.num_rows()).filter(|&row| meta_data.is_valid(row)) {
+            self.meta_data = Some(MetaData { configuration: entries(configuration, row)? });
+        }
+        Some(())
+    }
+
+    fn finish(self, at: &Object) -> Result<Vec<Live>, SnapshotError> {
+        let protocol = self.protocol.ok_or_else(|| refuse(at, "the log has no protocol"))?;
+        let features = protocol.reader_features.unwrap_or_default();
+        if let Some(unknown) = features.iter().find(|feature| !HARMLESS.contains(&feature.as_str())) {
+            return Err(refuse(at, format!("reading it takes the feature {unknown:?}")));
+        }
+        if protocol.min_reader_version > 3 {
+            return Err(refuse(at, format!("reading it takes version {} of readers", protocol.min_reader_version)));
+        }
+        let configuration = self.meta_data.unwrap_or_default().configuration;
+        let mapping = configuration.get("delta.columnMapping.mode").and_then(Option::as_deref).unwrap_or("none");
+        if mapping != "none" {
+            let detail = format!(
+                "it maps its columns (delta.columnMapping.mode is {mapping:?}), so that the files have other names"
+            );
+            return Err(refuse(at, detail));
+        }
+        let mut live = Vec::with_capacity(self.files.len());
+        for add in self.files.into_values() {
+            if add.deletion_vector.is_some_and(|vector| !vector.is_null()) {
+                let detail = format!(
+                    "rows of {} are deleted by a deletion vector; REORG TABLE … APPLY (PURGE) writes the files anew",
+                    add.path
+                );
+                return Err(refuse(at, detail));
+            }
+            let path = decoded(&add.path);
+            if path.contains("://") || path.starts_with('/') {
+                return Err(refuse(at, format!("{path} is outside the table, as in a shallow clone")));
+            }
+            // An empty text is a null in the log.
+            let value = |value: Option<String>| value.filter(|value| !value.is_empty());
+            live.push(Live { path, columns: add.partition_values.into_iter().map(|(k, v)| (k, value(v))).collect() });
+        }
+        live.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(live)
+    }
+}
+
+fn texts(of: &StructArray, name: &str) -> Option<Vec<Option<String>>> {
+    let column = of.column_by_name(name)?.as_string_opt::<i32>()?;
+    Some(column.iter().map(|text| text.map(str::to_owned)).collect())
+}
+
+/// The entries of a row of a map of texts.
+fn entries(map: &MapArray, row: usize) -> Option<BTreeMap<String, Option<String>>> {
+    if map.is_null(row) {
+        return Some(BTreeMap::new());
+    }
+    let entries = map.value(row);
+    let (keys, values) = (entries.column(0).as_string_opt::<i32>()?, entries.column(1).as_string_opt::<i32>()?);
+    Some(keys.iter().zip(values).filter_map(|(key, value)| Some((key?.to_owned(), value.map(str::to_owned)))).collect())
+}

@@ -1,0 +1,75 @@
+//! What a run warns of: rows that were left out, each reason with one of them.
+
+use crate::place::Skipped;
+use crate::plan::Plan;
+use crate::report::{SkipReason, Warning};
+use crate::rewards::Rewards;
+use crate::scan::Reading;
+use crate::unknown::UnknownLevel;
+
+/// Levels that one warning lists.
+const LISTED: usize = 5;
+
+/// The warnings of rows of one kind that were skipped, or kept with a remark.
+pub(crate) fn of_skipped(what: &str, skipped: &Skipped, reading: &Reading<'_>) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for (reason, rows) in skipped.skips.reasons().filter(|(reason, rows)| *rows > 0 && !reason.is_chosen()) {
+        let levels = |counts| listed(&reading.unknowns.levels(counts, reading.plan.space));
+        let message = match reason {
+            SkipReason::UnknownVariant => {
+                format!("{rows} {what} skipped, as their variant is not of the design: {}", levels(&skipped.variants))
+            }
+            SkipReason::UnknownContextLevel => {
+                format!(
+                    "{rows} {what} count under the unknown level of a context factor: {}",
+                    levels(&skipped.contexts)
+                )
+            }
+            SkipReason::NullReward => format!("{rows} {what} have no reward (null) and count with the reward 0"),
+            SkipReason::NullId => format!("{rows} {what} skipped, as they have no anonymous_id"),
+            SkipReason::NullTimestamp => format!("{rows} {what} skipped, as they have no timestamp"),
+            SkipReason::BadJson => {
+                format!("{rows} {what} skipped, as the record, its variant or its context is not JSON")
+            }
+            SkipReason::BadValue => format!("{rows} {what} skipped, as a value is not what its column should hold"),
+            SkipReason::ImplausibleTime => {
+                format!("{rows} {what} skipped, as their time is before 2000, after 2099 or more than a day ahead")
+            }
+            SkipReason::OtherOptimization
+            | SkipReason::OtherReward
+            | SkipReason::ZeroValue
+            | SkipReason::Immature
+            | SkipReason::Filtered => continue,
+        };
+        warnings.push(Warning::new(reason.name(), message, skipped.skips.example(reason)));
+    }
+    warnings
+}
+
+/// `device "mobile " 31 times: did you mean "mobile"? …`, those that are nearly a level first.
+fn listed(levels: &[UnknownLevel]) -> String {
+    let (near, others): (Vec<_>, Vec<_>) = levels.iter().partition(|level| level.near.is_some());
+    let first: Vec<String> = near.into_iter().chain(others).take(LISTED).map(UnknownLevel::describe).collect();
+    match levels.len().saturating_sub(LISTED) {
+        0 => first.join("; "),
+        more => format!("{}; and {more} more", first.join("; ")),
+    }
+}
+
+/// The warnings of rewards that were read and none of which, or of whose files some, are the model's.
+pub(crate) fn of_rewards(rewards: &Rewards, plan: &Plan<'_>) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let other = || rewards.skipped.skips.example(SkipReason::OtherReward);
+    if rewards.rows > 0 && rewards.counted.is_empty() && rewards.skipped.skips.of(SkipReason::ZeroValue) == 0 {
+        let message =
+            format!("rewards/ has {} rows, and none of the name {:?} that counts", rewards.rows, plan.reward_name);
+        warnings.push(Warning::new("no_rewards", message, other()));
+    }
+    if let Some((rows, first)) = &rewards.unnamed {
+        let message = format!(
+            "{rows} rewards have no column name where others have one: it is null there, and they count as other_reward"
+        );
+        warnings.push(Warning::new("unnamed_rewards", message, Some(first.clone())));
+    }
+    warnings
+}
