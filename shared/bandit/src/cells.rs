@@ -1,4 +1,4 @@
-//! The cell table: all that training sees of the observations.
+//! Cell table: counts and sums by variant, context and stratum, all that training sees of the observations.
 
 /// The observations of one variant in one context.
 #[derive(Clone, Copy, Debug, PartialEq)]

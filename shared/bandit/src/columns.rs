@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use crate::Space;
 
+/// Most columns of a contextual model.
+pub const MAX_COLUMNS: usize = 2_000;
+
 /// What one coefficient stands for. Numbers are factor and level numbers of the [`Space`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Column {

@@ -9,6 +9,7 @@ mod decisions;
 pub mod evaluation;
 mod factors;
 mod fit;
+mod fit_error;
 mod freeze;
 mod inference;
 pub mod models;
@@ -19,15 +20,16 @@ pub mod stored;
 mod training;
 
 pub use cells::{Cell, CellError, CellTable};
-pub use columns::{Column, Columns};
+pub use columns::{Column, Columns, MAX_COLUMNS};
 pub use decisions::{
     CompileLimits, Coverage, DecisionError, Policy, PolicyDecodeError, PolicyOptions, Row, RowRef, SERVING_DRAWS,
     VariantKeys, choose, draw_row, hold_out, propensity, serving_seed, unit_ln, user_hash, variant_uniform,
 };
 pub use factors::{Dtype, Factor, FactorError, Space};
-pub use fit::{DRAWS, FitError, MAX_COLUMNS, fit};
+pub use fit::fit;
+pub use fit_error::FitError;
 pub use freeze::{freeze, freeze_row};
-pub use posterior::{Diagnostics, Link, Posterior, Predictor, ScalePoint, Step};
+pub use posterior::{DRAWS, Diagnostics, Link, Posterior, Predictor, ScalePoint, Step};
 pub use report::{
     Assignment, ContextState, ExpectedReward, FactorRole, FactorState, InteractionState, LevelState, LevelValue,
     Metrics, Report, Size, State, StateDiagnostics, VariantState, baseline_at, expected_rewards,

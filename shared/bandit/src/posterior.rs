@@ -1,6 +1,9 @@
-//! What a fit leaves behind: equally weighted draws, and what is needed to check them.
+//! Posterior: equally weighted draws, and the diagnostics needed to check them.
 
 use serde::{Deserialize, Serialize};
+
+/// The number of draws of every posterior.
+pub const DRAWS: usize = 10_000;
 
 /// How a draw's row becomes expected rewards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,4 +120,17 @@ pub struct Diagnostics {
     /// Divergent transitions after warm-up (NUTS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub divergences: Option<u64>,
+}
+
+/// Mean of each column of draws × columns values.
+#[expect(clippy::cast_precision_loss, reason = "thousands of draws")]
+pub(crate) fn column_means(draws: &[f32], columns: usize) -> Vec<f64> {
+    let mut mean = vec![0.0; columns];
+    for draw in draws.chunks_exact(columns) {
+        for (m, &value) in mean.iter_mut().zip(draw) {
+            *m += f64::from(value);
+        }
+    }
+    let count = (draws.len() / columns.max(1)).max(1) as f64;
+    mean.iter().map(|m| m / count).collect()
 }

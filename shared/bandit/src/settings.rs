@@ -1,4 +1,4 @@
-//! What a model is told apart from its factors and its data.
+//! Settings of a model apart from its factors and its data; the seed.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

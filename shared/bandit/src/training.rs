@@ -1,4 +1,4 @@
-//! From a posterior to all that a training run leaves behind.
+//! A training run: fit, compile the policy, report.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Locations of all variants in a context, for a block of draws at a time.
+//! Linear predictors of all variants in a context, for a block of draws at a time (SIMD lanes).
 //!
 //! A location is a sum over columns. Of it, one part depends on the variant alone, one on the context alone, and one on
 //! each pair (level of a design factor, context). The first is added up once per draw; the last is a sum over context

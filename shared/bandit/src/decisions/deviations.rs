@@ -1,4 +1,4 @@
-//! How far from its mean a draw is taken for the policy: `exploration` and `bias`.
+//! Exploration and bias: how far from its mean a draw is taken for the policy.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Rows drawn at serving time, for contexts that are not compiled.
+//! Policy rows drawn at serving time, for contexts that are not compiled.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;

@@ -1,4 +1,4 @@
-//! The directions in which the cells vary most, to sort draws by.
+//! Principal directions of the posterior, to sort draws by before resampling.
 
 use super::laplace::Gaussian;
 use super::rows::Rows;

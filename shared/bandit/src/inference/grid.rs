@@ -1,4 +1,4 @@
-//! The scales are integrated over on a logarithmic grid that follows where their posterior is.
+//! Grid over the scales: they are integrated over where their posterior is, not maximised.
 
 use super::scales::{Layout, Scales, log_hyperprior};
 use crate::{FitError, Prior};

@@ -1,4 +1,4 @@
-//! The posterior of the logistic model as a mixture of Gaussians over the grid of scales.
+//! Mixture of Gaussians over the grid of scales: the proposal that draws are made from.
 
 use std::borrow::Cow;
 

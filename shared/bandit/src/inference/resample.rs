@@ -1,4 +1,4 @@
-//! Weighted draws become equally weighted ones.
+//! Systematic resampling: weighted draws become equally weighted ones.
 
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;

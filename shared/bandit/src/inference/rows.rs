@@ -1,4 +1,4 @@
-//! The cells as rows of the design matrix Φ, which is never formed: a row is the list of its active columns.
+//! Design matrix Φ: the cells as rows, each the list of its active columns; Φ itself is never formed.
 
 use faer::Mat;
 

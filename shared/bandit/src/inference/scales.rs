@@ -1,4 +1,4 @@
-//! The two global scales, the prior that they give the coefficients, and their own prior.
+//! Scales of the priors (`τ_main`, `τ_pair`): hyperpriors, and the prior precision that they give the coefficients.
 
 use crate::{Columns, Prior};
 

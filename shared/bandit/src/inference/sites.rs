@@ -1,4 +1,4 @@
-//! A quadratic stand-in for the logistic likelihood, with which a change of the scales costs one factorisation.
+//! Quadratic expansion of the log-likelihood, with which a change of the scales costs one Cholesky factorisation.
 
 use faer::Mat;
 

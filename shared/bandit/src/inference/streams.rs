@@ -1,4 +1,4 @@
-//! Everything random in a fit comes from one ChaCha generator; its streams keep the parts independent of each other.
+//! Random streams: everything random in a fit comes from one ChaCha generator.
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;

@@ -1,4 +1,4 @@
-//! A quadratic likelihood with the pairs' part of its precision factored once for every `τ_main`.
+//! Schur complement of a precision: the pairs' block is factored once for every `τ_main`.
 
 use faer::linalg::matmul::matmul;
 use faer::prelude::ReborrowMut;

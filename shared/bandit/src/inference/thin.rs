@@ -1,4 +1,4 @@
-//! Halving a set of draws so that what is left says the same of every cell.
+//! Thinning draws (kernel thinning): halving a set so that what is left says the same of every cell.
 
 use super::logistic::sigmoid;
 use super::rows::Rows;

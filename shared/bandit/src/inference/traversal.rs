@@ -1,4 +1,4 @@
-//! The rows as the likelihood of many draws walks over them: what rows have in common is computed once.
+//! Order in which the likelihood walks over the rows: what neighbours have in common is computed once.
 
 use std::ops::Range;
 

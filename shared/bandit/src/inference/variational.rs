@@ -1,4 +1,4 @@
-//! The Gaussian that is nearest to the posterior of the logistic model at fixed scales.
+//! Variational inference: the Gaussian that is nearest to the posterior at fixed scales.
 
 use super::factor::Factor;
 use super::laplace::{Gaussian, GaussianPrior};

@@ -1,4 +1,4 @@
-//! What a fit may cost, counted: there is no clock here.
+//! Operation counts: what a fit may cost. There is no clock here.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -6,8 +6,7 @@
 //! levels as in Hill et al. (2017), and scales for the effects that are integrated over instead of maximised as in
 //! MacKay (1992) and Tipping (2001).
 
-use super::{check_bool, check_cells, check_contextual, column_means};
-use crate::fit::DRAWS;
+use super::checks::{check_bool, check_cells, check_contextual};
 use crate::inference::directions::leading;
 use crate::inference::grid;
 use crate::inference::importance::Sample;
@@ -21,8 +20,9 @@ use crate::inference::scales::Layout;
 use crate::inference::streams::{Stream, stream};
 use crate::inference::thin;
 use crate::inference::work::{self, Work};
+use crate::posterior::column_means;
 use crate::{
-    CellTable, Columns, Diagnostics, FitError, Link, Posterior, Predictor, Prior, ScalePoint, Seed, Space, Step,
+    CellTable, Columns, DRAWS, Diagnostics, FitError, Link, Posterior, Predictor, Prior, ScalePoint, Seed, Space, Step,
 };
 
 /// Above this k̂ the variational mixture's tails are too thin to be content with, and Laplace's are tried.

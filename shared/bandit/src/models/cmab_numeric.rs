@@ -12,8 +12,8 @@ use faer::Mat;
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Gamma, StandardNormal};
 
-use super::{Pooled, check_cells, check_contextual, column_means};
-use crate::fit::DRAWS;
+use super::checks::{check_cells, check_contextual};
+use super::pooled::Pooled;
 use crate::inference::factor::Factor;
 use crate::inference::grid::{self, Point, Resolution};
 use crate::inference::laplace::GaussianPrior;
@@ -23,8 +23,9 @@ use crate::inference::sites::Sites;
 use crate::inference::streams::{Stream, stream};
 use crate::inference::swept::Swept;
 use crate::inference::work::{self, Work};
+use crate::posterior::column_means;
 use crate::{
-    CellTable, Columns, Diagnostics, FitError, Link, Posterior, Predictor, Prior, ScalePoint, Seed, Space, Step,
+    CellTable, Columns, DRAWS, Diagnostics, FitError, Link, Posterior, Predictor, Prior, ScalePoint, Seed, Space, Step,
 };
 
 /// α0 of the residual variance.

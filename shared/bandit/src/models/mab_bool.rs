@@ -10,10 +10,10 @@ use libm::lgamma;
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Gamma};
 
-use super::{check_bool, check_cells, column_means};
-use crate::fit::DRAWS;
+use super::checks::{check_bool, check_cells};
 use crate::inference::streams::{Stream, stream};
-use crate::{CellTable, Diagnostics, FitError, Link, Posterior, Predictor, Seed, Space, Step};
+use crate::posterior::column_means;
+use crate::{CellTable, DRAWS, Diagnostics, FitError, Link, Posterior, Predictor, Seed, Space, Step};
 
 /// Points of the grid over κ.
 const POINTS: usize = 200;

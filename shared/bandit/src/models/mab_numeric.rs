@@ -6,10 +6,11 @@
 use rand::RngExt;
 use rand_distr::{Distribution, Gamma, StandardNormal};
 
-use super::{Pooled, check_cells, column_means};
-use crate::fit::DRAWS;
+use super::checks::check_cells;
+use super::pooled::Pooled;
 use crate::inference::streams::{Stream, stream};
-use crate::{CellTable, Diagnostics, FitError, Link, Posterior, Predictor, Seed, Space, Step};
+use crate::posterior::column_means;
+use crate::{CellTable, DRAWS, Diagnostics, FitError, Link, Posterior, Predictor, Seed, Space, Step};
 
 /// κ0: the prior mean counts as so many observations.
 const KAPPA: f64 = 1.0;

@@ -1,4 +1,4 @@
-//! The contexts that averages go over, and how many draws the work allows.
+//! Contexts that reported averages go over, and how many draws the work allows.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Means over levels, and how the variance of the reward over cells splits up.
+//! Main effects, interactions and Sobol indices: how the variance of the reward over cells splits up.
 
 use super::contexts::{Point, context_slots};
 use crate::decisions::{Block, LANES, Lanes, Layout};

@@ -1,4 +1,4 @@
-//! Putting metrics and report together.
+//! Assembling metrics and report.
 
 use super::contexts::{Points, context_slots, share};
 use super::diagnostics::StateDiagnostics;

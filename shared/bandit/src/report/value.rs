@@ -1,4 +1,4 @@
-//! What a policy is worth: the average of expected rewards that the training answer shows.
+//! Value of a policy: the `expected_reward` that the training answer shows.
 
 use std::thread;
 

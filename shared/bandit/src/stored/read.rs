@@ -1,4 +1,4 @@
-//! Reading an object.
+//! Decoding a stored posterior.
 
 use std::collections::BTreeMap;
 

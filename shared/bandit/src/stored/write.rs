@@ -1,4 +1,4 @@
-//! Writing an object.
+//! Encoding a stored posterior.
 
 use std::collections::BTreeMap;
 
