@@ -16,7 +16,7 @@ pub enum Column {
     Context {
         /// Context factor.
         factor: usize,
-        /// Level.
+        /// Level; the factor's number of levels for `unknown`.
         level: usize,
     },
     /// β[d, `v_d`]: a level of a design factor.
@@ -51,15 +51,16 @@ pub enum Column {
 ///
 /// in log-odds for bool rewards, in units of the link's scale for numeric ones: the sum of the coefficients whose column
 /// is 1 in the cell, see [`Columns::active`]. Every level and every pair of levels has a column; none is left out as a
-/// reference, so that no level is special, and the prior makes the coefficients identifiable. `unknown` has no column: its
-/// terms drop out. Main effects and pairs as in Hill et al. (2017). Shape: with `L_f` levels of factor f,
-/// 1 + `Σ_k` `L_k` + `Σ_d` `L_d` + `Σ_{d<d'}` `L_d` `L_d'` + `Σ_{d,k}` `L_d` `L_k` columns.
+/// reference, so that no level is special, and the prior makes the coefficients identifiable. `unknown` is a level like any
+/// other, the last of its context factor. Main effects and pairs as in Hill et al. (2017). Shape: with `L_f` levels of factor
+/// f, `unknown` among those of a context factor, 1 + `Σ_k` `L_k` + `Σ_d` `L_d` + `Σ_{d<d'}` `L_d` `L_d'` + `Σ_{d,k}` `L_d` `L_k` columns.
 ///
 /// The order of the columns: the intercept; context factors; design factors; pairs of design factors (d, d') with
 /// d < d' in lexicographic order; pairs (d, k) likewise. Within a block the last level runs fastest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
     design_levels: Vec<usize>,
+    /// With `unknown`.
     context_levels: Vec<usize>,
     context: Vec<usize>,
     design: Vec<usize>,
@@ -74,7 +75,7 @@ impl Columns {
     #[must_use]
     pub fn of(space: &Space) -> Self {
         let design_levels: Vec<usize> = space.design().iter().map(|f| f.levels().len()).collect();
-        let context_levels: Vec<usize> = space.context().iter().map(|f| f.levels().len()).collect();
+        let context_levels: Vec<usize> = space.context().iter().map(|f| f.levels().len() + 1).collect();
         let mut next = 1;
         let mut block = |size: usize| {
             let start = next;
@@ -148,22 +149,41 @@ impl Columns {
     }
 
     /// The columns that are 1 for a cell, ascending; all others are 0. `variant` and `context` hold one level number per
-    /// factor; a context level equal to the factor's number of levels is `unknown` and has no column.
+    /// factor; a context level equal to the factor's number of levels is `unknown`.
     #[must_use]
     pub fn active(&self, variant: &[usize], context: &[usize]) -> Vec<usize> {
-        let known = || context.iter().copied().enumerate().filter(|&(k, level)| level < self.context_levels[k]);
+        let levels = || context.iter().copied().enumerate();
         let mut columns = vec![0];
-        columns.extend(known().map(|(k, level)| self.context(k, level)));
-        columns.extend(variant.iter().enumerate().map(|(d, &level)| self.design(d, level)));
+        columns.extend(levels().map(|(k, level)| self.context(k, level)));
+        columns.extend(self.of_variant(variant));
+        for (d, &level) in variant.iter().enumerate() {
+            columns.extend(levels().map(|known| self.context_pair((d, level), known)));
+        }
+        columns
+    }
+
+    /// Those of them that depend on the variant alone, ascending: its levels and pairs of its levels.
+    #[must_use]
+    pub fn of_variant(&self, variant: &[usize]) -> Vec<usize> {
+        let mut columns: Vec<usize> = variant.iter().enumerate().map(|(d, &level)| self.design(d, level)).collect();
         for (a, &first) in variant.iter().enumerate() {
             for (b, &second) in variant.iter().enumerate().skip(a + 1) {
                 columns.push(self.design_pair((a, first), (b, second)));
             }
         }
-        for (d, &level) in variant.iter().enumerate() {
-            columns.extend(known().map(|known| self.context_pair((d, level), known)));
-        }
         columns
+    }
+
+    /// Whether a column is of an `unknown` level.
+    #[must_use]
+    pub fn is_unknown(&self, column: &Column) -> bool {
+        let last = |factor: usize, level: usize| level + 1 == self.context_levels[factor];
+        match *column {
+            Column::Context { factor, level } | Column::ContextPair { context: (factor, level), .. } => {
+                last(factor, level)
+            }
+            Column::Intercept | Column::Design { .. } | Column::DesignPair { .. } => false,
+        }
     }
 
     /// What every column stands for, in order.
@@ -227,11 +247,16 @@ mod tests {
     }
 
     #[test]
-    fn unknown_levels_have_no_column() {
+    fn unknown_levels_have_columns_like_any_other() {
         let space = Space::new(vec![factor("a", 3), factor("b", 2)], vec![factor("x", 2), factor("y", 3)]).unwrap();
         let columns = Columns::of(&space);
-        assert_eq!(columns.active(&[1, 1], &[0, 1]).len(), 1 + 2 + 2 + 1 + 4);
-        assert_eq!(columns.active(&[1, 1], &[2, 1]).len(), 1 + 1 + 2 + 1 + 2);
-        assert_eq!(columns.active(&[1, 1], &[2, 3]).len(), 1 + 2 + 1);
+        assert_eq!(columns.len(), 1 + (3 + 4) + (3 + 2) + 6 + 5 * 7);
+        for context in 0..space.contexts() {
+            let active = columns.active(&[1, 1], &space.decode_context(context));
+            assert_eq!(active.len(), 1 + 2 + 2 + 1 + 4);
+            assert!(active.windows(2).all(|w| w[0] < w[1]));
+        }
+        let unknown = columns.describe().iter().filter(|column| columns.is_unknown(column)).count();
+        assert_eq!(unknown, 2 + 5 * 2);
     }
 }

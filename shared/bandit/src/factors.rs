@@ -173,6 +173,14 @@ impl Space {
         Ok(Self { design, context, allowed: vec![true; variants], contexts })
     }
 
+    /// A space whose variants are the levels of one factor: arms that share nothing but where they come from.
+    pub(crate) fn of_arms(variants: usize) -> Self {
+        let levels = (0..variants).map(|v| v.to_string()).collect();
+        let ordinals = (0..).take(variants).collect();
+        let factor = Factor { name: "variant".to_owned(), dtype: Dtype::Str, levels, ordinals };
+        Self { design: vec![factor], context: Vec::new(), allowed: vec![true; variants], contexts: 1 }
+    }
+
     /// The same space in which the variants that match one of `excluded` are not allowed. An exclusion is a
     /// partial assignment: (design factor number, level number) pairs, all of which must match.
     #[must_use]
@@ -274,12 +282,13 @@ impl Space {
     }
 
     /// The number of coefficients of the contextual model over this space: one intercept, one per level, one
-    /// per pair of levels of two design factors, and one per pair of a design level and a context level.
+    /// per pair of levels of two design factors, and one per pair of a design level and a context level; `unknown` is a
+    /// level of every context factor.
     #[must_use]
     pub fn columns(&self) -> usize {
         let design: Vec<usize> = self.design.iter().map(|f| f.levels.len()).collect();
         let (sum_d, squares) = design.iter().fold((0, 0), |(s, q), l| (s + l, q + l * l));
-        let sum_c: usize = self.context.iter().map(|f| f.levels.len()).sum();
+        let sum_c: usize = self.context.iter().map(|f| f.levels.len() + 1).sum();
         1 + sum_d + sum_c + (sum_d * sum_d - squares) / 2 + sum_d * sum_c
     }
 }

@@ -32,7 +32,33 @@ pub enum FitError {
         /// Σ r².
         sum_sq: f64,
     },
-    /// The space has more columns than a contextual model may have.
+    /// The two-part model was asked for, and nobody counted the rewards other than 0.
+    #[error(
+        "cell (variant {variant}, context {context}) does not say how many rewards are other than 0, as the two-part \
+         distribution needs it: give the column `nonzero`, or choose the normal distribution"
+    )]
+    NonzeroNotCounted {
+        /// Variant number.
+        variant: usize,
+        /// Context number.
+        context: u64,
+    },
+    /// The two-part model was asked for, and some rewards are below 0.
+    #[error(
+        "cell (variant {variant}, context {context}) has {nonzero} rewards other than 0 that add up to {sum}: the \
+         two-part distribution is for rewards of 0 or more; choose the normal one"
+    )]
+    NotTwoPart {
+        /// Variant number.
+        variant: usize,
+        /// Context number.
+        context: u64,
+        /// z.
+        nonzero: f64,
+        /// Σ r.
+        sum: f64,
+    },
+    /// The space has more columns than a model may have, strata included.
     #[error("the model has {columns} columns, more than {MAX_COLUMNS}")]
     TooManyColumns {
         /// Columns.

@@ -12,14 +12,15 @@ mod fit;
 mod fit_error;
 mod freeze;
 mod inference;
-pub mod models;
+mod models;
 mod posterior;
 mod report;
 mod settings;
 pub mod stored;
+pub mod time;
 mod training;
 
-pub use cells::{Cell, CellError, CellTable};
+pub use cells::{Cell, CellError, CellTable, Stratum, StratumCell};
 pub use columns::{Column, Columns, MAX_COLUMNS};
 pub use decisions::{
     CompileLimits, Coverage, DecisionError, Policy, PolicyDecodeError, PolicyOptions, Row, RowRef, SERVING_DRAWS,
@@ -31,8 +32,9 @@ pub use fit_error::FitError;
 pub use freeze::{freeze, freeze_row};
 pub use posterior::{DRAWS, Diagnostics, Link, Posterior, Predictor, ScalePoint, Step};
 pub use report::{
-    Assignment, ContextState, ExpectedReward, FactorRole, FactorState, InteractionState, LevelState, LevelValue,
-    Metrics, Report, Size, State, StateDiagnostics, VariantState, baseline_at, expected_rewards,
+    AmountDiagnostics, Assignment, ContextState, ExpectedReward, FactorRole, FactorState, InteractionState, LevelState,
+    LevelValue, Metrics, Report, Size, State, StateDiagnostics, StratumState, VariantState, baseline_at,
+    expected_rewards,
 };
-pub use settings::{ModelType, Prior, RewardType, Seed, Settings};
+pub use settings::{Distribution, ModelType, Prior, RewardType, Seed, Settings};
 pub use training::{BurnIn, TrainError, Training, TrainingOptions, train};

@@ -29,6 +29,20 @@ pub enum Link {
         /// Reward units; 0 where all rewards were equal, and there is no unit in which to say how far others may be.
         scale: f64,
     },
+    /// amounts of two-part rewards: the location is a logarithm, the expected amount e^η, in reward units.
+    Log,
+}
+
+impl Link {
+    /// Center and scale of an identity link: a reward is center + scale × what the draws' locations come to. 0 and 1 of others,
+    /// which come to rewards as they are.
+    #[must_use]
+    pub fn unit(self) -> (f64, f64) {
+        match self {
+            Self::Identity { center, scale } => (center, scale),
+            Self::Logit | Self::Log => (0.0, 1.0),
+        }
+    }
 }
 
 /// A posterior as equally weighted draws of locations or coefficients.
@@ -44,17 +58,46 @@ pub struct Posterior {
     pub draws: Vec<f32>,
     /// Mean of each column over the draws.
     pub mean: Vec<f64>,
-    /// Lower Cholesky factor of the precision Λ at the mean scales: columns × columns, row-major. Empty for mab, whose
-    /// arms are independent and are described by `arms`.
+    /// Lower Cholesky factor of the precision Λ at the mean scales: columns × columns, row-major; of the coefficients
+    /// alone, strata averaged over. Empty for mab, which is described by `arms`.
     pub precision_cholesky: Vec<f64>,
-    /// mab: the parameters of each arm's distribution, variants × parameters, row-major. Beta (a, b) for bool rewards;
-    /// normal–inverse-gamma (μ, κ, α, β) for numeric ones, in reward units. Empty for cmab.
+    /// mab: two parameters of each arm's distribution, variants × 2, row-major: (a, b) of its Beta for bool rewards in one
+    /// stratum, else mean and standard deviation of its location. Empty for cmab.
     pub arms: Vec<f64>,
     /// How the draws were made.
     pub diagnostics: Diagnostics,
+    /// `α_g`: draws × strata, row-major, on the location scale: what is added to every location in stratum g. Reports average
+    /// over it; decisions do without, since what all variants have in common ranks none. Empty where there is one stratum.
+    pub strata: Vec<f32>,
+    /// Two-part rewards: this posterior is of whether a reward is other than 0, and that of the amount then; draw s of both
+    /// go together, and E r is the product of the two means. Its link is [`Link::Log`].
+    pub amount: Option<Box<Posterior>>,
 }
 
 impl Posterior {
+    /// One part in one stratum, of nothing but its draws (draws × `columns`, row-major): the means are theirs.
+    #[must_use]
+    pub fn of_draws(
+        predictor: Predictor,
+        link: Link,
+        columns: usize,
+        draws: Vec<f32>,
+        diagnostics: Diagnostics,
+    ) -> Self {
+        Self {
+            predictor,
+            link,
+            columns,
+            mean: column_means(&draws, columns),
+            draws,
+            precision_cholesky: Vec::new(),
+            arms: Vec::new(),
+            diagnostics,
+            strata: Vec::new(),
+            amount: None,
+        }
+    }
+
     /// The number of draws.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -65,6 +108,25 @@ impl Posterior {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.draws.is_empty()
+    }
+
+    /// G: the number of strata that draws were made for, at least 1.
+    #[must_use]
+    pub fn strata_count(&self) -> usize {
+        self.strata.len().checked_div(self.len()).unwrap_or(0).max(1)
+    }
+
+    /// Whether there are several.
+    #[must_use]
+    pub fn has_strata(&self) -> bool {
+        self.strata_count() > 1
+    }
+
+    /// `α_g` of draw number `s`; empty where there is one stratum.
+    #[must_use]
+    pub fn stratum_draw(&self, s: usize) -> &[f32] {
+        let count = self.strata.len().checked_div(self.len()).unwrap_or(0);
+        &self.strata[s * count..(s + 1) * count]
     }
 
     /// Draw number `s`: one value per column.
@@ -120,6 +182,26 @@ pub struct Diagnostics {
     /// Divergent transitions after warm-up (NUTS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub divergences: Option<u64>,
+    /// φ, the squared coefficient of variation of amounts (two-part): no unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispersion: Option<f64>,
+}
+
+impl Diagnostics {
+    /// Of a step of which nothing else is known.
+    #[must_use]
+    pub fn new(step: Step) -> Self {
+        Self {
+            step,
+            scales: Vec::new(),
+            kappa: None,
+            pareto_k: None,
+            effective_draws: None,
+            r_hat: None,
+            divergences: None,
+            dispersion: None,
+        }
+    }
 }
 
 /// Mean of each column of draws × columns values.

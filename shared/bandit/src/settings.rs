@@ -23,6 +23,19 @@ pub enum RewardType {
     Numeric,
 }
 
+/// What numeric rewards are taken to be like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distribution {
+    /// Two-part where no reward is below 0 and at least a tenth are 0, else normal.
+    #[default]
+    Auto,
+    /// A reward is 0, or a positive amount: revenue.
+    TwoPart,
+    /// Normal errors of one variance.
+    Normal,
+}
+
 /// The prior of the scales of a cmab's effects.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prior {
@@ -47,6 +60,9 @@ pub struct Settings {
     pub model_type: ModelType,
     /// bool or numeric.
     pub reward: RewardType,
+    /// Of numeric rewards.
+    #[serde(default)]
+    pub distribution: Distribution,
     /// The prior of the scales; cmab only.
     pub prior: Prior,
     /// Multiplies every draw's deviation from the mean, for the policy only. 1 is Thompson sampling.
@@ -66,6 +82,14 @@ impl Seed {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }
+        Self(hash.finalize().into())
+    }
+
+    /// The origin of what is random in one part of the run, independent of all else in it.
+    pub(crate) fn child(&self, part: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(self.0);
+        hash.update(part);
         Self(hash.finalize().into())
     }
 

@@ -56,7 +56,7 @@ impl Layout {
     pub(crate) fn for_draws(
         space: &Space,
         posterior: &Posterior,
-        draws: impl IntoIterator<Item = usize>,
+        draws: impl IntoIterator<Item = usize> + Clone,
     ) -> Result<Self, DecisionError> {
         check(space, posterior, draws)?;
         let variants = space.variants();
@@ -94,9 +94,8 @@ impl Layout {
                 .flat_map(|d| (0..layout.context.len()).map(move |k| (d, k)))
                 .map(|(d, k)| columns.context_pair((d, 0), (k, 0)))
                 .collect();
-            let unknown = &layout.context;
             layout.own = (0..variants)
-                .flat_map(|v| columns.active(&space.decode_variant(v), unknown).into_iter().skip(1))
+                .flat_map(|v| columns.of_variant(&space.decode_variant(v)))
                 .map(|column| column as u32)
                 .collect();
             layout.own_width = layout.own.len() / variants;
@@ -113,8 +112,12 @@ impl Layout {
     }
 }
 
-/// Whether a posterior is one of a space, and its mean and the given draws are numbers.
-fn check(space: &Space, posterior: &Posterior, draws: impl IntoIterator<Item = usize>) -> Result<(), DecisionError> {
+/// Whether a posterior is one of a space, and its mean and the given draws are numbers; both parts of a two-part one.
+fn check(
+    space: &Space,
+    posterior: &Posterior,
+    draws: impl IntoIterator<Item = usize> + Clone,
+) -> Result<(), DecisionError> {
     let expected = match posterior.predictor {
         Predictor::Arms => space.variants(),
         Predictor::Columns => space.columns(),
@@ -128,15 +131,24 @@ fn check(space: &Space, posterior: &Posterior, draws: impl IntoIterator<Item = u
         return Err(DecisionError::NoDraws);
     }
     shape("the last draw", expected - posterior.draws.len() % expected, expected)?;
+    shape("strata", posterior.strata.len() % posterior.len(), 0)?;
     if let Some(column) = posterior.mean.iter().position(|m| !m.is_finite()) {
         return Err(DecisionError::NotFinite { column, draw: None });
     }
-    for draw in draws {
+    for draw in draws.clone() {
         if let Some(column) = posterior.draw(draw).iter().position(|x| !x.is_finite()) {
             return Err(DecisionError::NotFinite { column, draw: Some(draw) });
         }
+        if let Some(stratum) = posterior.stratum_draw(draw).iter().position(|x| !x.is_finite()) {
+            return Err(DecisionError::NotFinite { column: expected + stratum, draw: Some(draw) });
+        }
     }
-    Ok(())
+    let Some(amount) = &posterior.amount else { return Ok(()) };
+    shape("draws of amounts", amount.len(), posterior.len())?;
+    if amount.predictor != posterior.predictor || amount.amount.is_some() {
+        return Err(DecisionError::Shape { what: "parts", found: 3, expected: 2 });
+    }
+    check(space, amount, draws)
 }
 
 /// The locations of one block of draws.
@@ -216,19 +228,14 @@ impl<'a> Block<'a> {
         let slots = layout.slot_count;
         let same = self.current.iter().zip(levels).take_while(|(old, new)| old == new).count();
         for (k, &level) in levels.iter().enumerate().skip(same) {
-            let known = level < layout.context[k];
             self.offsets[k + 1] = self.offsets[k];
-            if known {
-                add(&mut self.offsets[k + 1], &self.columns[layout.context_mains[k] + level]);
-            }
+            add(&mut self.offsets[k + 1], &self.columns[layout.context_mains[k] + level]);
             let (before, after) = self.pairs.split_at_mut((k + 1) * slots);
             after[..slots].copy_from_slice(&before[k * slots..]);
-            if known {
-                for (d, (&start, &count)) in layout.slots.iter().zip(&layout.design).enumerate() {
-                    let first = layout.pairs[d * layout.context.len() + k] + level;
-                    for l in 0..count {
-                        add(&mut after[start + l], &self.columns[first + l * layout.context[k]]);
-                    }
+            for (d, (&start, &count)) in layout.slots.iter().zip(&layout.design).enumerate() {
+                let first = layout.pairs[d * layout.context.len() + k] + level;
+                for l in 0..count {
+                    add(&mut after[start + l], &self.columns[first + l * (layout.context[k] + 1)]);
                 }
             }
         }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::thread;
 
 use super::deviations::multipliers;
+use super::outcomes::Outcomes;
 use super::policy::{Coverage, Policy, Row};
-use super::{Block, LANES, Layout, floor};
+use super::{LANES, Layout, floor};
 use crate::{CellTable, DecisionError, Posterior, Predictor, Space};
 
 /// What the policy makes of a posterior.
@@ -58,7 +59,8 @@ impl Policy {
     /// 1933; Chapelle and Li 2011), so it serves v with the probability that v is the best (Scott 2010): with m = 1 that
     /// probability is π(v|c) itself, an integral over the posterior for which the share of S draws is the Monte-Carlo
     /// estimate, with standard error √(π(1−π)/S), at most 0.5 % with 10,000 independent draws. The links are increasing, so
-    /// the greatest location η is the greatest expected reward. Of equal locations (single precision) the lowest variant
+    /// the greatest location η is the greatest expected reward; of two-part rewards the greatest product of both parts is
+    /// taken instead. Strata's intercepts are left out: a common intercept ranks no variant. Of equal locations (single precision) the lowest variant
     /// wins. Excluded variants are not looked at.
     ///
     /// With a minimum share m, π(v|c) ← (1 − V·m) π(v|c) + m over the V allowed variants, in counts of at least 10,000 together and
@@ -179,14 +181,14 @@ pub(super) fn count_best(
     let variants = space.variants();
     let allowed: Vec<bool> = (0..variants).map(|v| space.is_allowed(v)).collect();
     let mut counts = vec![0; contexts.len() * variants];
-    let mut block = Block::new(layout, posterior, multipliers);
+    let mut outcomes = Outcomes::new(layout, posterior, multipliers);
     for draws in draws.chunks(LANES) {
-        block.load(draws);
+        outcomes.load(draws);
         for (levels, counts) in contexts.iter().zip(counts.chunks_exact_mut(variants)) {
-            block.context(levels);
+            outcomes.context(levels);
             let mut best = [f32::NEG_INFINITY; LANES];
             let mut winner = [0_u32; LANES];
-            block.for_each_variant(|v, location| {
+            outcomes.for_each_score(|v, location| {
                 if allowed[v] {
                     for i in 0..LANES {
                         let better = location[i] > best[i];
@@ -195,7 +197,7 @@ pub(super) fn count_best(
                     }
                 }
             });
-            for &v in &winner[..block.width()] {
+            for &v in &winner[..outcomes.width()] {
                 counts[v as usize] += 1;
             }
         }

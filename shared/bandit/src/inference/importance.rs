@@ -28,7 +28,7 @@ pub(crate) struct Sample {
     /// Pareto-smoothed weights.
     pub weights: Smoothed,
     /// Which point of the grid each draw comes from.
-    point: Vec<usize>,
+    pub point: Vec<usize>,
     /// ln of target over q(β|g).
     ratio: Vec<f64>,
     /// Draws from each point: q(g) times the number of draws.

@@ -6,16 +6,17 @@
 
 use faer::MatRef;
 
+use super::family::Family;
 use super::rows::Rows;
 use super::traversal::{Shared, WINDOW};
 
 /// Draws side by side.
 const LANES: usize = 16;
 
-/// e^x for x ≤ 0, to about two units in the last place; 0 below −708.
+/// e^x for x ≤ 709, to about two units in the last place; 0 below −708.
 #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
 #[inline(always)]
-fn exp_negative(x: f64) -> f64 {
+fn exponential(x: f64) -> f64 {
     // e^x = 2^k e^r with |r| ≤ ½ ln 2, in two parts so that the reduction is exact; then the Taylor series of e^r.
     let x = x.max(-708.0);
     let shifted = x.mul_add(std::f64::consts::LOG2_E, SHIFT);
@@ -67,14 +68,14 @@ fn ln_one_plus(e: f64) -> f64 {
     2.0 * s * sum
 }
 
-/// Σ s η − n ln(1 + e^η) over the rows for every column of `betas` (P × draws), appended to `out`.
+/// Σ s η − n ln(1 + e^η), or −Σ n η + s e^(−η) by the rows' family, over the rows for every column of `betas` (P × draws), appended to `out`.
 pub(crate) fn log_likelihoods(rows: &Rows, betas: MatRef<'_, f64>, out: &mut Vec<f64>) {
     let arch = pulp::Arch::new();
     let mut block = vec![[0.0_f64; LANES]; rows.columns];
     let (mut eta, mut work) = (vec![0.0; WINDOW * LANES], vec![0.0; WINDOW * LANES]);
     let mut shared = Shared::new(&rows.traversal);
     let mut observed = vec![0.0; rows.columns];
-    rows.add_transposed(&rows.sum, &mut observed);
+    rows.add_transposed(&rows.drives(), &mut observed);
     let draws = betas.ncols();
     for first in (0..draws).step_by(LANES) {
         let lanes = LANES.min(draws - first);
@@ -93,7 +94,7 @@ pub(crate) fn log_likelihoods(rows: &Rows, betas: MatRef<'_, f64>, out: &mut Vec
 /// The log-likelihoods of sixteen draws, P × 16.
 struct Sixteen<'a> {
     rows: &'a Rows,
-    /// Φᵀs: Σ s η is its product with β.
+    /// Φᵀdrive: the part of the log-likelihood that is linear in η is its product with β.
     observed: &'a [f64],
     block: &'a [[f64; LANES]],
     shared: &'a mut Shared<LANES>,
@@ -120,8 +121,18 @@ impl pulp::NullaryFnOnce for Sixteen<'_> {
             let n = &rows.traversal.n[window.rows.clone()];
             let (eta, work) = (&mut eta[..n.len() * LANES], &mut work[..n.len() * LANES]);
             shared.predict(&rows.traversal, window, block, eta);
+            if rows.family == Family::Gamma {
+                let s = &rows.traversal.sum[window.rows.clone()];
+                for (eta, &s) in eta.chunks_exact(LANES).zip(s) {
+                    for lane in 0..LANES {
+                        // Beyond ±700 the draw has no weight whatever the number is.
+                        sums[lane] -= s * exponential((-eta[lane]).clamp(-700.0, 700.0));
+                    }
+                }
+                continue;
+            }
             for (out, &e) in work.iter_mut().zip(&*eta) {
-                *out = exp_negative(-e.abs());
+                *out = exponential(-e.abs());
             }
             let lanes = |of: &[f64], row: u32| -> [f64; LANES] {
                 let mut values = [0.0; LANES];
@@ -158,15 +169,17 @@ mod tests {
     #![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "small counts")]
 
     use super::*;
-    use crate::inference::logistic::log_likelihood;
-    use crate::{Cell, CellTable, Columns, Dtype, Factor, Space};
+    use crate::inference::family::Family;
+    use crate::inference::testing::rows;
+    use crate::{Cell, CellTable, Dtype, Factor, Space, Stratum, StratumCell};
     use faer::Mat;
 
     #[test]
     fn agrees_with_the_library_functions() {
         for i in 0..=200_000 {
             let x = -800.0 * (f64::from(i) / 200_000.0).powi(3);
-            let (e, l) = (exp_negative(x), ln_one_plus(exp_negative(x)));
+            let (e, l) = (exponential(x), ln_one_plus(exponential(x)));
+            assert!(x < -700.0 || (exponential(-x) / (-x).exp() - 1.0).abs() < 1e-14, "exp({})", -x);
             if x > -700.0 {
                 assert!((e / x.exp() - 1.0).abs() < 1e-14, "exp({x}) = {e}");
                 assert!((l / x.exp().ln_1p() - 1.0).abs() < 1e-13, "ln(1 + exp({x})) = {l}");
@@ -183,7 +196,6 @@ mod tests {
             vec![Factor::new(name, Dtype::Str, (0..levels).map(|l| l.to_string()).collect()).unwrap()]
         };
         let space = Space::new(factors("a", 30), factors("b", 20)).unwrap();
-        let columns = Columns::of(&space);
         let cells = (0..30).flat_map(|variant| (0..21_u64).map(move |context| (variant, context)));
         let table = CellTable::new(cells.map(|(variant, context)| {
             let n = [1, 1, 2, 3, 1, 70, 1_000_000_000][(variant * 5 + context as usize) % 7] + (variant as u64 % 9) / 8;
@@ -191,17 +203,49 @@ mod tests {
             Cell { variant, context, n, sum, sum_sq: sum }
         }))
         .unwrap();
-        let rows = Rows::new(&space, &columns, &table).unwrap();
+        let (mut rows, _) = rows(&space, &table);
         let windows = rows.traversal.windows();
         assert!(windows.len() == 3 && windows.iter().all(|w| w.runs.len() > 2 && w.single < w.order.len()));
-        let betas = Mat::from_fn(columns.len(), 19, |j, s| 4.0 * ((j * 7 + s * 13) as f64).sin());
+        let betas = Mat::from_fn(rows.columns, 19, |j, s| 4.0 * ((j * 7 + s * 13) as f64).sin());
+        for family in [Family::Binomial, Family::Gamma] {
+            rows.family = family;
+            let mut found = Vec::new();
+            log_likelihoods(&rows, betas.as_ref(), &mut found);
+            for (s, found) in found.iter().enumerate() {
+                let mut eta = Vec::new();
+                rows.predict(betas.col_as_slice(s), &mut eta);
+                let plain = rows.log_likelihood(&eta);
+                assert!((found / plain - 1.0).abs() < 1e-12, "{family:?}, draw {s}: {found} for {plain}");
+            }
+        }
+    }
+
+    /// The same with strata and unknown levels, each of which has a column.
+    #[test]
+    fn strata_and_unknown_levels_are_in_the_sums() {
+        let factor = |name: &str| Factor::new(name, Dtype::Str, vec!["x".to_owned(), "y".to_owned()]).unwrap();
+        let space = Space::new(vec![factor("a"), factor("b")], vec![factor("c"), factor("d")]).unwrap();
+        let spans = (0..3).map(|g| Stratum { from: g, to: g + 1 }).collect();
+        let cells =
+            (0..3).flat_map(|stratum| (0..4).flat_map(move |variant| (0..9_u64).map(move |c| (stratum, variant, c))));
+        let table = CellTable::stratified(
+            spans,
+            0.0,
+            cells.map(|(stratum, variant, context)| {
+                let sum = (1 + variant + stratum) as f64;
+                StratumCell { stratum, ..Cell { variant, context, n: 9 + context, sum, sum_sq: sum }.into() }
+            }),
+        )
+        .unwrap();
+        let (rows, layout) = rows(&space, &table);
+        assert_eq!((layout.strata, rows.columns), (3, space.columns() + 3));
+        let betas = Mat::from_fn(rows.columns, 5, |j, s| ((j * 7 + s * 13) as f64).sin());
         let mut found = Vec::new();
         log_likelihoods(&rows, betas.as_ref(), &mut found);
         for (s, found) in found.iter().enumerate() {
             let mut eta = Vec::new();
             rows.predict(betas.col_as_slice(s), &mut eta);
-            let plain = log_likelihood(&rows, &eta);
-            assert!((found / plain - 1.0).abs() < 1e-13, "draw {s}: {found} for {plain}");
+            assert!((found / rows.log_likelihood(&eta) - 1.0).abs() < 1e-12);
         }
     }
 }

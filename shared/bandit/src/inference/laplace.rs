@@ -1,7 +1,6 @@
-//! The Laplace approximation of the logistic model at fixed scales.
+//! Laplace approximation at fixed scales: the posterior mode by Newton's method.
 
 use super::factor::Factor;
-use super::logistic::{log_likelihood, sigmoid};
 use super::rows::Rows;
 use super::work::{self, Work};
 use crate::FitError;
@@ -10,6 +9,8 @@ use crate::FitError;
 pub(crate) struct GaussianPrior {
     /// Mean of the intercept; all other means are 0.
     pub intercept: f64,
+    /// Its column.
+    pub at: usize,
     /// Precisions.
     pub d: Vec<f64>,
 }
@@ -17,7 +18,7 @@ pub(crate) struct GaussianPrior {
 impl GaussianPrior {
     /// β − m0 of column j.
     pub(crate) fn centred(&self, j: usize, beta: f64) -> f64 {
-        if j == 0 { beta - self.intercept } else { beta }
+        if j == self.at { beta - self.intercept } else { beta }
     }
 
     /// ½ Σ d (β − m0)².
@@ -47,8 +48,8 @@ pub(crate) const EXACT: f64 = 1e-8;
 pub(crate) const ROUGH: f64 = 1e-3;
 
 /// MAP of β by Newton's method on the cells, from `start`, with the step halved until the log-posterior rises.
-/// It ends where ‖∇‖ ≤ tolerance (‖Φᵀs‖ + ‖Φᵀnp‖ + ‖D(β − m0)‖), and gives N(μ, Λ⁻¹) with Λ = ΦᵀWΦ + D,
-/// W = diag(n p (1−p)), and the Laplace evidence ln p(y|μ) + ln p(μ) + P/2 ln 2π − ½ ln|Λ| (MacKay 1992).
+/// It ends where ‖∇‖ ≤ tolerance (‖Φᵀdrive‖ + ‖Φᵀfitted‖ + ‖D(β − m0)‖), see [`super::family`], and gives N(μ, Λ⁻¹) with
+/// Λ = ΦᵀWΦ + D, W = minus the second derivatives, and the Laplace evidence ln p(y|μ) + ln p(μ) + P/2 ln 2π − ½ ln|Λ| (MacKay 1992).
 ///
 /// # Errors
 /// [`FitError::NoConvergence`] after 100 steps, [`FitError::Work`], [`FitError::NotPositiveDefinite`].
@@ -62,22 +63,19 @@ pub(crate) fn laplace(
     let mut beta = start.to_vec();
     let (mut eta, mut next_eta) = (Vec::new(), Vec::new());
     rows.predict(&beta, &mut eta);
-    let mut value = log_likelihood(rows, &eta) - prior.half_square(&beta);
+    let mut value = rows.log_likelihood(&eta) - prior.half_square(&beta);
     let mut fitted = vec![0.0; rows.columns];
     let mut observed = vec![0.0; rows.columns];
-    rows.add_transposed(&rows.sum, &mut observed);
+    rows.add_transposed(&rows.drives(), &mut observed);
     let mut gradient_norm = f64::INFINITY;
     for _ in 0..NEWTON_STEPS {
         work.charge("a step of Newton's method", work::newton_step(rows))?;
-        let p: Vec<f64> = eta.iter().map(|&e| sigmoid(e)).collect();
-        let np: Vec<f64> = p.iter().zip(&rows.n).map(|(p, n)| n * p).collect();
         fitted.fill(0.0);
-        rows.add_transposed(&np, &mut fitted);
+        rows.add_transposed(&rows.fitted(&eta), &mut fitted);
         let pull: Vec<f64> =
             beta.iter().zip(&prior.d).enumerate().map(|(j, (&b, d))| d * prior.centred(j, b)).collect();
         let gradient: Vec<f64> = observed.iter().zip(&fitted).zip(&pull).map(|((s, f), q)| s - f - q).collect();
-        let weights: Vec<f64> = eta.iter().zip(&np).map(|(&e, np)| np * sigmoid(-e)).collect();
-        let factor = Factor::new(rows.gram(&weights, &prior.d))?;
+        let factor = Factor::new(rows.gram(&rows.weights(&eta), &prior.d))?;
         gradient_norm = norm(&gradient);
         let mut step = gradient.clone();
         factor.solve(&mut step);
@@ -93,7 +91,7 @@ pub(crate) fn laplace(
         loop {
             let trial: Vec<f64> = beta.iter().zip(&step).map(|(b, s)| b + fraction * s).collect();
             rows.predict(&trial, &mut next_eta);
-            let trial_value = log_likelihood(rows, &next_eta) - prior.half_square(&trial);
+            let trial_value = rows.log_likelihood(&next_eta) - prior.half_square(&trial);
             // Near the mode the rise is below the rounding of the sum, and a full step is right.
             if trial_value > value - 1e-12 * (1.0 + value.abs()) {
                 beta = trial;
@@ -117,8 +115,7 @@ pub(crate) fn laplace(
 pub(crate) fn curvature(rows: &Rows, prior: &GaussianPrior, beta: &[f64]) -> Result<Factor, FitError> {
     let mut eta = Vec::new();
     rows.predict(beta, &mut eta);
-    let weights: Vec<f64> = eta.iter().zip(&rows.n).map(|(&e, n)| n * sigmoid(e) * sigmoid(-e)).collect();
-    Factor::new(rows.gram(&weights, &prior.d))
+    Factor::new(rows.gram(&rows.weights(&eta), &prior.d))
 }
 
 /// Euclidean norm.

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use faer::MatMut;
 
 use super::factor::Factor;
+use super::family::Smoothed;
 use super::grid::{self, Axes, Point, Resolution};
 use super::laplace::{EXACT, Gaussian, GaussianPrior, ROUGH, laplace};
-use super::logistic::{Smoothed, log_likelihood, sigmoid};
 use super::rows::Rows;
 use super::scales::{Layout, Scales};
 use super::sites::Sites;
@@ -85,13 +85,13 @@ pub(crate) struct Model<'a> {
 impl Model<'_> {
     /// The prior of β at the scales.
     pub(crate) fn prior(&self, scales: Scales) -> GaussianPrior {
-        GaussianPrior { intercept: self.intercept, d: self.layout.precision(scales) }
+        GaussianPrior { intercept: self.intercept, at: self.layout.intercept(), d: self.layout.precision(scales) }
     }
 
     /// The prior's mean: where a first Newton step starts.
     pub(crate) fn origin(&self) -> Vec<f64> {
         let mut origin = vec![0.0; self.layout.columns];
-        origin[0] = self.intercept;
+        origin[self.layout.intercept()] = self.intercept;
         origin
     }
 
@@ -100,7 +100,9 @@ impl Model<'_> {
     fn step_cost(&self) -> f64 {
         let rows = self.rows.len() as f64;
         let active = self.rows.ones() as f64 / rows.max(1.0);
-        rows * (3.0 * active * active + 300.0) + (self.layout.columns as f64).powi(3)
+        // An arrow's columns have to do with its border alone.
+        let border = if self.layout.arms { 1 + self.layout.strata } else { self.layout.columns };
+        rows * (3.0 * active * active + 300.0) + (border as f64).powi(2) * self.layout.columns as f64
     }
 
     /// Whether the points of a grid share expansions of the likelihood.
@@ -205,7 +207,7 @@ impl Model<'_> {
             }
             let key = scales.pair.to_bits();
             if !known.iter().any(|(at, _)| *at == key) {
-                known.push((key, Swept::new(sites, &prior, self.layout.main + 1, &self.work)?.0));
+                known.push((key, Swept::new(sites, &prior, self.layout.mains(), &self.work)?.0));
             }
             let swept =
                 known.iter().find(|(at, _)| *at == key).map(|(_, swept)| swept.under(sites, &prior, &self.work));
@@ -218,10 +220,8 @@ impl Model<'_> {
         let rows = self.rows;
         let mut eta = Vec::new();
         rows.predict(&mode.mean, &mut eta);
-        let p = || eta.iter().map(|&e| sigmoid(e));
-        let residual: Vec<f64> = p().zip(&rows.sum).zip(&rows.n).map(|((p, s), n)| s - n * p).collect();
-        let weights: Vec<f64> = p().zip(&eta).zip(&rows.n).map(|((p, &e), n)| n * p * sigmoid(-e)).collect();
-        Sites::new(rows, mode.mean.clone(), log_likelihood(rows, &eta), &residual, &weights)
+        let residual: Vec<f64> = rows.drives().iter().zip(rows.fitted(&eta)).map(|(d, f)| d - f).collect();
+        Sites::new(rows, mode.mean.clone(), rows.log_likelihood(&eta), &residual, &rows.weights(&eta))
     }
 
     fn lay(
@@ -250,7 +250,8 @@ impl Model<'_> {
 impl Mixture {
     /// The prior of β at point g.
     pub(crate) fn prior(&self, g: usize) -> GaussianPrior {
-        GaussianPrior { intercept: self.intercept, d: self.layout.precision(self.points[g].scales) }
+        let d = self.layout.precision(self.points[g].scales);
+        GaussianPrior { intercept: self.intercept, at: self.layout.intercept(), d }
     }
 
     /// The Gaussian at point g, which must carry weight.
@@ -320,7 +321,7 @@ impl Proposals<'_> {
         let shared = if let Some(known) = known {
             known
         } else {
-            let (swept, factor) = Swept::new(sites, &prior, self.mixture.layout.main + 1, &self.mixture.work)?;
+            let (swept, factor) = Swept::new(sites, &prior, self.mixture.layout.mains(), &self.mixture.work)?;
             (place, key, swept, factor)
         };
         let (.., swept, factor) = self.swept.insert(shared);

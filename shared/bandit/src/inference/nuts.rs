@@ -12,7 +12,6 @@ use rand::RngExt;
 use super::convergence::{centre, mean_variance, mixing, r_hat, rank_scores};
 use super::grid::share_out;
 use super::laplace::{Gaussian, GaussianPrior};
-use super::logistic::{sigmoid, softplus};
 use super::mixture::Mixture;
 use super::rows::Rows;
 use super::scales::Scales;
@@ -44,6 +43,8 @@ const PER_DIVERGENCE: u64 = 1_000;
 pub(crate) struct Chains {
     /// Draws × P, row-major.
     pub draws: Vec<f32>,
+    /// Which point of the grid each draw was made at.
+    pub points: Vec<usize>,
     /// For each point of the grid the share of the draws that were made there.
     pub shares: Vec<f64>,
     /// Greatest split R̂ over the coefficients.
@@ -111,8 +112,9 @@ impl CpuLogpFunc for Whitened<'_> {
         for i in 0..self.rows.len() {
             let active = self.rows.active(i);
             let eta: f64 = active.iter().map(|&c| beta[c as usize]).sum();
-            value += self.rows.sum[i] * eta - self.rows.n[i] * softplus(eta);
-            let residual = self.rows.sum[i] - self.rows.n[i] * sigmoid(eta);
+            let (n, s) = (self.rows.n[i], self.rows.sum[i]);
+            value += self.rows.family.log_likelihood(n, s, eta);
+            let residual = self.rows.family.drive(n, s) - self.rows.family.fitted(n, s, eta);
             for &c in active {
                 gradient[c as usize] += residual;
             }
@@ -160,6 +162,8 @@ struct Place<'a> {
 struct Run<'a> {
     sampler: <DiagNutsSettings as Settings>::Chain<CpuMath<Whitened<'a>>>,
     target: Whitened<'a>,
+    /// Its number in the grid.
+    point: usize,
     /// Draws in a round.
     length: usize,
     /// Draws × P of all rounds.
@@ -185,7 +189,8 @@ impl<'a> Run<'a> {
         let mut sampler = settings(step).new_chain(index, CpuMath::new(target(true)), &mut rng).map_err(failed)?;
         let start: Vec<f64> = (0..rows.columns).map(|_| if rng.random::<bool>() { 1.0 } else { -1.0 }).collect();
         sampler.set_position(&start).map_err(failed)?;
-        let mut run = Self { sampler, target: target(false), length: place.length, draws: Vec::new(), divergences: 0 };
+        let (point, length) = (place.point, place.length);
+        let mut run = Self { sampler, target: target(false), point, length, draws: Vec::new(), divergences: 0 };
         let mut found = 0.0;
         for _ in 0..if step.is_none() { WARM_UP.0 } else { WARM_UP.1 } {
             found = run.step(work)?.1.step_size;
@@ -216,7 +221,7 @@ impl<'a> Run<'a> {
 }
 
 /// Runs four chains at the points of the grid, each with its share of the draws, in rounds until R̂ < 1.01, 1,000 draws are
-/// effective and at most one transition in 1,000 diverges, for four rounds at most.
+/// effective and at most one transition in 1,000 diverges, and on as long as that is cheap; for four rounds at most.
 ///
 /// Draws are shared out over all points by their weights, in lots of 16: a point with less weight than that of one lot
 /// (0.16 %) is run or not as systematic sampling along the grid has it. [`Chains::shares`] are the weights that this
@@ -246,9 +251,10 @@ pub(crate) fn sample(rows: &Rows, mixture: &Mixture, seed: &Seed) -> Result<Chai
             Ok(chains) => chains,
             Err(error) => return believed.ok_or(error),
         };
-        // A second round makes the draws finer; where there is no work left for one, the first will do.
-        let another = mixture.work.left() > 1.2 * (before - mixture.work.left());
-        if round == ROUNDS || (chains.converged && (round > 1 || !another)) {
+        // More rounds make the draws finer: a second one where there is work left for it, and all where they cost little.
+        let (left, spent) = (mixture.work.left(), before - mixture.work.left());
+        let enough = left <= 1.2 * spent || (round > 1 && left <= 8.0 * spent);
+        if round == ROUNDS || (chains.converged && enough) {
             return Ok(chains);
         }
         believed = Some(chains).filter(|chains| chains.converged);
@@ -337,6 +343,7 @@ fn judge(runs: &[Run<'_>], columns: usize, shares: &[f64], work: &Work) -> Resul
     let divergences: u64 = runs.iter().map(|run| run.divergences).sum();
     Ok(Chains {
         draws: runs.iter().flat_map(|run| run.draws.iter().copied()).collect(),
+        points: runs.iter().flat_map(|run| std::iter::repeat_n(run.point, run.draws.len() / columns)).collect(),
         shares: shares.to_vec(),
         r_hat: worst,
         effective: least,

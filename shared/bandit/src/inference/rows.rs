@@ -2,19 +2,20 @@
 
 use faer::Mat;
 
+use super::design::{Design, Observed};
+use super::family::Family;
 use super::traversal::Traversal;
-use crate::{Cell, CellTable, Columns, FitError, Space};
 
-/// The cells of a contextual model. Row i has the indicator vector `φ_i` with ones at `active(i)`.
+/// The cells of a regression. Row i has the indicator vector `φ_i` with ones at `active(i)`.
 pub(crate) struct Rows {
     starts: Vec<usize>,
     active: Vec<u32>,
-    /// Trials per row.
+    /// Which likelihood.
+    pub family: Family,
+    /// n of each row.
     pub n: Vec<f64>,
-    /// Σ r per row.
+    /// s of each row.
     pub sum: Vec<f64>,
-    /// Σ r² per row.
-    pub sum_sq: Vec<f64>,
     /// P: the number of columns.
     pub columns: usize,
     /// How [`super::kernel`] walks over them.
@@ -22,36 +23,49 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// The rows of a cell table, in its order.
-    ///
-    /// # Errors
-    /// [`FitError::OutsideSpace`] for a cell whose variant or context the space does not have.
-    #[expect(clippy::cast_precision_loss, reason = "a count of observations is far below 2^52")]
+    /// The rows of observations, in their order. They are of the space.
     #[expect(clippy::cast_possible_truncation, reason = "columns are at most 2,000")]
-    pub(crate) fn new(space: &Space, columns: &Columns, table: &CellTable) -> Result<Self, FitError> {
-        let cells = table.cells();
-        let outside = |c: &&Cell| c.variant >= space.variants() || c.context >= space.contexts();
-        if let Some(&Cell { variant, context, .. }) = cells.iter().find(outside) {
-            return Err(FitError::OutsideSpace { variant, context });
-        }
+    pub(crate) fn new(design: &Design<'_>, observed: &[Observed], family: Family) -> Self {
         let mut rows = Self {
             starts: vec![0],
             active: Vec::new(),
-            sum: Vec::with_capacity(cells.len()),
-            sum_sq: Vec::with_capacity(cells.len()),
-            columns: columns.len(),
-            traversal: Traversal::new(space, columns, cells),
-            n: cells.iter().map(|cell| cell.n as f64).collect(),
+            family,
+            n: observed.iter().map(|o| o.n).collect(),
+            sum: observed.iter().map(|o| o.sum).collect(),
+            columns: design.layout.columns,
+            traversal: Traversal::new(design, observed),
         };
-        for cell in cells {
-            let variant = space.decode_variant(cell.variant);
-            let context = space.decode_context(cell.context);
-            rows.active.extend(columns.active(&variant, &context).into_iter().map(|c| c as u32));
+        for one in observed {
+            rows.active.extend(design.active(one.variant, one.context, one.stratum).into_iter().map(|c| c as u32));
             rows.starts.push(rows.active.len());
-            rows.sum.push(cell.sum);
-            rows.sum_sq.push(cell.sum_sq);
         }
-        Ok(rows)
+        rows
+    }
+
+    /// n and s of every row times `factor`.
+    pub(crate) fn scale(&mut self, factor: f64) {
+        self.n.iter_mut().chain(&mut self.sum).for_each(|value| *value *= factor);
+        self.traversal.scale(factor);
+    }
+
+    /// ln p(y|β), up to what no coefficient touches.
+    pub(crate) fn log_likelihood(&self, eta: &[f64]) -> f64 {
+        eta.iter().zip(&self.sum).zip(&self.n).map(|((&e, &s), &n)| self.family.log_likelihood(n, s, e)).sum()
+    }
+
+    /// The part of every row's gradient that does not depend on η.
+    pub(crate) fn drives(&self) -> Vec<f64> {
+        self.n.iter().zip(&self.sum).map(|(&n, &s)| self.family.drive(n, s)).collect()
+    }
+
+    /// What is taken from it, at η.
+    pub(crate) fn fitted(&self, eta: &[f64]) -> Vec<f64> {
+        eta.iter().zip(&self.n).zip(&self.sum).map(|((&e, &n), &s)| self.family.fitted(n, s, e)).collect()
+    }
+
+    /// diag W: minus the second derivative of every row, at η.
+    pub(crate) fn weights(&self, eta: &[f64]) -> Vec<f64> {
+        eta.iter().zip(&self.n).zip(&self.sum).map(|((&e, &n), &s)| self.family.weight(n, s, e)).collect()
     }
 
     /// The number of rows.

@@ -1,6 +1,6 @@
 //! Scales of the priors (`τ_main`, `τ_pair`): hyperpriors, and the prior precision that they give the coefficients.
 
-use crate::{Columns, Prior};
+use crate::Prior;
 
 /// Standard deviation of the intercept's prior: log-odds (bool) or residual standard deviations (numeric).
 pub(crate) const INTERCEPT_SD: f64 = 2.5;
@@ -15,27 +15,46 @@ pub(crate) struct Scales {
 /// Which columns each scale governs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
-    /// Columns 1…main are of main effects, the rest of pairs.
+    /// The first columns are intercepts of strata; 0 where there is but one. The intercept of all comes after them.
+    pub strata: usize,
+    /// Standard deviation of their prior, in the intercept's units.
+    pub stratum_sd: f64,
+    /// So many columns after that are of main effects, the rest of pairs.
     pub main: usize,
     /// P.
     pub columns: usize,
+    /// Whether main effects come first, then strata and the intercept: those of arms, which have no pairs. Their precision
+    /// is then an arrow in an order in which nothing fills in, see [`super::factor`].
+    pub arms: bool,
 }
 
 impl Layout {
-    pub(crate) fn of(columns: &Columns) -> Self {
-        Self { main: columns.main_effects().len(), columns: columns.len() }
+    /// The number of columns before those of pairs.
+    pub(crate) fn mains(self) -> usize {
+        1 + self.strata + self.main
     }
 
     /// The number of columns of pairs.
     pub(crate) fn pairs(self) -> usize {
-        self.columns - 1 - self.main
+        self.columns - self.mains()
     }
 
-    /// diag D: the prior precision of every column, 1/2.5², 1/`τ_main`² or 1/`τ_pair`².
+    /// The first column of strata.
+    pub(crate) fn first_stratum(self) -> usize {
+        if self.arms { self.main } else { 0 }
+    }
+
+    /// The column of the intercept.
+    pub(crate) fn intercept(self) -> usize {
+        self.first_stratum() + self.strata
+    }
+
+    /// diag D: the prior precision of every column, 1/2.5², 1/`stratum_sd`², 1/`τ_main`² or 1/`τ_pair`².
     pub(crate) fn precision(self, scales: Scales) -> Vec<f64> {
         let mut d = vec![1.0 / (scales.pair * scales.pair); self.columns];
-        d[0] = 1.0 / (INTERCEPT_SD * INTERCEPT_SD);
-        d[1..=self.main].fill(1.0 / (scales.main * scales.main));
+        d[..self.mains()].fill(1.0 / (scales.main * scales.main));
+        d[self.first_stratum()..self.intercept()].fill(1.0 / (self.stratum_sd * self.stratum_sd));
+        d[self.intercept()] = 1.0 / (INTERCEPT_SD * INTERCEPT_SD);
         d
     }
 }

@@ -16,6 +16,10 @@ pub(crate) enum Stream {
     Resampling = 3,
     /// Chains of the no-U-turn sampler; one stream for each.
     Chains = 4,
+    /// Columns that no observation touches.
+    Unseen = 5,
+    /// The order of the draws of amounts beside those of the conversions.
+    Order = 6,
 }
 
 /// The generator of one part.

@@ -1,6 +1,6 @@
 //! Thinning draws (kernel thinning): halving a set so that what is left says the same of every cell.
 
-use super::logistic::sigmoid;
+use super::family::Family;
 use super::rows::Rows;
 
 /// Cells that are watched, at most.
@@ -13,7 +13,7 @@ const FEATURES: usize = 5;
 /// Neighbours are paired, and of each pair the draw is kept that brings the running sum of feature differences
 /// w ← w ± (f(a) − f(b)) nearer to 0. Where a random half would leave sums of order √S, these stay of order √d: the
 /// greedy form of the self-balancing walk behind kernel thinning (Dwivedi & Mackey 2021; Alweiss, Liu & Sawhney 2021).
-/// The features of a draw are, for each of up to 128 cells, standardised η and η², p, and whether η is below the 2.5 %
+/// The features of a draw are, for each of up to 128 cells, standardised η and η², the mean that η stands for, and whether η is below the 2.5 %
 /// or above the 97.5 % point of all draws: what the cell's mean, spread and interval are made of.
 pub(crate) fn halve(rows: &Rows, pool: &[f32], mut draws: Vec<usize>, times: usize) -> Vec<usize> {
     if times == 0 {
@@ -31,7 +31,7 @@ pub(crate) fn halve(rows: &Rows, pool: &[f32], mut draws: Vec<usize>, times: usi
                 rows.active(cell).iter().map(|&c| beta[c as usize]).sum()
             })
             .collect();
-        describe(&eta, |s, f| features[s * width + k * FEATURES..][..FEATURES].copy_from_slice(&f));
+        describe(rows.family, &eta, |s, f| features[s * width + k * FEATURES..][..FEATURES].copy_from_slice(&f));
     }
     // Which row of `features` belongs to each draw that is left.
     let mut place: Vec<usize> = (0..draws.len()).collect();
@@ -55,7 +55,7 @@ pub(crate) fn halve(rows: &Rows, pool: &[f32], mut draws: Vec<usize>, times: usi
 
 /// The features of one cell for every draw, each of about unit variance.
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "features need no precision")]
-fn describe(eta: &[f32], mut put: impl FnMut(usize, [f32; FEATURES])) {
+fn describe(family: Family, eta: &[f32], mut put: impl FnMut(usize, [f32; FEATURES])) {
     let count = eta.len() as f64;
     let moments = |values: &mut dyn Iterator<Item = f64>| {
         let (sum, squares) = values.fold((0.0, 0.0), |(a, b), v| (a + v, b + v * v));
@@ -63,7 +63,7 @@ fn describe(eta: &[f32], mut put: impl FnMut(usize, [f32; FEATURES])) {
         (mean, (squares / count - mean * mean).max(1e-300).sqrt())
     };
     let (mean, sd) = moments(&mut eta.iter().map(|&e| f64::from(e)));
-    let (mean_p, sd_p) = moments(&mut eta.iter().map(|&e| sigmoid(f64::from(e))));
+    let (mean_p, sd_p) = moments(&mut eta.iter().map(|&e| family.mean(f64::from(e))));
     let mut sorted = eta.to_vec();
     let tail = eta.len() / 40;
     let low = *sorted.select_nth_unstable_by(tail, f32::total_cmp).1;
@@ -72,7 +72,7 @@ fn describe(eta: &[f32], mut put: impl FnMut(usize, [f32; FEATURES])) {
     let flag = |on: bool| if on { 6.4 } else { 0.0 };
     for (s, &e) in eta.iter().enumerate() {
         let z = ((f64::from(e) - mean) / sd) as f32;
-        let p = ((sigmoid(f64::from(e)) - mean_p) / sd_p) as f32;
+        let p = ((family.mean(f64::from(e)) - mean_p) / sd_p) as f32;
         put(s, [z, 0.7 * z * z, p, flag(e < low), flag(e > high)]);
     }
 }

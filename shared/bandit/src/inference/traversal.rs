@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::{Cell, Columns, Space};
+use super::design::{Design, Observed};
 
 /// Rows whose η are in memory together.
 pub(crate) const WINDOW: usize = 256;
@@ -10,6 +10,8 @@ pub(crate) const WINDOW: usize = 256;
 const LONGEST: usize = 512;
 /// Fewer share none.
 const SHORTEST: usize = 4;
+/// The factor of the pseudo-levels that stand for strata.
+const NO_FACTOR: u32 = u32::MAX;
 /// Rows with more trials share none: a product loses what is below 1e-16 of 1, which n multiplies.
 const MOST_TRIALS: f64 = 1e6;
 
@@ -19,7 +21,7 @@ const MOST_TRIALS: f64 = 1e6;
 pub(crate) struct Traversal {
     /// For each row the number of its variant among those that occur, ascending.
     variant: Vec<u32>,
-    /// For each row the numbers of its known context levels, all factors' levels counted through.
+    /// For each row the numbers of its context levels, all factors' levels counted through, and of its stratum after them.
     levels: Vec<u32>,
     /// Where each row's begin; one more at the end.
     starts: Vec<u32>,
@@ -31,12 +33,14 @@ pub(crate) struct Traversal {
     cross: Vec<u32>,
     /// The number of design factors.
     design: usize,
-    /// For each context level: its column, its factor and its number there.
+    /// For each context level: its column, its factor and its number there; then the strata, which have no pairs.
     context: Vec<(u32, u32, u32)>,
     /// The number of context factors.
     factors: usize,
-    /// Trials of each row.
+    /// n of each row.
     pub n: Vec<f64>,
+    /// s of each row.
+    pub sum: Vec<f64>,
     /// Stretches of rows, at most [`WINDOW`] each.
     windows: Vec<Window>,
 }
@@ -76,24 +80,25 @@ impl Window {
 }
 
 impl Traversal {
-    /// Over `cells`, ordered by variant.
-    #[expect(clippy::cast_precision_loss, reason = "a count of observations is far below 2^52")]
+    /// Over `observed`, ordered by variant.
     #[expect(clippy::cast_possible_truncation, reason = "columns are at most 2,000, rows far fewer than 2^32")]
-    pub(crate) fn new(space: &Space, columns: &Columns, cells: &[Cell]) -> Self {
-        let mut cells = cells.to_vec();
-        cells.sort_by_key(|cell| (cell.variant, cell.context));
-        let n: Vec<f64> = cells.iter().map(|cell| cell.n as f64).collect();
-        let sizes: Vec<usize> = space.context().iter().map(|f| f.levels().len()).collect();
-        let design = space.design().len();
+    pub(crate) fn new(of: &Design<'_>, observed: &[Observed]) -> Self {
+        let mut sorted = observed.to_vec();
+        sorted.sort_by_key(|one| (one.variant, one.context, one.stratum));
+        let n: Vec<f64> = sorted.iter().map(|one| one.n).collect();
+        let sizes: Vec<usize> = of.space.context().iter().map(|f| f.levels().len() + 1).collect();
+        let design = of.space.design().len();
         let mut context = Vec::new();
         let mut first = Vec::with_capacity(sizes.len());
         for (k, &size) in sizes.iter().enumerate() {
             first.push(context.len() as u32);
-            context.extend((0..size).map(|l| (columns.context(k, l) as u32, k as u32, l as u32)));
+            context.extend((0..size).map(|l| (of.place(of.columns.context(k, l)) as u32, k as u32, l as u32)));
         }
+        let first_stratum = context.len() as u32;
+        context.extend((0..of.layout.strata).map(|g| ((of.layout.first_stratum() + g) as u32, NO_FACTOR, g as u32)));
         let mut all = Self {
-            variant: Vec::with_capacity(cells.len()),
-            levels: Vec::with_capacity(cells.len() * sizes.len()),
+            variant: Vec::with_capacity(sorted.len()),
+            levels: Vec::with_capacity(sorted.len() * (sizes.len() + 1)),
             starts: vec![0],
             own: Vec::new(),
             own_width: 1 + design + design * design.saturating_sub(1) / 2,
@@ -101,32 +106,41 @@ impl Traversal {
             design,
             context,
             factors: sizes.len(),
-            windows: (0..cells.len())
+            windows: (0..sorted.len())
                 .step_by(WINDOW)
-                .map(|from| from..cells.len().min(from + WINDOW))
+                .map(|from| from..sorted.len().min(from + WINDOW))
                 .map(|rows| Window::new(rows.clone(), &n[rows]))
                 .collect(),
+            sum: sorted.iter().map(|one| one.sum).collect(),
             n,
         };
         let mut before = None;
-        for cell in cells {
-            if before != Some(cell.variant) {
-                before = Some(cell.variant);
-                let variant = space.decode_variant(cell.variant);
-                // A context in which all is unknown has the variant's own columns and no others.
-                all.own.extend(columns.active(&variant, &sizes).into_iter().map(|c| c as u32));
+        for one in &sorted {
+            if before != Some(one.variant) {
+                before = Some(one.variant);
+                let variant = of.space.decode_variant(one.variant);
+                all.own.push(of.place(0) as u32);
+                all.own.extend(of.columns.of_variant(&variant).into_iter().map(|c| of.place(c) as u32));
                 for k in 0..sizes.len() {
-                    all.cross.extend(
-                        variant.iter().enumerate().map(|(d, &level)| columns.context_pair((d, level), (k, 0)) as u32),
-                    );
+                    // Levels of a factor lie one after another, and one that is left out is the last of them.
+                    let column = |(d, &level): (usize, &usize)| of.columns.context_pair((d, level), (k, 0));
+                    all.cross.extend(variant.iter().enumerate().map(|at| of.place(column(at)) as u32));
                 }
             }
             all.variant.push((all.own.len() / all.own_width - 1) as u32);
-            let known = space.decode_context(cell.context).into_iter().enumerate().filter(|&(k, l)| l < sizes[k]);
-            all.levels.extend(known.map(|(k, l)| first[k] + l as u32));
+            let levels = of.space.decode_context(one.context);
+            all.levels.extend(levels.into_iter().enumerate().map(|(k, l)| first[k] + l as u32));
+            if of.layout.strata > 0 {
+                all.levels.push(first_stratum + one.stratum as u32);
+            }
             all.starts.push(all.levels.len() as u32);
         }
         all
+    }
+
+    /// n and s of every row times `factor`.
+    pub(crate) fn scale(&mut self, factor: f64) {
+        self.n.iter_mut().chain(&mut self.sum).for_each(|value| *value *= factor);
     }
 
     pub(crate) fn windows(&self) -> &[Window] {
@@ -178,9 +192,11 @@ impl<const N: usize> Shared<N> {
                     *of = variant;
                     let (column, factor, number) = rows.context[level as usize];
                     *value = block[column as usize];
-                    let first = (place * rows.factors + factor as usize) * rows.design;
-                    for &c in &rows.cross[first..first + rows.design] {
-                        add(value, &block[(c + number) as usize]);
+                    if factor != NO_FACTOR {
+                        let first = (place * rows.factors + factor as usize) * rows.design;
+                        for &c in &rows.cross[first..first + rows.design] {
+                            add(value, &block[(c + number) as usize]);
+                        }
                     }
                 }
                 add(&mut sum, value);

@@ -15,7 +15,7 @@ pub(super) fn check_cells(space: &Space, table: &CellTable) -> Result<(), FitErr
 
 /// That every sum is a count of conversions, and every sum of squares the same: 0² = 0 and 1² = 1.
 #[expect(clippy::cast_precision_loss, reason = "a count of observations is far below 2^52")]
-pub(super) fn check_bool(table: &CellTable) -> Result<(), FitError> {
+pub(crate) fn check_bool(table: &CellTable) -> Result<(), FitError> {
     #[expect(clippy::float_cmp, reason = "counts are exact")]
     let is_count = |c: &Cell| c.sum >= 0.0 && c.sum <= c.n as f64 && c.sum.fract() == 0.0 && c.sum_sq == c.sum;
     match table.cells().iter().find(|c| !is_count(c)) {
@@ -24,9 +24,9 @@ pub(super) fn check_bool(table: &CellTable) -> Result<(), FitError> {
     }
 }
 
-/// That the space has no more columns than a contextual model may have, and that the prior has scales.
-pub(super) fn check_contextual(space: &Space, prior: &Prior) -> Result<(), FitError> {
-    let columns = space.columns();
+/// That there are no more columns than a model may have, strata included, and that the prior has scales.
+pub(super) fn check_columns(space: &Space, strata: usize, prior: &Prior) -> Result<(), FitError> {
+    let columns = space.columns() + if strata > 1 { strata } else { 0 };
     if columns > MAX_COLUMNS {
         return Err(FitError::TooManyColumns { columns });
     }

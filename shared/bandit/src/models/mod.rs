@@ -1,8 +1,12 @@
-//! Estimators: the four Bayesian models (mab, cmab; bool, numeric), one a file.
+//! Estimators: Bayesian models of conversions, amounts and numeric rewards, one a file.
 
-mod checks;
-pub mod cmab_bool;
-pub mod cmab_numeric;
-pub mod mab_bool;
-pub mod mab_numeric;
+mod amounts;
+mod assembly;
+mod beta_binomial;
+pub(crate) mod checks;
+pub(crate) mod input;
+pub(crate) mod linear;
+pub(crate) mod logistic;
 mod pooled;
+mod regression;
+pub(crate) mod two_part;

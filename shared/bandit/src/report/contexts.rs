@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::decisions::{Layout, OBSERVED_CELLS, most_frequented};
-use crate::{Cell, CellTable, Predictor, Space};
+use crate::decisions::{Layout, OBSERVED_CELLS, StratumShare, most_frequented};
+use crate::{Cell, CellTable, Posterior, Predictor, Space};
 
 /// Evaluations (cell × draw) that are made, at most, as long as [`LEAST_DRAWS`] remain.
 const MOST_EVALUATIONS: usize = 500_000_000;
@@ -20,6 +20,8 @@ pub(super) struct Point {
     pub(super) share: f64,
     /// Whether the point is one of [`Points::observed`].
     pub(super) observed: bool,
+    /// Share of each stratum in what was observed here, adding up to 1; in all data where nothing was. Empty for one stratum.
+    pub(super) strata: Vec<StratumShare>,
     /// (context level slot, weight): what the point's mean reward adds to a context level's effect.
     pub(super) replaced: Vec<(usize, f64)>,
 }
@@ -67,7 +69,12 @@ impl Points {
     /// the least k for which cells × draws are at most 5 · 10⁸, but never fewer than 1,000 of the draws. Up to 50,000 cells
     /// and 10,000 draws that is everything.
     #[expect(clippy::cast_precision_loss, reason = "counts of observations are far below 2^52")]
-    pub(super) fn of(space: &Space, cells: &CellTable, layout: &Layout, predictor: Predictor, draws: usize) -> Self {
+    ///
+    /// With several strata a reward in c is averaged over those of c's own traffic, `n_{c,g}`/`n_c`, so that what is expected and
+    /// what was earned are of the same calendar. That counts as so many evaluations.
+    pub(super) fn of(space: &Space, cells: &CellTable, layout: &Layout, posterior: &Posterior) -> Self {
+        let (predictor, draws) = (posterior.predictor, posterior.len());
+        let strata = Strata::of(cells, predictor, posterior.has_strata());
         let most = usize::try_from(OBSERVED_CELLS).unwrap_or(usize::MAX) / space.variants();
         let most = most.max(1);
         let observed = match predictor {
@@ -84,7 +91,10 @@ impl Points {
         for &(context, n) in &observed {
             let levels = layout.context_levels(space, context);
             let share = share(n, trials);
-            table.insert(context, Point { levels, share, observed: true, replaced: Vec::new() });
+            table.insert(
+                context,
+                Point { levels, share, observed: true, strata: strata.at(context), replaced: Vec::new() },
+            );
         }
         let mut by_trials = observed.clone();
         by_trials.sort_by_key(|&(context, n)| (std::cmp::Reverse(n), context));
@@ -107,8 +117,13 @@ impl Points {
                 break;
             }
             for (number, levels, slot) in neighbours {
-                let point =
-                    table.entry(number).or_insert(Point { levels, share: 0.0, observed: false, replaced: Vec::new() });
+                let point = table.entry(number).or_insert_with(|| Point {
+                    levels,
+                    share: 0.0,
+                    observed: false,
+                    strata: strata.pooled.clone(),
+                    replaced: Vec::new(),
+                });
                 match point.replaced.iter_mut().find(|(s, _)| *s == slot) {
                     Some((_, weight)) => *weight += n as f64,
                     None => point.replaced.push((slot, n as f64)),
@@ -120,8 +135,40 @@ impl Points {
         points.iter().flat_map(|p| &p.replaced).for_each(|&(slot, weight)| sums[slot] += weight);
         points.iter_mut().flat_map(|p| &mut p.replaced).for_each(|(slot, weight)| *weight /= sums[*slot]);
 
-        let evaluations = points.len().saturating_mul(space.variants()).saturating_mul(draws);
+        let places: usize = points.iter().map(|point| point.strata.len().max(1)).sum();
+        let evaluations = places.saturating_mul(space.variants()).saturating_mul(draws);
         let stride = evaluations.div_ceil(MOST_EVALUATIONS).min(draws / LEAST_DRAWS).max(1);
         Self { all: points, observed, trials, reward_sum, stride }
+    }
+}
+
+/// How the observations of each context are spread over strata.
+pub(super) struct Strata {
+    by_context: BTreeMap<u64, Vec<StratumShare>>,
+    /// Of all contexts together.
+    pub(super) pooled: Vec<StratumShare>,
+}
+
+impl Strata {
+    /// Empty where `several` is false. Arms know one context, 0.
+    fn of(cells: &CellTable, predictor: Predictor, several: bool) -> Self {
+        let mut counts: BTreeMap<u64, BTreeMap<usize, u64>> = BTreeMap::new();
+        let mut pooled: BTreeMap<usize, u64> = BTreeMap::new();
+        for cell in cells.weighted().iter().filter(|_| several) {
+            let context = if predictor == Predictor::Arms { 0 } else { cell.context };
+            *counts.entry(context).or_default().entry(cell.stratum).or_default() += cell.trials;
+            *pooled.entry(cell.stratum).or_default() += cell.trials;
+        }
+        let shares = |counts: BTreeMap<usize, u64>| -> Vec<StratumShare> {
+            let trials = counts.values().sum();
+            #[expect(clippy::cast_possible_truncation, reason = "rewards are single precision too")]
+            let of = |(g, n)| (g, share(n, trials) as f32);
+            counts.into_iter().map(of).collect()
+        };
+        Self { by_context: counts.into_iter().map(|(c, n)| (c, shares(n))).collect(), pooled: shares(pooled) }
+    }
+
+    fn at(&self, context: u64) -> Vec<StratumShare> {
+        self.by_context.get(&context).unwrap_or(&self.pooled).clone()
     }
 }

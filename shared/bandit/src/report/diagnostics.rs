@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Diagnostics, ScalePoint, Step};
+use crate::{Diagnostics, Posterior, ScalePoint, Step};
 
 /// The inference's diagnostics and the report's, as `GET …/state` shows them. What does not apply is `None`, `null` in
 /// JSON.
@@ -11,7 +11,7 @@ pub struct StateDiagnostics {
     /// The step that the draws come from.
     pub step: Step,
     /// k̂ of the Pareto-smoothed importance weights (Vehtari et al. 2024), also where they were rejected: good below 0.5,
-    /// usable below 0.7. No unit; cmab with bool rewards.
+    /// and accepted up to 0.7 only where the no-U-turn sampler would cost too much. No unit; cmab with bool rewards.
     pub pareto_k: Option<f64>,
     /// Effective number of the 10,000 draws: a mean has the Monte-Carlo error sd/√`effective_draws`. cmab with bool
     /// rewards; all draws are effective where the step is exact.
@@ -21,7 +21,7 @@ pub struct StateDiagnostics {
     /// Divergent transitions after warm-up: 0 is ideal. NUTS only.
     pub divergences: Option<u64>,
     /// E `τ_main` = Σ weight · `τ_main` over the grid: the posterior mean of the main effects' scale, or the scale itself
-    /// where it is fixed. Log-odds (bool) or pooled standard deviations (numeric); cmab only.
+    /// where it is fixed. Log-odds (bool) or pooled standard deviations (normal); not for a mab with bool rewards in one stratum.
     pub main_scale: Option<f64>,
     /// E `τ_pair`, likewise, of the pairs' scale.
     pub pair_scale: Option<f64>,
@@ -35,27 +35,70 @@ pub struct StateDiagnostics {
     /// Share of the observations whose contexts the averages go over, in (0, 1]: 1, but where variants × contexts of the
     /// data are above 10⁶, and the contexts with the most observations are used.
     pub covered_share: f64,
+    /// The part of two-part rewards that is about amounts; the fields above are of the conversions then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<AmountDiagnostics>,
 }
 
-impl StateDiagnostics {
-    /// The inference's numbers, and the report's own.
-    pub(super) fn new(inference: &Diagnostics, value_draws: usize, draws: usize, covered_share: f64) -> Self {
-        let scales = &inference.scales;
-        let mean = |of: fn(&ScalePoint) -> f64| {
-            (!scales.is_empty()).then(|| scales.iter().map(|point| point.weight * of(point)).sum())
-        };
+/// The inference's numbers of amounts, as in [`StateDiagnostics`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AmountDiagnostics {
+    /// The step that the draws come from.
+    pub step: Step,
+    /// k̂ of the importance weights.
+    pub pareto_k: Option<f64>,
+    /// Effective number of draws.
+    pub effective_draws: Option<f64>,
+    /// Greatest R̂ (NUTS only).
+    pub r_hat: Option<f64>,
+    /// Divergent transitions (NUTS only).
+    pub divergences: Option<u64>,
+    /// E `τ_main` of the logarithms of amounts.
+    pub main_scale: Option<f64>,
+    /// E `τ_pair`.
+    pub pair_scale: Option<f64>,
+    /// φ, the squared coefficient of variation of an amount about its mean; no unit.
+    pub dispersion: Option<f64>,
+}
+
+impl AmountDiagnostics {
+    fn new(inference: &Diagnostics) -> Self {
         Self {
             step: inference.step,
             pareto_k: inference.pareto_k,
             effective_draws: inference.effective_draws,
             r_hat: inference.r_hat,
             divergences: inference.divergences,
-            main_scale: mean(|point| point.main),
-            pair_scale: mean(|point| point.pair),
+            main_scale: mean_scale(inference, |point| point.main),
+            pair_scale: mean_scale(inference, |point| point.pair),
+            dispersion: inference.dispersion,
+        }
+    }
+}
+
+/// Σ weight · scale over the grid.
+fn mean_scale(inference: &Diagnostics, of: fn(&ScalePoint) -> f64) -> Option<f64> {
+    let scales = &inference.scales;
+    (!scales.is_empty()).then(|| scales.iter().map(|point| point.weight * of(point)).sum())
+}
+
+impl StateDiagnostics {
+    /// The inference's numbers, and the report's own.
+    pub(super) fn new(posterior: &Posterior, value_draws: usize, draws: usize, covered_share: f64) -> Self {
+        let inference = &posterior.diagnostics;
+        Self {
+            step: inference.step,
+            pareto_k: inference.pareto_k,
+            effective_draws: inference.effective_draws,
+            r_hat: inference.r_hat,
+            divergences: inference.divergences,
+            main_scale: mean_scale(inference, |point| point.main),
+            pair_scale: mean_scale(inference, |point| point.pair),
             kappa: inference.kappa,
             value_draws,
             draws,
             covered_share,
+            amount: posterior.amount.as_deref().map(|amount| AmountDiagnostics::new(&amount.diagnostics)),
         }
     }
 }

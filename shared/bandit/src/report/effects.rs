@@ -1,7 +1,7 @@
 //! Main effects, interactions and Sobol indices: how the variance of the reward over cells splits up.
 
 use super::contexts::{Point, context_slots};
-use crate::decisions::{Block, LANES, Lanes, Layout};
+use crate::decisions::{LANES, Layout, Outcomes};
 
 /// One double for each draw of a block.
 pub(super) type Wide = [f64; LANES];
@@ -91,21 +91,13 @@ impl Marginals {
         }
     }
 
-    /// Adds the context that the block is at, an observed one, with the rewards that `reward` makes of the
-    /// variants' locations. Returns the mean reward over the variants.
-    pub(super) fn add_context(
-        &mut self,
-        layout: &Layout,
-        point: &Point,
-        block: &Block<'_>,
-        reward: impl Fn(&Lanes) -> Lanes,
-    ) -> Wide {
+    /// Adds the context that `outcomes` is at, an observed one. Returns the mean reward over the variants.
+    pub(super) fn add_context(&mut self, layout: &Layout, point: &Point, outcomes: &Outcomes<'_>) -> Wide {
         let factors = layout.design.len();
         let per_level = !point.levels.is_empty();
         self.in_context.fill(ZERO);
         let (mut sum, mut square) = (ZERO, ZERO);
-        block.for_each_variant(|v, location| {
-            let reward = reward(location);
+        outcomes.for_each_reward(&point.strata, |v, reward| {
             let mut wide = ZERO;
             for i in 0..LANES {
                 wide[i] = f64::from(reward[i]);

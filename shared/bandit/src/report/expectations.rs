@@ -2,9 +2,8 @@
 
 use super::contexts::{Points, context_slots};
 use super::effects::{Marginals, Variances, Wide, count};
-use super::logistic::logistic;
-use crate::decisions::{Block, LANES, Lanes, Layout};
-use crate::{Link, Posterior};
+use crate::Posterior;
+use crate::decisions::{LANES, Layout, Outcomes};
 
 /// Numbers of every draw that was used. Rewards of an identity link are in units of its scale about its center.
 pub(super) struct Expectations {
@@ -18,19 +17,6 @@ pub(super) struct Expectations {
     pub(super) context_effects: Vec<Vec<f64>>,
     /// Variances over cells, in every draw.
     pub(super) variances: Variances,
-}
-
-/// Rewards from locations: the logistic function, or the locations themselves where the link is affine.
-#[inline]
-pub(super) fn rewards(link: Link, offset: &Lanes, location: &Lanes) -> Lanes {
-    let mut eta = *location;
-    for (eta, offset) in eta.iter_mut().zip(offset) {
-        *eta += offset;
-    }
-    match link {
-        Link::Logit => logistic(&eta),
-        Link::Identity { .. } => eta,
-    }
 }
 
 impl Expectations {
@@ -56,21 +42,18 @@ impl Expectations {
             context_effects: vec![Vec::with_capacity(draws.len()); context_slot_count],
             variances: Variances::new(layout.design.len(), layout.context.len()),
         };
-        let mut block = Block::new(layout, posterior, None);
+        let mut outcomes = Outcomes::new(layout, posterior, None);
         let mut marginals = Marginals::new(layout, shares);
         for draws in draws.chunks(LANES) {
-            block.load(draws);
+            outcomes.load(draws);
             marginals.clear();
             for point in &points.all {
-                block.context(&point.levels);
+                outcomes.context(&point.levels);
                 let mean = if point.observed {
-                    marginals.add_context(layout, point, &block, |location| {
-                        rewards(posterior.link, block.offset(), location)
-                    })
+                    marginals.add_context(layout, point, &outcomes)
                 } else {
                     let mut sum: Wide = [0.0; LANES];
-                    block.for_each_variant(|_, location| {
-                        let reward = rewards(posterior.link, block.offset(), location);
+                    outcomes.for_each_reward(&point.strata, |_, reward| {
                         for i in 0..LANES {
                             sum[i] += f64::from(reward[i]);
                         }
@@ -79,7 +62,7 @@ impl Expectations {
                 };
                 marginals.add_replaced(point, &mean);
             }
-            let width = block.width();
+            let width = outcomes.width();
             for (kept, lanes) in all.variants.iter_mut().zip(marginals.variants()) {
                 kept.extend(&lanes[..width]);
             }

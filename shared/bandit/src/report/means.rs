@@ -2,10 +2,9 @@
 
 use std::thread;
 
-use super::expectations::rewards;
 use super::quantiles::Spread;
-use crate::decisions::{Block, LANES, Layout};
-use crate::{DecisionError, Link, Posterior, Space};
+use crate::decisions::{LANES, Layout, Outcomes};
+use crate::{DecisionError, Posterior, Space};
 
 /// Evaluations (cell × draw) that are made at most, as long as [`LEAST_DRAWS`] remain.
 const MOST_EVALUATIONS: usize = 2_000_000_000;
@@ -22,6 +21,8 @@ const LEAST_DRAWS: usize = 1_000;
 /// Contexts × variants, in the order given. All S draws are used where cells × S are at most 2 · 10⁹, else every k-th with the
 /// least k for which they are, but never fewer than 1,000. The result does not depend on `threads`.
 ///
+/// With several strata a reward is the mean over them, all alike: nothing is known here of when somebody came.
+///
 /// What the doubly robust estimate takes for its model, and what a frozen policy is made of.
 ///
 /// # Errors
@@ -37,18 +38,18 @@ pub fn expected_rewards(
     let evaluations = contexts.len().saturating_mul(space.variants()).saturating_mul(posterior.len());
     let stride = evaluations.div_ceil(MOST_EVALUATIONS).min(posterior.len() / LEAST_DRAWS).max(1);
     let draws: Vec<usize> = (0..posterior.len()).step_by(stride).collect();
-    let (center, scale) = unit(posterior.link);
+    let (center, scale) = posterior.link.unit();
     let of = |contexts: &[u64]| {
         let mut sums = vec![0.0; contexts.len() * space.variants()];
-        let mut block = Block::new(&layout, posterior, None);
+        let mut outcomes = Outcomes::new(&layout, posterior, None);
+        let strata = outcomes.even_strata();
         let levels: Vec<Vec<usize>> = contexts.iter().map(|&c| layout.context_levels(space, c)).collect();
         for draws in draws.chunks(LANES) {
-            block.load(draws);
+            outcomes.load(draws);
             for (levels, sums) in levels.iter().zip(sums.chunks_exact_mut(space.variants())) {
-                block.context(levels);
-                block.for_each_variant(|v, location| {
-                    let reward = rewards(posterior.link, block.offset(), location);
-                    sums[v] += reward[..block.width()].iter().map(|&r| f64::from(r)).sum::<f64>();
+                outcomes.context(levels);
+                outcomes.for_each_reward(&strata, |v, reward| {
+                    sums[v] += reward[..outcomes.width()].iter().map(|&r| f64::from(r)).sum::<f64>();
                 });
             }
         }
@@ -93,31 +94,23 @@ pub fn baseline_at(
     }
     let levels: Vec<(Vec<usize>, f64)> =
         mix.iter().map(|&(c, n)| (layout.context_levels(space, c), super::contexts::share(n, trials))).collect();
-    let mut block = Block::new(&layout, posterior, None);
+    let mut outcomes = Outcomes::new(&layout, posterior, None);
+    let strata = outcomes.even_strata();
     let mut values = Vec::with_capacity(posterior.len());
     for draws in (0..posterior.len()).collect::<Vec<_>>().chunks(LANES) {
-        block.load(draws);
+        outcomes.load(draws);
         let mut sums = [0.0; LANES];
         for (levels, share) in &levels {
-            block.context(levels);
-            let reward = rewards(posterior.link, block.offset(), &block.baseline());
-            sums.iter_mut().zip(reward).for_each(|(sum, reward)| *sum += share * f64::from(reward));
+            outcomes.context(levels);
+            sums.iter_mut().zip(outcomes.baseline(&strata)).for_each(|(sum, reward)| *sum += share * f64::from(reward));
         }
-        values.extend(&sums[..block.width()]);
+        values.extend(&sums[..outcomes.width()]);
     }
-    let (center, scale) = unit(posterior.link);
+    let (center, scale) = posterior.link.unit();
     let mean = Spread::of(&mut values).mean;
     #[expect(clippy::cast_precision_loss, reason = "draws are far below 2^52")]
     let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64;
     Ok(Some((center + scale * mean, scale * variance.sqrt())))
-}
-
-/// (center, scale) of a link: what is added to a reward as [`rewards`] gives it, and by what it is multiplied before.
-pub(super) fn unit(link: Link) -> (f64, f64) {
-    match link {
-        Link::Logit => (0.0, 1.0),
-        Link::Identity { center, scale } => (center, scale),
-    }
 }
 
 fn check(space: &Space, mut contexts: impl Iterator<Item = u64>) -> Result<(), DecisionError> {

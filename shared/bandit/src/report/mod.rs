@@ -6,7 +6,6 @@ mod diagnostics;
 mod effects;
 mod expectations;
 mod improvement;
-mod logistic;
 mod means;
 mod metrics;
 mod quantiles;
@@ -15,10 +14,11 @@ mod summary;
 mod value;
 
 pub use assignment::{Assignment, LevelValue};
-pub use diagnostics::StateDiagnostics;
+pub use diagnostics::{AmountDiagnostics, StateDiagnostics};
 pub use means::{baseline_at, expected_rewards};
 pub use metrics::{ExpectedReward, Metrics};
 pub use state::{
-    ContextState, FactorRole, FactorState, InteractionState, LevelState, Report, Size, State, VariantState,
+    ContextState, FactorRole, FactorState, InteractionState, LevelState, Report, Size, State, StratumState,
+    VariantState,
 };
 pub(crate) use summary::{Belief, summarize};

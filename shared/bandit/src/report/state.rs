@@ -136,6 +136,17 @@ pub struct InteractionState {
     pub size: Option<Size>,
 }
 
+/// One stratum: a span of time with an intercept of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StratumState {
+    /// Its first second, since 1970-01-01T00:00:00Z.
+    pub from: i64,
+    /// The first second after it.
+    pub to: i64,
+    /// Trials.
+    pub observations: u64,
+}
+
 /// All of the state that a posterior and its data determine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -179,6 +190,10 @@ pub struct Report {
     /// objects of earlier versions.
     #[serde(default)]
     pub estimated_progress: Option<f64>,
+    /// The spans of constant allocation that have intercepts of their own. Absent where nothing is known of when observations
+    /// were made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strata: Vec<StratumState>,
     /// How far these numbers can be trusted. `None` in objects of earlier versions, which do not have it.
     #[serde(default)]
     pub diagnostics: Option<StateDiagnostics>,

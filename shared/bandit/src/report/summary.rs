@@ -4,9 +4,10 @@ use super::contexts::{Points, context_slots, share};
 use super::diagnostics::StateDiagnostics;
 use super::expectations::Expectations;
 use super::improvement::{above, above_earned, expected_best, probability_above, progress};
-use super::means::unit;
 use super::quantiles::Spread;
-use super::state::{ContextState, FactorRole, FactorState, InteractionState, LevelState, Report, Size, VariantState};
+use super::state::{
+    ContextState, FactorRole, FactorState, InteractionState, LevelState, Report, Size, StratumState, VariantState,
+};
 use super::value::values;
 use super::{Assignment, ExpectedReward, LevelValue, Metrics};
 use crate::decisions::{Layout, most_frequented};
@@ -39,10 +40,14 @@ pub(crate) fn summarize(
     threads: usize,
 ) -> Result<(Metrics, Report), DecisionError> {
     let layout = Layout::new(space, posterior)?;
-    let points = Points::of(space, cells, &layout, posterior.predictor, posterior.len());
+    if posterior.has_strata() && posterior.strata_count() != cells.strata_count() {
+        let (found, expected) = (posterior.strata_count(), cells.strata_count());
+        return Err(DecisionError::Shape { what: "strata", found, expected });
+    }
+    let points = Points::of(space, cells, &layout, posterior);
     let mut found = Expectations::compute(&layout, posterior, &points);
     let mut values = values(space, &layout, posterior, &points, belief.believed, threads);
-    let (center, scale) = unit(posterior.link);
+    let (center, scale) = posterior.link.unit();
     values.rescale(center, scale);
     let (probability, progress) = (probability_above(&values), progress(&values));
 
@@ -107,14 +112,21 @@ pub(crate) fn summarize(
         best_vs_baseline_interval: against_baseline.interval,
         improvement_probability: Some(probability),
         estimated_progress: progress,
+        strata: strata(cells),
         diagnostics: Some(StateDiagnostics::new(
-            &posterior.diagnostics,
+            posterior,
             values.policy.len(),
             found.draws,
             share(points.trials, cells.trials()),
         )),
     };
     Ok((metrics, report))
+}
+
+/// The strata whose spans are known, with what was observed in each.
+fn strata(cells: &CellTable) -> Vec<StratumState> {
+    let spans = cells.strata().iter().zip(cells.stratum_trials());
+    spans.map(|(span, observations)| StratumState { from: span.from, to: span.to, observations }).collect()
 }
 
 /// The mean over the draws; 0 where there are none.

@@ -4,8 +4,7 @@ use std::thread;
 
 use super::contexts::{Points, share};
 use super::effects::Wide;
-use super::expectations::rewards;
-use crate::decisions::{Block, LANES, Lanes, Layout};
+use crate::decisions::{LANES, Lanes, Layout, Outcomes, StratumShare};
 use crate::{Policy, Posterior, Space};
 
 /// Evaluations (cell × draw) that are made at most: all of 10,000 draws up to 200,000 cells, and of a million cells still
@@ -54,7 +53,7 @@ pub(super) fn values(
 ) -> Values {
     let allowed: Vec<bool> = (0..layout.variants).map(|v| space.is_allowed(v)).collect();
     let contexts: Vec<Weighted> = weighted(space, layout, points, policy);
-    let cells: usize = contexts.iter().map(|c| c.cells).sum();
+    let cells: usize = contexts.iter().map(|c| c.cells * c.strata.len().max(1)).sum();
     let stride = cells.saturating_mul(posterior.len()).div_ceil(MOST_EVALUATIONS).max(1);
     let draws: Vec<usize> = (0..posterior.len()).step_by(stride).collect();
     // Whole blocks for every thread.
@@ -82,11 +81,15 @@ struct Weighted {
     policy: Vec<f32>,
     /// How many of them are positive.
     cells: usize,
+    /// See [`super::contexts::Point`].
+    strata: Vec<StratumShare>,
 }
 
 fn weighted(space: &Space, layout: &Layout, points: &Points, policy: &Policy) -> Vec<Weighted> {
-    let rows = points.observed.iter().filter_map(|&(context, n)| Some((context, n, policy.row(context)?)));
-    rows.map(|(context, n, row)| {
+    // Observed points are in the order of their contexts.
+    let strata = points.all.iter().filter(|point| point.observed).map(|point| &point.strata);
+    let rows = points.observed.iter().zip(strata).filter_map(|(&(c, n), strata)| Some((c, n, strata, policy.row(c)?)));
+    rows.map(|(context, n, strata, row)| {
         let mut policy = vec![0.0; layout.variants];
         for (v, _) in row.iter() {
             #[expect(clippy::cast_possible_truncation, reason = "rewards are single precision too")]
@@ -94,7 +97,7 @@ fn weighted(space: &Space, layout: &Layout, points: &Points, policy: &Policy) ->
             policy[v] = probability;
         }
         let (levels, share) = (layout.context_levels(space, context), share(n, points.trials));
-        Weighted { levels, share, policy, cells: row.iter().count() }
+        Weighted { levels, share, policy, cells: row.iter().count(), strata: strata.clone() }
     })
     .collect()
 }
@@ -106,38 +109,31 @@ fn of_draws(
     allowed: &[bool],
     draws: &[usize],
 ) -> Values {
-    let mut block = Block::new(layout, posterior, None);
+    let mut outcomes = Outcomes::new(layout, posterior, None);
     let empty = || Vec::with_capacity(draws.len());
     let mut values = Values { policy: empty(), baseline: empty(), best: empty() };
     for draws in draws.chunks(LANES) {
-        block.load(draws);
+        outcomes.load(draws);
         let mut sums: [Wide; 3] = [[0.0; LANES]; 3];
         for context in contexts {
-            block.context(&context.levels);
-            // Single precision within a context, doubles over contexts. The link is increasing: the greatest location is the best.
+            outcomes.context(&context.levels);
+            // Single precision within a context, doubles over contexts.
             let mut here: Lanes = [0.0; LANES];
-            let mut greatest: Lanes = [f32::NEG_INFINITY; LANES];
-            block.for_each_variant(|v, location| {
-                if allowed[v] {
-                    greatest.iter_mut().zip(location).for_each(|(greatest, &x)| *greatest = greatest.max(x));
-                }
-                let probability = context.policy[v];
-                if probability > 0.0 {
-                    let reward = rewards(posterior.link, block.offset(), location);
-                    for (sum, reward) in here.iter_mut().zip(reward) {
-                        *sum += probability * reward;
-                    }
+            let served = |v: usize| context.policy[v] > 0.0;
+            outcomes.for_each_reward_where(served, &context.strata, |v, reward| {
+                for (sum, reward) in here.iter_mut().zip(reward) {
+                    *sum += context.policy[v] * reward;
                 }
             });
-            let baseline = rewards(posterior.link, block.offset(), &block.baseline());
-            let best = rewards(posterior.link, block.offset(), &greatest);
+            let baseline = outcomes.baseline(&context.strata);
+            let best = outcomes.best(allowed, &context.strata);
             for (sums, here) in sums.iter_mut().zip([here, baseline, best]) {
                 for (sum, here) in sums.iter_mut().zip(here) {
                     *sum += context.share * f64::from(here);
                 }
             }
         }
-        let width = block.width();
+        let width = outcomes.width();
         values.policy.extend(&sums[0][..width]);
         values.baseline.extend(&sums[1][..width]);
         values.best.extend(&sums[2][..width]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::header::{Header, Number};
-use super::{FORMAT, RESERVED_KEYS, StoredError};
+use super::{AMOUNT, FORMAT, MAIN, Names, RESERVED_KEYS, StoredError};
 use crate::{Diagnostics, Link, Metrics, Policy, Posterior, Predictor, Report, ScalePoint};
 
 /// What an object holds.
@@ -43,54 +43,90 @@ pub fn decode(object: &[u8]) -> Result<Stored, StoredError> {
         "columns" => Predictor::Columns,
         other => return Err(unknown("predictor", other)),
     };
-    let doubles = |name: &str| -> Result<Vec<f64>, StoredError> {
-        let bytes = header.bytes(object, name, Number::F64)?.unwrap_or_default();
-        Ok(bytes.as_chunks::<8>().0.iter().map(|&b| f64::from_le_bytes(b)).collect())
-    };
-    let required = |name: &str, dtype| {
-        header.bytes(object, name, dtype)?.ok_or_else(|| StoredError::MissingTensor { name: name.to_owned() })
-    };
-    let link = match (key("link")?.as_str(), doubles("location")?.as_slice()) {
+    let link = match (key("link")?.as_str(), doubles(&header, object, "location")?.as_slice()) {
         ("logit", []) => Link::Logit,
+        ("log", []) => Link::Log,
         ("identity", &[center, scale]) => Link::Identity { center, scale },
         (other, _) => return Err(unknown("link", other)),
     };
     let stride = key("draws_stride")?;
     let draws_stride = stride.parse().ok().filter(|&k| k > 0).ok_or_else(|| unknown("draws_stride", stride))?;
-    let mut diagnostics: Diagnostics = json("diagnostics", key("diagnostics")?.as_bytes())?;
-    diagnostics.scales = doubles("scales")?
-        .as_chunks::<3>()
-        .0
-        .iter()
-        .map(|&[main, pair, weight]| ScalePoint { main, pair, weight })
-        .collect();
-
-    let mean = doubles("mean")?;
-    let columns = mean.len();
-    let draws: Vec<f32> =
-        required("draws", Number::F32)?.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
-    if columns == 0 || !draws.len().is_multiple_of(columns) {
-        return Err(StoredError::Size { what: "draws", found: draws.len(), expected: columns });
+    let diagnostics = json("diagnostics", key("diagnostics")?.as_bytes())?;
+    let mut posterior = part(&header, object, &MAIN, (predictor, link), diagnostics)?;
+    if let Some(diagnostics) = header.metadata().get("amount_diagnostics") {
+        let diagnostics = json("amount_diagnostics", diagnostics.as_bytes())?;
+        let amount = part(&header, object, &AMOUNT, (predictor, Link::Log), diagnostics)?;
+        if amount.len() != posterior.len() {
+            let (found, expected) = (amount.len(), posterior.len());
+            return Err(StoredError::Size { what: "amount_draws", found, expected });
+        }
+        posterior.amount = Some(Box::new(amount));
     }
-    let posterior = Posterior {
-        predictor,
-        link,
-        columns,
-        draws,
-        mean,
-        precision_cholesky: unpack(&doubles("precision_cholesky")?, columns)?,
-        arms: doubles("arms")?,
-        diagnostics,
+    let required = |name: &str| {
+        header.bytes(object, name, Number::U8)?.ok_or_else(|| StoredError::MissingTensor { name: name.to_owned() })
     };
     let mut metadata = header.metadata().clone();
     metadata.retain(|key, _| !RESERVED_KEYS.contains(&key.as_str()));
     Ok(Stored {
         posterior,
-        policy: Policy::from_bytes(required("policy", Number::U8)?)?,
+        policy: Policy::from_bytes(required("policy")?)?,
         metrics: json("metrics", key("metrics")?.as_bytes())?,
-        report: decode_report(required("state", Number::U8)?)?,
+        report: decode_report(required("state")?)?,
         draws_stride,
         metadata,
+    })
+}
+
+/// The values of a tensor of doubles; none where there is none of that name.
+fn doubles(header: &Header, object: &[u8], name: &str) -> Result<Vec<f64>, StoredError> {
+    let bytes = header.bytes(object, name, Number::F64)?.unwrap_or_default();
+    Ok(bytes.as_chunks::<8>().0.iter().map(|&b| f64::from_le_bytes(b)).collect())
+}
+
+/// The same in single precision.
+fn singles(header: &Header, object: &[u8], name: &str) -> Result<Vec<f32>, StoredError> {
+    let bytes = header.bytes(object, name, Number::F32)?.unwrap_or_default();
+    Ok(bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect())
+}
+
+/// One part of a posterior, without the amounts.
+fn part(
+    header: &Header,
+    object: &[u8],
+    names: &Names,
+    (predictor, link): (Predictor, Link),
+    mut diagnostics: Diagnostics,
+) -> Result<Posterior, StoredError> {
+    diagnostics.scales = doubles(header, object, names.scales)?
+        .as_chunks::<3>()
+        .0
+        .iter()
+        .map(|&[main, pair, weight]| ScalePoint { main, pair, weight })
+        .collect();
+    let mean = doubles(header, object, names.mean)?;
+    let columns = mean.len();
+    let draws = singles(header, object, names.draws)?;
+    if draws.is_empty() {
+        return Err(StoredError::MissingTensor { name: names.draws.to_owned() });
+    }
+    if columns == 0 || !draws.len().is_multiple_of(columns) {
+        return Err(StoredError::Size { what: names.draws, found: draws.len(), expected: columns });
+    }
+    let (strata, count) = (singles(header, object, names.strata)?, draws.len() / columns);
+    if !strata.len().is_multiple_of(count) {
+        return Err(StoredError::Size { what: names.strata, found: strata.len(), expected: count });
+    }
+    Ok(Posterior {
+        predictor,
+        link,
+        columns,
+        draws,
+        mean,
+        precision_cholesky: unpack(&doubles(header, object, names.precision_cholesky)?, columns)?,
+        arms: doubles(header, object, names.arms)?,
+        diagnostics,
+        strata,
+        amount: None,
     })
 }
 

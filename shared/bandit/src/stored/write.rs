@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::header::{Entry, Header, Number};
-use super::{FORMAT, LEAST_DRAWS, MOST_BYTES, RESERVED_KEYS, StoredError};
+use super::{AMOUNT, FORMAT, LEAST_DRAWS, MAIN, MOST_BYTES, Names, RESERVED_KEYS, StoredError};
 use crate::report::{Assignment, LevelValue};
-use crate::{Column, Columns, Link, Posterior, Predictor, Space, Training};
+use crate::{Column, Columns, Diagnostics, Link, Posterior, Predictor, Space, Training};
 
 /// The object of a training run. `metadata`: configuration and provenance, what the caller knows.
 ///
@@ -21,26 +21,43 @@ pub fn encode(space: &Space, training: &Training, metadata: &BTreeMap<String, St
     }
     let posterior = &training.posterior;
     let mut described = metadata.clone();
-    described.extend(own_metadata(space, training)?.map(|(key, value)| (key.to_owned(), value)));
+    described.extend(own_metadata(space, training)?.into_iter().map(|(key, value)| (key.to_owned(), value)));
     let mut header = |stride: usize, entries: &[(&'static str, Entry)]| {
         described.insert("draws_stride".to_owned(), stride.to_string());
         Header::write(&described, entries).map_err(|cause| StoredError::Json { what: "the header", cause })
     };
-    let mut tensors = doubles(space, training)?;
+    let mut tensors = Tensors::default();
+    for (part, names) in parts(posterior) {
+        tensors.add_doubles(space, part, names)?;
+    }
+    if let Link::Identity { center, scale } = posterior.link {
+        tensors.doubles("location", &[2], &[center, scale])?;
+    }
     let (policy, state) = (training.policy.to_bytes(), json("state", &training.report)?);
-    let (all, row) = (posterior.len(), posterior.columns * 4);
+    let all = posterior.len();
     // The object of all draws has the longest numbers in its header.
     let mut entries = tensors.entries.clone();
     let mut size = tensors.data.len();
-    entries.push(("draws", Entry::at(&mut size, Number::F32, &[all, posterior.columns])));
+    let mut row = 0;
+    for (part, names) in parts(posterior) {
+        for (name, width) in widths(part, names) {
+            entries.push((name, Entry::at(&mut size, Number::F32, &[all, width])));
+            row += 4 * width;
+        }
+    }
     entries.push(("policy", Entry::at(&mut size, Number::U8, &[policy.len()])));
     entries.push(("state", Entry::at(&mut size, Number::U8, &[state.len()])));
     let fixed = header(all, &entries)?.len() + size - all * row;
     let rows = (MOST_BYTES.saturating_sub(fixed) / row.max(1)).max(LEAST_DRAWS.min(all)).max(1);
     let stride = all.div_ceil(rows).max(1);
 
-    let draws = (0..all).step_by(stride).flat_map(|s| posterior.draw(s)).flat_map(|x| x.to_le_bytes());
-    tensors.push("draws", Number::F32, &[all.div_ceil(stride), posterior.columns], draws)?;
+    for (part, names) in parts(posterior) {
+        for (name, width) in widths(part, names) {
+            let row = |s| if name == names.draws { part.draw(s) } else { part.stratum_draw(s) };
+            let values = (0..all).step_by(stride).flat_map(row).flat_map(|x| x.to_le_bytes());
+            tensors.push(name, Number::F32, &[all.div_ceil(stride), width], values)?;
+        }
+    }
     tensors.push("policy", Number::U8, &[policy.len()], policy)?;
     tensors.push("state", Number::U8, &[state.len()], state)?;
     let mut object = header(stride, &tensors.entries)?;
@@ -48,30 +65,27 @@ pub fn encode(space: &Space, training: &Training, metadata: &BTreeMap<String, St
     Ok(object)
 }
 
-/// All tensors of doubles.
-fn doubles(space: &Space, training: &Training) -> Result<Tensors, StoredError> {
-    let posterior = &training.posterior;
-    let mut tensors = Tensors::default();
-    tensors.doubles("mean", &[posterior.columns], &posterior.mean)?;
-    tensors.doubles("precision_cholesky", &[packed_size(posterior)], &pack(posterior)?)?;
-    let scales: Vec<f64> = posterior.diagnostics.scales.iter().flat_map(|p| [p.main, p.pair, p.weight]).collect();
-    tensors.doubles("scales", &[scales.len() / 3, 3], &scales)?;
-    let parameters = posterior.arms.len() / space.variants();
-    tensors.doubles("arms", &[space.variants(), parameters], &posterior.arms)?;
-    if let Link::Identity { center, scale } = posterior.link {
-        tensors.doubles("location", &[2], &[center, scale])?;
-    }
-    Ok(tensors)
+/// The posterior, and that of the amounts of two-part rewards.
+fn parts(posterior: &Posterior) -> impl Iterator<Item = (&Posterior, &'static Names)> {
+    std::iter::once((posterior, &MAIN)).chain(posterior.amount.as_deref().map(|amount| (amount, &AMOUNT)))
+}
+
+/// The tensors with a row for each draw, and how wide they are.
+fn widths(part: &Posterior, names: &Names) -> impl Iterator<Item = (&'static str, usize)> {
+    let strata = part.has_strata().then(|| (names.strata, part.strata_count()));
+    std::iter::once((names.draws, part.columns)).chain(strata)
 }
 
 /// The reserved metadata but the stride.
-fn own_metadata(space: &Space, training: &Training) -> Result<[(&'static str, String); 6], StoredError> {
+fn own_metadata(space: &Space, training: &Training) -> Result<Vec<(&'static str, String)>, StoredError> {
     let posterior = &training.posterior;
     let text = |what, bytes: Vec<u8>| {
         String::from_utf8(bytes).map_err(|_| StoredError::UnknownValue { key: what, value: "not UTF-8".to_owned() })
     };
-    let mut diagnostics = posterior.diagnostics.clone();
-    diagnostics.scales.clear();
+    let diagnostics = |of: &Posterior| {
+        let diagnostics = Diagnostics { scales: Vec::new(), ..of.diagnostics.clone() };
+        text("diagnostics", json("diagnostics", &diagnostics)?)
+    };
     let predictor = match posterior.predictor {
         Predictor::Arms => "arms",
         Predictor::Columns => "columns",
@@ -79,15 +93,21 @@ fn own_metadata(space: &Space, training: &Training) -> Result<[(&'static str, St
     let link = match posterior.link {
         Link::Logit => "logit",
         Link::Identity { .. } => "identity",
+        Link::Log => "log",
     };
-    Ok([
+    let amount = match posterior.amount.as_deref() {
+        Some(amount) => Some(("amount_diagnostics", diagnostics(amount)?)),
+        None => None,
+    };
+    let keys = [
         ("columns", text("columns", json("columns", &column_names(space, posterior.predictor))?)?),
-        ("diagnostics", text("diagnostics", json("diagnostics", &diagnostics)?)?),
+        ("diagnostics", diagnostics(posterior)?),
         ("format", FORMAT.to_owned()),
         ("link", link.to_owned()),
         ("metrics", text("metrics", json("metrics", &training.metrics)?)?),
         ("predictor", predictor.to_owned()),
-    ])
+    ];
+    Ok(keys.into_iter().chain(amount).collect())
 }
 
 /// The factors and levels of each column.
@@ -140,6 +160,16 @@ struct Tensors {
 }
 
 impl Tensors {
+    /// All tensors of doubles of one part.
+    fn add_doubles(&mut self, space: &Space, part: &Posterior, names: &Names) -> Result<(), StoredError> {
+        self.doubles(names.mean, &[part.columns], &part.mean)?;
+        self.doubles(names.precision_cholesky, &[packed_size(part)], &pack(part)?)?;
+        let scales: Vec<f64> = part.diagnostics.scales.iter().flat_map(|p| [p.main, p.pair, p.weight]).collect();
+        self.doubles(names.scales, &[scales.len() / 3, 3], &scales)?;
+        let parameters = part.arms.len() / space.variants();
+        self.doubles(names.arms, &[space.variants(), parameters], &part.arms)
+    }
+
     /// Adds a tensor of doubles, if it has any.
     fn doubles(&mut self, name: &'static str, shape: &[usize], values: &[f64]) -> Result<(), StoredError> {
         if values.is_empty() {

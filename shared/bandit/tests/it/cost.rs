@@ -4,7 +4,10 @@
 use std::collections::HashMap;
 
 use crate::common::{locations, settings, sigmoid, space, summary};
-use bandit::{Cell, CellTable, Columns, ModelType, Prior, RewardType, Seed, Space, Training, TrainingOptions, fit};
+use bandit::{
+    Cell, CellTable, Columns, ModelType, Prior, RewardType, Seed, Space, Stratum, StratumCell, Training,
+    TrainingOptions, fit,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use rand_distr::StandardNormal;
@@ -62,7 +65,7 @@ fn cost() {
     let hundred = || space(&[2, 2, 3], &[5, 5]);
     let large = || space(&[12, 10, 10, 7], &[10, 8, 7]);
     let tall = || space(&[2], &[10, 10, 10, 10, 10]);
-    let full = || space(&[5, 20, 25], &[4, 20]);
+    let full = || space(&[5, 20, 24], &[4, 19]);
     let only = std::env::args().next_back().unwrap_or_default();
     for (name, space, observations, base) in [
         ("small", small(), 400, -4.0),
@@ -124,6 +127,65 @@ fn cost() {
                 }
                 Err(error) => println!("{error}"),
             }
+        }
+    }
+}
+
+/// Every cell without an unknown level in every stratum, rates that move from stratum to stratum and allocation with them.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_wrap, reason = "counts")]
+fn stratified(space: &Space, strata: usize, trials: u64, base: f64, numeric: bool) -> CellTable {
+    let mut rng = ChaCha12Rng::seed_from_u64(9);
+    let known = |c: &u64| space.decode_context(*c).iter().zip(space.context()).all(|(l, f)| *l < f.levels().len());
+    let contexts: Vec<u64> = (0..space.contexts()).filter(known).collect();
+    let own: Vec<f64> = (0..space.variants()).map(|_| 0.2 * rng.sample::<f64, _>(StandardNormal)).collect();
+    let mut cells = Vec::new();
+    for stratum in 0..strata {
+        for (&context, variant) in contexts.iter().flat_map(|c| (0..own.len()).map(move |v| (c, v))) {
+            let n = trials / 2 + rng.random_range(0..trials);
+            let p = sigmoid(base + own[variant] + 0.3 * (stratum as f64).sin());
+            let z = (0..n).filter(|_| rng.random::<f64>() < p).count() as u64;
+            let (sum, sum_sq) = (0..z).fold((0.0, 0.0), |t, _| {
+                let r = if numeric { (3.0 + 0.8 * rng.sample::<f64, _>(StandardNormal)).exp() } else { 1.0 };
+                (t.0 + r, t.1 + r * r)
+            });
+            let cell = Cell { variant, context, n, sum, sum_sq };
+            cells.push(StratumCell { stratum, nonzero: Some(z), ..cell.into() });
+        }
+    }
+    let spans = (0..strata as i64).map(|g| Stratum { from: g * 86_400, to: (g + 1) * 86_400 }).collect();
+    CellTable::stratified(spans, 0.0, cells).unwrap()
+}
+
+/// `cargo test --release -p bandit --test it -- --ignored --nocapture --exact cost::cost_of_strata`
+#[test]
+#[ignore = "a measurement, not a test"]
+fn cost_of_strata() {
+    let numeric = RewardType::Numeric;
+    for (name, model, space, strata, trials, reward) in [
+        ("cmab", ModelType::Cmab, space(&[5, 4], &[4, 3]), 12, 100, RewardType::Bool),
+        ("cmab", ModelType::Cmab, space(&[5, 4], &[4, 3]), 12, 100, numeric),
+        ("cmab", ModelType::Cmab, space(&[5, 4], &[4, 3]), 1, 1_200, RewardType::Bool),
+        ("mab", ModelType::Mab, space(&[1_000], &[]), 12, 100, RewardType::Bool),
+        ("mab", ModelType::Mab, space(&[1_000], &[]), 12, 100, numeric),
+        ("mab", ModelType::Mab, space(&[1_000], &[]), 1, 1_200, RewardType::Bool),
+    ] {
+        let table = stratified(&space, strata, trials, -2.5, reward == numeric);
+        let start = processor_seconds();
+        let result = fit(&space, &table, &settings(model, reward, Prior::default()), &Seed::derive(&["cost"]));
+        let fitted = processor_seconds() - start;
+        print!("{name}, {reward:?}: {} variants, {} strata: {fitted:.2} s, ", space.variants(), table.strata_count());
+        match result {
+            Ok(posterior) => {
+                let d = posterior.diagnostics.clone();
+                let start = processor_seconds();
+                Training::from_posterior(&space, &table, posterior, &TrainingOptions::default()).unwrap();
+                let rest = processor_seconds() - start;
+                println!(
+                    "and {rest:.2} s for the policy and the report; {:?}, k {:.2?}, effective {:.0?}",
+                    d.step, d.pareto_k, d.effective_draws
+                );
+            }
+            Err(error) => println!("{error}"),
         }
     }
 }

@@ -7,3 +7,5 @@ mod evaluation;
 mod extremes;
 mod models;
 mod reference;
+mod strata;
+mod two_part;

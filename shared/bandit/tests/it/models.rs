@@ -2,8 +2,8 @@
 
 use crate::common::{factor, settings, sigmoid, space, summary};
 use bandit::{
-    Cell, CellTable, Columns, FitError, Link, ModelType, Posterior, Prior, RewardType, Seed, Settings, Space, Step,
-    Training, TrainingOptions, fit,
+    Cell, CellTable, Columns, Distribution, FitError, Link, ModelType, Posterior, Prior, RewardType, Seed, Settings,
+    Space, Step, Training, TrainingOptions, fit,
 };
 use proptest::prelude::*;
 
@@ -134,40 +134,46 @@ fn another_seed_gives_other_draws_of_the_same_posterior() {
 #[expect(clippy::cast_precision_loss, reason = "small counts")]
 fn arms_of_bool_rewards_are_betas() {
     let space = space(&[4], &[]);
-    let counts = [(100_u64, 3.0), (120, 9.0), (80, 2.0)];
-    let cells = counts.iter().enumerate().map(|(v, &(n, s))| bool_cell(v, 0, n, s)).collect();
-    let posterior = run(&space, cells, &settings(ModelType::Mab, RewardType::Bool, FIXED));
-    let kappa = posterior.diagnostics.kappa.unwrap();
-    assert!((1.0..=300.0).contains(&kappa));
-    let m = 14.5 / 301.0;
-    for (v, &(n, s)) in counts.iter().chain(&[(0, 0.0)]).enumerate() {
-        let (a, b) = (kappa * m + s, kappa * (1.0 - m) + n as f64 - s);
-        assert!((posterior.arms[2 * v] - a).abs() < 1e-9 && (posterior.arms[2 * v + 1] - b).abs() < 1e-9);
-        let found = summary(&column(&posterior, v).iter().map(|&e| sigmoid(e)).collect::<Vec<_>>());
-        let (mean, sd) = averaged_over_kappa(&counts, m, (n as f64, s));
-        assert!((found.mean - mean).abs() < 0.04 * sd && (found.sd / sd - 1.0).abs() < 0.05, "arm {v}");
+    for counts in [[(100_u64, 3.0), (120, 9.0), (80, 2.0)], [(40, 0.0), (30, 0.0), (50, 1.0)]] {
+        let cells = counts.iter().enumerate().map(|(v, &(n, s))| bool_cell(v, 0, n, s)).collect();
+        let posterior = run(&space, cells, &settings(ModelType::Mab, RewardType::Bool, FIXED));
+        let kappa = posterior.diagnostics.kappa.unwrap();
+        let trials: u64 = counts.iter().map(|c| c.0).sum();
+        assert!((1.0..=trials as f64).contains(&kappa));
+        for (v, &(n, s)) in counts.iter().chain(&[(0, 0.0)]).enumerate() {
+            // κ̂ m̂ is the same of every arm.
+            let prior = (posterior.arms[2 * v] - s, posterior.arms[2 * v + 1] - (n as f64 - s));
+            assert!((prior.0 - posterior.arms[6]).abs() < 1e-9 && (prior.0 + prior.1 - kappa).abs() < 1e-9);
+            let found = summary(&column(&posterior, v).iter().map(|&e| sigmoid(e)).collect::<Vec<_>>());
+            let (mean, sd) = averaged(&counts, (n as f64, s));
+            assert!((found.mean - mean).abs() < 0.05 * sd, "arm {v} of {counts:?}: {} for {mean} ± {sd}", found.mean);
+            assert!((found.sd / sd - 1.0).abs() < 0.06, "arm {v} of {counts:?}: {} for {sd}", found.sd);
+        }
     }
 }
 
-/// Mean and standard deviation of an arm's rate by plain integration over u = 1/√κ, on which the hyperprior is uniform:
-/// 20,000 points between 1/√N and 1.
+/// Mean and standard deviation of an arm's rate by plain integration over u = 1/√κ, on which the hyperprior is uniform, and
+/// over m: 400 × 1,000 points. m is taken as t², so that there are points where it is small.
 #[expect(clippy::cast_precision_loss, reason = "small counts")]
-fn averaged_over_kappa(counts: &[(u64, f64)], pooled: f64, (trials, sum): (f64, f64)) -> (f64, f64) {
+fn averaged(counts: &[(u64, f64)], (trials, sum): (f64, f64)) -> (f64, f64) {
     use libm::lgamma;
     let all: u64 = counts.iter().map(|count| count.0).sum();
     let lowest = 1.0 / (all as f64).sqrt();
-    let points: Vec<(f64, f64, f64)> = (0..20_000)
-        .map(|i| {
-            let kappa = (lowest + (1.0 - lowest) * (f64::from(i) + 0.5) / 20_000.0).powi(-2);
-            let (a, b) = (kappa * pooled, kappa * (1.0 - pooled));
+    let mut points = Vec::new();
+    for i in 0..400 {
+        let kappa = (lowest + (1.0 - lowest) * (f64::from(i) + 0.5) / 400.0).powi(-2);
+        for j in 0..1_000 {
+            let t = (f64::from(j) + 0.5) / 1_000.0;
+            let (a, b) = (kappa * t * t, kappa * (1.0 - t * t));
             let prior = lgamma(kappa) - lgamma(a) - lgamma(b);
             let marginal =
                 |&(n, s): &(u64, f64)| prior + lgamma(a + s) + lgamma(b + n as f64 - s) - lgamma(kappa + n as f64);
             let (a, b) = (a + sum, b + trials - sum);
             let mean = a / (a + b);
-            (counts.iter().map(marginal).sum::<f64>(), mean, mean * (a + 1.0) / (a + b + 1.0))
-        })
-        .collect();
+            let log = counts.iter().map(marginal).sum::<f64>() + t.ln();
+            points.push((log, mean, mean * (a + 1.0) / (a + b + 1.0)));
+        }
+    }
     let top = points.iter().map(|p| p.0).fold(f64::NEG_INFINITY, f64::max);
     let total: f64 = points.iter().map(|p| (p.0 - top).exp()).sum();
     let mean = points.iter().map(|p| (p.0 - top).exp() * p.1).sum::<f64>() / total;
@@ -175,7 +181,7 @@ fn averaged_over_kappa(counts: &[(u64, f64)], pooled: f64, (trials, sum): (f64, 
     (mean, (square - mean * mean).sqrt())
 }
 
-/// κ̂ is at the maximum of the marginal times κ^(−3/2): arms that differ learn a weak prior, arms that agree a strong one.
+/// κ̂ is where ln κ is most probable, m integrated out: arms that differ learn a weak prior, arms that agree a strong one.
 #[test]
 fn kappa_is_learned() {
     let space = space(&[4], &[]);
@@ -187,51 +193,42 @@ fn kappa_is_learned() {
     assert!(kappa([100.0, 101.0, 99.0, 100.0]) > 300.0);
 }
 
+/// A mab is a cmab with its variants as the levels of one factor and no pairs; contexts are added up. In any unit.
 #[test]
-#[expect(clippy::cast_precision_loss, reason = "small counts")]
-fn arms_of_numeric_rewards_are_normal_inverse_gamma() {
+fn a_mab_of_numeric_rewards_is_a_cmab_of_one_factor() {
+    let (one, two) = (space(&[4], &[]), space(&[2, 2], &[2]));
+    let mut before: Option<Vec<f64>> = None;
     for unit in [1.0, 1e-9, 1e9] {
-        let space = space(&[3], &[]);
-        let rewards: [&[f64]; 2] = [&[1.0, 2.0, 4.0, 3.0], &[5.0, 5.5, 7.0]];
-        let cells = rewards
-            .iter()
-            .enumerate()
-            .map(|(variant, r)| Cell {
-                variant,
-                context: 0,
-                n: r.len() as u64,
-                sum: r.iter().map(|x| x * unit).sum(),
-                sum_sq: r.iter().map(|x| (x * unit).powi(2)).sum(),
-            })
-            .collect();
-        let posterior = run(&space, cells, &settings(ModelType::Mab, RewardType::Numeric, FIXED));
-        let all: Vec<f64> = rewards.iter().copied().flatten().copied().collect();
-        let pooled = all.iter().sum::<f64>() / 7.0;
-        let variance = all.iter().map(|r| (r - pooled).powi(2)).sum::<f64>() / 7.0;
-        let Link::Identity { center, scale } = posterior.link else { panic!("identity link") };
-        assert!((center / unit - pooled).abs() < 1e-9 && (scale / unit - variance.sqrt()).abs() < 1e-9);
-        for (v, r) in rewards.iter().copied().chain([&[] as &[f64]]).enumerate() {
-            let n = r.len() as f64;
-            let mean = if n > 0.0 { r.iter().sum::<f64>() / n } else { 0.0 };
-            let kappa = 1.0 + n;
-            let location = (pooled + n * mean) / kappa;
-            let alpha = 1.5 + 0.5 * n;
-            let beta = 0.5 * variance
-                + 0.5 * r.iter().map(|x| (x - mean).powi(2)).sum::<f64>()
-                + 0.5 * n * (mean - pooled).powi(2) / kappa;
-            let expected = [location * unit, kappa, alpha, beta * unit * unit];
-            for (found, expected) in posterior.arms[4 * v..].iter().zip(expected) {
-                assert!((found / expected - 1.0).abs() < 1e-9, "arm {v}: {found} {expected}");
-            }
-            // Quartiles of a t about its location scale with √(β/(ακ)); the median is the location.
-            let values: Vec<f64> = column(&posterior, v).iter().map(|d| center + scale * d).collect();
-            let above = values.iter().filter(|&&x| x > location * unit).count();
-            assert!((4800..5200).contains(&above), "arm {v}: {above} draws above the location");
-            if n > 0.0 {
-                let sd = (beta / (kappa * (alpha - 1.0))).sqrt() * unit;
-                assert!((summary(&values).sd / sd - 1.0).abs() < 0.1, "arm {v}");
-            }
+        let rewards: [&[f64]; 3] = [&[1.0, 2.0, 4.0, 3.0], &[5.0, 5.5, 7.0], &[2.0, 2.5]];
+        let cell = |variant: usize, context: u64, r: &[f64]| Cell {
+            variant,
+            context,
+            n: r.len() as u64,
+            sum: r.iter().map(|x| x * unit).sum(),
+            sum_sq: r.iter().map(|x| (x * unit).powi(2)).sum(),
+        };
+        let whole = rewards.iter().enumerate().map(|(v, r)| cell(v, 0, r)).collect();
+        let split = rewards.iter().enumerate().flat_map(|(v, r)| [cell(v, 0, &r[..1]), cell(v, 1, &r[1..])]).collect();
+        let settings = |model| Settings {
+            distribution: Distribution::Normal,
+            ..settings(model, RewardType::Numeric, Prior::default())
+        };
+        let arms = run(&two, split, &settings(ModelType::Mab));
+        let levels = run(&one, whole, &settings(ModelType::Cmab));
+        for v in 0..4 {
+            let sum = |s: usize| f64::from(levels.draw(s)[0]) + f64::from(levels.draw(s)[1 + v]);
+            let (a, b) = (summary(&column(&arms, v)), summary(&(0..levels.len()).map(sum).collect::<Vec<_>>()));
+            // Means of 10,000 draws each: five standard errors of their difference, and of that of the deviations.
+            assert!((a.mean - b.mean).abs() < 0.07 * b.sd && (a.sd / b.sd - 1.0).abs() < 0.06, "arm {v}");
         }
+        let Link::Identity { center, scale } = arms.link else { panic!("identity link") };
+        let means: Vec<f64> = arms.mean.iter().map(|m| (center + scale * m) / unit).collect();
+        // Arm 1 has the best rewards; arm 3, never tried, is in the middle; all are drawn to each other.
+        assert!(means[1] > means[3] && means[3] > means[0] && means[1] < 17.5 / 3.0 && means[0] > 2.5, "{means:?}");
+        if let Some(before) = &before {
+            assert!(before.iter().zip(&means).all(|(a, b)| (a - b).abs() < 1e-3), "{before:?} {means:?}");
+        }
+        before = Some(means);
     }
 }
 
@@ -447,7 +444,7 @@ fn the_no_u_turn_sampler_takes_over() {
     let posterior = run(&space, cells, &settings(ModelType::Cmab, RewardType::Bool, wide));
     let d = &posterior.diagnostics;
     assert_eq!(d.step, Step::Nuts, "{d:?}");
-    assert!(d.pareto_k.unwrap() >= 0.7 || d.effective_draws.unwrap() < 1_000.0, "{d:?}");
+    assert!(d.pareto_k.unwrap() >= 0.5 || d.effective_draws.unwrap() < 1_000.0, "{d:?}");
     assert!(d.r_hat.unwrap() < 1.01 && d.effective_draws.unwrap() >= 1_000.0, "{d:?}");
     let etas = crate::common::locations(&posterior, &space, &[(1, 3), (1, 4)]);
     assert!(summary(&etas[0]).mean > summary(&etas[1]).mean + 1.0);

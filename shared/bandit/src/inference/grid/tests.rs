@@ -5,10 +5,10 @@ use rand_chacha::ChaCha12Rng;
 use rand_distr::StandardNormal;
 
 use super::*;
+use crate::inference::family::{Smoothed, sigmoid};
 use crate::inference::laplace::{EXACT, laplace};
-use crate::inference::logistic::{Smoothed, sigmoid};
 use crate::inference::mixture::{Kind, Mixture, Model};
-use crate::inference::rows::Rows;
+use crate::inference::testing::rows;
 use crate::inference::work::Work;
 use crate::{Cell, CellTable, Columns, Dtype, Factor, Space};
 
@@ -51,7 +51,7 @@ fn moments(values: &[(f64, f64)]) -> (f64, f64) {
 /// How far E τ of the grid is from the exact one, in standard deviations, for both scales.
 fn deviations(main: &Seen, pair: &Seen) -> (f64, f64) {
     let prior = Prior::default();
-    let layout = Layout { main: 1, columns: 3 };
+    let layout = Layout { strata: 0, stratum_sd: 1.0, main: 1, columns: 3, arms: false };
     let (points, _) = search(&prior, layout, Resolution::FULL, None, |scales, _: Option<&()>| {
         Ok(((), main.log_evidence(scales.main) + pair.log_evidence(scales.pair)))
     })
@@ -91,12 +91,18 @@ fn the_grid_comes_to_rest_wherever_the_scales_are() {
 #[test]
 fn a_grid_that_does_not_come_to_rest_is_an_error() {
     let mut calls = 0_u32;
-    let found = search(&Prior::default(), Layout { main: 1, columns: 3 }, Resolution::FULL, None, |scales, _| {
-        calls += 1;
-        // Each grid finds the peak somewhere else.
-        let place = if ((calls - 1) / 48).is_multiple_of(2) { -2.0 } else { 1.0 };
-        Ok(((), -1e4 * (scales.main.ln() - place).powi(2)))
-    });
+    let found = search(
+        &Prior::default(),
+        Layout { strata: 0, stratum_sd: 1.0, main: 1, columns: 3, arms: false },
+        Resolution::FULL,
+        None,
+        |scales, _| {
+            calls += 1;
+            // Each grid finds the peak somewhere else.
+            let place = if ((calls - 1) / 48).is_multiple_of(2) { -2.0 } else { 1.0 };
+            Ok(((), -1e4 * (scales.main.ln() - place).powi(2)))
+        },
+    );
     assert!(matches!(found.err(), Some(FitError::NoConvergence { residual, .. }) if residual > 0.0));
 }
 
@@ -131,10 +137,8 @@ fn problem(trials: u64) -> (Space, CellTable) {
 fn both_ways_of_the_bool_model_find_the_scales() {
     for trials in [30, 1_000, 1_000_000] {
         let (space, table) = problem(trials);
-        let columns = Columns::of(&space);
-        let rows = Rows::new(&space, &columns, &table).unwrap();
+        let (rows, layout) = rows(&space, &table);
         let work = Work::bounded(rows.columns, 1e12);
-        let layout = Layout::of(&columns);
         let model = Model { rows: &rows, layout, intercept: -2.0, smoothed: Smoothed::new(), work };
         let prior = Prior::default();
         let mut mode = model.origin();

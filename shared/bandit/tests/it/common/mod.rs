@@ -1,6 +1,6 @@
 //! What the tests of fits share: spaces, reference cases, and statistics of draws.
 
-use bandit::{Columns, Dtype, Factor, ModelType, Posterior, Prior, RewardType, Settings, Space};
+use bandit::{Columns, Distribution, Dtype, Factor, ModelType, Posterior, Prior, RewardType, Settings, Space};
 
 pub fn factor(name: &str, levels: usize) -> Factor {
     Factor::new(name, Dtype::Str, (0..levels).map(|i| i.to_string()).collect()).unwrap()
@@ -14,7 +14,7 @@ pub fn space(design: &[usize], context: &[usize]) -> Space {
 }
 
 pub fn settings(model_type: ModelType, reward: RewardType, prior: Prior) -> Settings {
-    Settings { model_type, reward, prior, exploration: 1.0 }
+    Settings { model_type, reward, distribution: Distribution::Auto, prior, exploration: 1.0 }
 }
 
 pub fn sigmoid(x: f64) -> f64 {

@@ -31,20 +31,7 @@ pub fn normal(rng: &mut ChaCha8Rng) -> f64 {
 
 /// A posterior from its draws.
 pub fn from_draws(predictor: Predictor, link: Link, columns: usize, draws: Vec<f32>) -> Posterior {
-    let rows = draws.len() / columns;
-    let mean = (0..columns)
-        .map(|j| draws.iter().skip(j).step_by(columns).map(|&x| f64::from(x)).sum::<f64>() / rows as f64)
-        .collect();
-    let diagnostics = Diagnostics {
-        step: Step::Exact,
-        scales: Vec::new(),
-        kappa: None,
-        pareto_k: None,
-        effective_draws: None,
-        r_hat: None,
-        divergences: None,
-    };
-    Posterior { predictor, link, columns, draws, mean, precision_cholesky: Vec::new(), arms: Vec::new(), diagnostics }
+    Posterior::of_draws(predictor, link, columns, draws, Diagnostics::new(Step::Exact))
 }
 
 /// Independent normal coefficients: column means drawn once with `spread`, draws about them with `width`.
@@ -109,6 +96,7 @@ pub fn reward(link: Link, location: f64) -> f64 {
     match link {
         Link::Logit => 1.0 / (1.0 + (-location).exp()),
         Link::Identity { center, scale } => center + scale * location,
+        Link::Log => location.exp(),
     }
 }
 

@@ -59,11 +59,17 @@ fn another_reader_reads_it() {
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     let described = header.metadata().clone().unwrap();
     assert_eq!(described["key3"], metadata()["key3"]);
-    let columns: Vec<BTreeMap<String, String>> = serde_json::from_str(&described["columns"]).unwrap();
-    let names = |i: usize| columns[i].iter().map(|(f, l)| format!("{f}={l}")).collect::<Vec<_>>().join(" ");
+    let columns: Vec<BTreeMap<String, Option<String>>> = serde_json::from_str(&described["columns"]).unwrap();
+    let names = |i: usize| {
+        columns[i]
+            .iter()
+            .map(|(f, l)| format!("{f}={}", l.as_deref().unwrap_or("unknown")))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     assert_eq!(
-        (names(0), names(1), names(3), names(8)),
-        (String::new(), "c0=0".into(), "d0=0".into(), "d0=0 d1=0".into())
+        [names(0), names(1), names(3), names(4), names(9)],
+        ["", "c0=0", "c0=unknown", "d0=0", "d0=0 d1=0"].map(str::to_owned)
     );
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let mut names = tensors.names();

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bandit::{Cell, CellTable, Dtype, Factor, ModelType, Prior, RewardType, Seed, Settings, Space, stored, train};
+use bandit::{
+    Cell, CellTable, Distribution, Dtype, Factor, ModelType, Prior, RewardType, Seed, Settings, Space, stored, train,
+};
 use serde_json::Value;
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -33,6 +35,7 @@ fn check(text: &str) {
     let settings = Settings {
         model_type: ModelType::Cmab,
         reward: RewardType::Bool,
+        distribution: Distribution::Auto,
         prior: Prior { main_scale: 0.5, pair_scale: 0.25, fixed: true },
         exploration: 1.0,
     };
@@ -83,7 +86,13 @@ fn the_same_input_gives_the_same_object() {
         let context = if model_type == ModelType::Mab { vec![] } else { vec![4] };
         let space = super::hand::space(&[3, 2], &context);
         for reward in [RewardType::Bool, RewardType::Numeric] {
-            let settings = Settings { model_type, reward, prior: Prior::default(), exploration: 1.0 };
+            let settings = Settings {
+                model_type,
+                reward,
+                distribution: Distribution::Auto,
+                prior: Prior::default(),
+                exploration: 1.0,
+            };
             let mut cells: Vec<Cell> = (0..contexts)
                 .flat_map(|context| (0..6).map(move |variant| (variant, context)))
                 .map(|(variant, context)| {

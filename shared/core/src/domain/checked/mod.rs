@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bandit::{Dtype, Factor, ModelType, Prior, Settings, Space};
+use bandit::{Distribution, Dtype, Factor, ModelType, Prior, Settings, Space};
 use serde_json::Value;
 
 use super::config::{FactorConfig, TrainingDataConfig};
@@ -233,7 +233,13 @@ fn settings(faults: &mut Faults, model_type: ModelType, config: &TrainingDataCon
     if !(0.25..=2.0).contains(&exploration) {
         faults.add("exploration", format!("{exploration} is not between 0.25 and 2"));
     }
-    Settings { model_type, reward: config.reward.reward_type, prior, exploration }
+    Settings {
+        model_type,
+        reward: config.reward.reward_type,
+        distribution: Distribution::default(),
+        prior,
+        exploration,
+    }
 }
 
 fn exclusions(

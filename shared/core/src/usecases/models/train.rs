@@ -234,13 +234,14 @@ fn refusal(error: &TrainError) -> ApiError {
         TrainError::Fit(
             fit @ (FitError::NoConvergence { .. }
             | FitError::NotPositiveDefinite { .. }
+            | FitError::TooManyColumns { .. }
             | FitError::Work { .. }
             | FitError::Sampling { .. }),
         ) => ApiError::NotFitted { reason: fit.to_string(), advice: EASIER },
         // The reason has its own advice.
-        TrainError::Fit(fit @ FitError::Unresolved { .. }) => {
-            ApiError::NotFitted { reason: fit.to_string(), advice: "Training again gives the same." }
-        }
+        TrainError::Fit(
+            fit @ (FitError::NonzeroNotCounted { .. } | FitError::NotTwoPart { .. } | FitError::Unresolved { .. }),
+        ) => ApiError::NotFitted { reason: fit.to_string(), advice: "Training again gives the same." },
         other => ApiError::internal(other),
     }
 }

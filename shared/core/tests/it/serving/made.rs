@@ -74,29 +74,10 @@ pub fn training(space: &Space, draws: usize, observed: &[(usize, u64)]) -> (Trai
         unit - 0.5
     };
     let rows: Vec<f64> = (0..draws * columns).map(|_| number()).collect();
-    #[expect(clippy::cast_precision_loss, reason = "few draws")]
-    let mean = (0..columns).map(|j| rows.iter().skip(j).step_by(columns).sum::<f64>() / draws as f64).collect();
     #[expect(clippy::cast_possible_truncation, reason = "draws are single precision")]
     let single = rows.iter().map(|&x| x as f32).collect();
-    let diagnostics = Diagnostics {
-        step: Step::Exact,
-        scales: Vec::new(),
-        kappa: None,
-        pareto_k: None,
-        effective_draws: None,
-        r_hat: None,
-        divergences: None,
-    };
-    let posterior = Posterior {
-        predictor: Predictor::Columns,
-        link: Link::Logit,
-        columns,
-        draws: single,
-        mean,
-        precision_cholesky: Vec::new(),
-        arms: Vec::new(),
-        diagnostics,
-    };
+    let diagnostics = Diagnostics::new(Step::Exact);
+    let posterior = Posterior::of_draws(Predictor::Columns, Link::Logit, columns, single, diagnostics);
     let cell = |&(variant, context): &(usize, u64)| Cell { variant, context, n: 1, sum: 0.0, sum_sq: 0.0 };
     let cells = CellTable::new(observed.iter().map(cell)).unwrap();
     let training = Training::from_posterior(space, &cells, posterior, &TrainingOptions::default()).unwrap();

@@ -1,8 +1,11 @@
 //! The two ways of drawing are held against each other: they share nothing but the model.
 
 use super::*;
-use crate::inference::logistic::{log_likelihood, sigmoid};
-use crate::{Cell, Dtype, Factor};
+use crate::inference::design::Design;
+use crate::inference::family::sigmoid;
+use crate::inference::testing;
+use crate::models::input::Input;
+use crate::{Cell, CellTable, Columns, Distribution, Dtype, Factor, ModelType, Posterior, RewardType, Settings, Space};
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 
@@ -53,27 +56,62 @@ fn moments(rows: &Rows, draws: &[f32]) -> Vec<(f64, f64)> {
         .collect()
 }
 
-const LIMITS: Limits = Limits { most_k: MOST_K, most_narrow: GOOD_K, work: None };
+const LIMITS: Limits = Limits { good_k: GOOD_K, most_k: MOST_K, most_narrow: GOOD_K, work: None };
 
 /// With no weights accepted: the sampler decides.
-const SAMPLER: Limits = Limits { most_k: f64::NEG_INFINITY, ..LIMITS };
+const SAMPLER: Limits = Limits { good_k: f64::NEG_INFINITY, most_k: f64::NEG_INFINITY, ..LIMITS };
+
+/// The model of a table of bool rewards, as [`crate::fit`] has it, within limits.
+fn fit_within(
+    space: &Space,
+    table: &CellTable,
+    prior: &Prior,
+    seed: &Seed,
+    limits: &Limits,
+) -> Result<Posterior, FitError> {
+    let settings = Settings {
+        model_type: ModelType::Cmab,
+        reward: RewardType::Bool,
+        distribution: Distribution::Auto,
+        prior: *prior,
+        exploration: 1.0,
+    };
+    let input = Input::new(space, table, &settings)?;
+    let observed = input.observed(|cell| Some((cell.n, cell.sum)));
+    let design = Design::new(space, &observed, 1, 2.5);
+    let rows = Rows::new(&design, &observed, crate::inference::family::Family::Binomial);
+    let problem = Problem { rows: &rows, layout: design.layout, intercept: intercept(table) };
+    Ok(super::fit_within(problem, prior, seed, limits)?.contextual(&design, crate::Link::Logit, seed))
+}
+
+/// logit of the pooled rate.
+#[expect(clippy::cast_precision_loss, reason = "a few trials")]
+fn intercept(table: &CellTable) -> f64 {
+    let m = (table.reward_sum() + 0.5) / (table.trials() as f64 + 1.0);
+    (m / (1.0 - m)).ln()
+}
+
+/// The draws of the space's columns that a table without `unknown` has in its rows.
+fn kept(space: &Space, posterior: &Posterior) -> Vec<f32> {
+    let columns = Columns::of(space);
+    let seen: Vec<usize> =
+        columns.describe().iter().enumerate().filter(|(_, c)| !columns.is_unknown(c)).map(|(j, _)| j).collect();
+    (0..posterior.len()).flat_map(|s| seen.iter().map(move |&j| posterior.draw(s)[j])).collect()
+}
 
 fn compare(space: &Space, table: &CellTable, prior: &Prior) -> (f64, f64) {
     let seed = Seed::derive(&["two ways"]);
-    let columns = Columns::of(space);
-    let rows = Rows::new(space, &columns, table).unwrap();
-    #[expect(clippy::cast_precision_loss, reason = "a few trials")]
-    let m = (table.reward_sum() + 0.5) / (table.trials() as f64 + 1.0);
-    let (layout, intercept) = (Layout::of(&columns), (m / (1.0 - m)).ln());
-    let model = Model { rows: &rows, layout, intercept, smoothed: Smoothed::new(), work: Work::of(&rows) };
+    let (rows, layout) = testing::rows(space, table);
+    let model =
+        Model { rows: &rows, layout, intercept: intercept(table), smoothed: Smoothed::new(), work: Work::of(&rows) };
     let (mut mixture, directions, sample) = choose(&model, prior, &seed, &LIMITS).unwrap();
     for (point, weight) in mixture.points.iter_mut().zip(sample.point_weights()) {
         point.weight = weight;
     }
-    let weighted = moments(&rows, &equal(&rows, &sample, &seed, &model.work).unwrap());
+    let weighted = moments(&rows, &equal(&rows, &sample, &seed, &model.work).unwrap().0);
     let chains = nuts::sample(&rows, &mixture, &seed).unwrap();
     assert!(chains.converged && chains.divergences == 0, "{} {}", chains.r_hat, chains.effective);
-    let walked = moments(&rows, &thin_chains(&rows, &directions, &chains, &seed, &model.work).unwrap());
+    let walked = moments(&rows, &thin_chains(&rows, &directions, &chains, &seed, &model.work).unwrap().0);
     weighted.iter().zip(&walked).fold((0.0, 0.0), |(mean, sd): (f64, f64), (a, b)| {
         (mean.max((a.0 - b.0).abs() / b.1), sd.max((a.1 / b.1 - 1.0).abs()))
     })
@@ -123,9 +161,10 @@ fn weighted_summary(mut values: Vec<(f64, f64)>) -> [f64; 4] {
 
 /// The rates of cells in a posterior.
 #[expect(clippy::cast_precision_loss, reason = "thousands of draws")]
-fn rates(rows: &Rows, posterior: &Posterior, cells: &[usize]) -> Vec<[f64; 4]> {
+fn rates(space: &Space, rows: &Rows, posterior: &Posterior, cells: &[usize]) -> Vec<[f64; 4]> {
+    let draws = kept(space, posterior);
     let rate = |i: usize, s: usize| {
-        sigmoid(rows.active(i).iter().map(|&c| f64::from(posterior.draw(s)[c as usize])).sum::<f64>())
+        sigmoid(rows.active(i).iter().map(|&c| f64::from(draws[s * rows.columns + c as usize])).sum::<f64>())
     };
     let of = |&i: &usize| {
         weighted_summary((0..posterior.len()).map(|s| (rate(i, s), 1.0 / posterior.len() as f64)).collect())
@@ -149,8 +188,7 @@ fn no_conversion_against_weighted_draws_of_the_prior() {
     const DRAWN: usize = 400_000;
     let small = space(&[3, 2], &[2, 2]);
     let table = cells(&small, 15, |_, _| 0.0, 2);
-    let columns = Columns::of(&small);
-    let rows = Rows::new(&small, &columns, &table).unwrap();
+    let (rows, layout) = testing::rows(&small, &table);
     let m = 0.5 / (table.trials() as f64 + 1.0);
     let watched: Vec<usize> = (0..rows.len()).step_by(4).collect();
     for prior in [FIXED, Prior::default()] {
@@ -162,14 +200,14 @@ fn no_conversion_against_weighted_draws_of_the_prior() {
             let tau = (scale(prior.main_scale), scale(prior.pair_scale));
             let sd = |j: usize| match j {
                 0 => 2.5,
-                j if columns.main_effects().contains(&j) => tau.0,
+                j if j < layout.mains() => tau.0,
                 _ => tau.1,
             };
-            let mut beta: Vec<f64> = (0..columns.len()).map(|j| normal(sd(j))).collect();
+            let mut beta: Vec<f64> = (0..rows.columns).map(|j| normal(sd(j))).collect();
             beta[0] += (m / (1.0 - m)).ln();
             let mut eta = Vec::new();
             rows.predict(&beta, &mut eta);
-            weights.push(log_likelihood(&rows, &eta).exp());
+            weights.push(rows.log_likelihood(&eta).exp());
             scales.push(tau);
             rates_of.iter_mut().zip(&watched).for_each(|(rates, &i)| rates.push(sigmoid(eta[i])));
         }
@@ -183,7 +221,7 @@ fn no_conversion_against_weighted_draws_of_the_prior() {
         let pair = summarised(scales.iter().map(|t| t.1).collect());
         for limits in [LIMITS, SAMPLER] {
             let posterior = fit_within(&small, &table, &prior, &Seed::derive(&["none"]), &limits).unwrap();
-            let found = worst(&rates(&rows, &posterior, &watched), &expected);
+            let found = worst(&rates(&small, &rows, &posterior, &watched), &expected);
             let d = &posterior.diagnostics;
             assert!(found.0 < 0.15 && found.1 < 0.15 && found.2 < 0.45, "{:?}: {found:?}", d.step);
             let points = d.scales.iter().filter(|p| p.weight > 0.0).count();
@@ -234,12 +272,12 @@ fn the_sampler_meets_the_reference_cases() {
         [include_str!("../../../tests/data/d_sparse.json"), include_str!("../../../tests/data/h_b_cmab_5k.json")];
     for (text, prior, bounds) in [(text[0], FIXED, (0.05, 0.05, 0.15)), (text[1], Prior::default(), (0.1, 0.1, 0.3))] {
         let (space, table, expected) = reference(text);
-        let rows = Rows::new(&space, &Columns::of(&space), &table).unwrap();
+        let (rows, _) = testing::rows(&space, &table);
         let fit = || fit_within(&space, &table, &prior, &Seed::derive(&["walk"]), &SAMPLER).unwrap();
         let posterior = fit();
         assert_eq!(posterior.diagnostics.step, Step::Nuts);
         assert_eq!(posterior.diagnostics.divergences, Some(0));
-        let found = worst(&rates(&rows, &posterior, &(0..rows.len()).collect::<Vec<_>>()), &expected);
+        let found = worst(&rates(&space, &rows, &posterior, &(0..rows.len()).collect::<Vec<_>>()), &expected);
         assert!(found.0 < bounds.0 && found.1 < bounds.1 && found.2 < bounds.2, "{found:?}");
         if prior.fixed {
             let again = fit();
@@ -256,13 +294,13 @@ fn a_hundred_and_four_columns_stay_within_their_bound() {
     let tall = space(&[2], &[3, 3, 3, 3, 3, 3, 3, 3]);
     let many = cells(&tall, 1, |_, _| 0.1, 1);
     assert!(many.cells().len() > 10_000);
-    let rows = Rows::new(&tall, &Columns::of(&tall), &many).unwrap();
+    let (rows, _) = testing::rows(&tall, &many);
     assert!((Work::of(&rows).left() - 4e9).abs() < 1.0);
 
     let space = space(&[2, 2, 3], &[5, 5]);
-    assert_eq!(space.columns(), 104);
     let table = cells(&space, 10, |v, _| if v == 1 { 0.2 } else { 0.05 }, 1);
-    let rows = Rows::new(&space, &Columns::of(&space), &table).unwrap();
+    let (rows, _) = testing::rows(&space, &table);
+    assert_eq!(rows.columns, 104);
     for (limits, most) in [(LIMITS, 1e9), (SAMPLER, 4e9)] {
         let work = Work::of(&rows);
         let limits = Limits { work: Some(work.clone()), ..limits };

@@ -1,9 +1,10 @@
-//! cmab, numeric reward: hierarchical Bayesian linear regression.
+//! Numeric rewards, normal: hierarchical Bayesian linear regression, for arms as for columns.
 //!
 //! In standardised units y = (r − pooled mean)/(pooled standard deviation):
-//! y ~ N(η, σ²) with the linear predictor η = `φᵀβ` of [`crate::Columns`]; β0 | σ² ~ N(0, 2.5² σ²),
-//! main effects | σ² ~ N(0, `τ_main`² σ²), pairs | σ² ~ N(0, `τ_pair`² σ²); σ² ~ Inv-Gamma(1.5, 0.5), the prior of
-//! the mab (½ · pooled variance in these units); `τ_main`, `τ_pair` half-normal or fixed.
+//! y ~ N(η, σ²) with the linear predictor η = `φᵀβ` of [`crate::Columns`]; β0 | σ² ~ N(0, 2.5² σ²), strata's intercepts
+//! likewise, main effects | σ² ~ N(0, `τ_main`² σ²), pairs | σ² ~ N(0, `τ_pair`² σ²); σ² ~ Inv-Gamma(1.5, 0.5), one for all
+//! cells (½ · pooled variance in these units); `τ_main`, `τ_pair` half-normal or fixed. A mab is the same with its variants as
+//! the levels of one factor: arms that are exchangeable.
 //!
 //! Given τ all is conjugate (Gelman et al., BDA3, §14.8; the evidence as in MacKay 1992 and Tipping 2001, but τ is
 //! integrated over a grid, not maximised).
@@ -12,21 +13,21 @@ use faer::Mat;
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Gamma, StandardNormal};
 
-use super::checks::{check_cells, check_contextual};
+use super::assembly::Fitted;
+use super::input::Input;
 use super::pooled::Pooled;
+use crate::cells::Weighted;
 use crate::inference::factor::Factor;
+use crate::inference::family::Family;
 use crate::inference::grid::{self, Point, Resolution};
 use crate::inference::laplace::GaussianPrior;
 use crate::inference::rows::Rows;
-use crate::inference::scales::{Layout, Scales};
+use crate::inference::scales::{INTERCEPT_SD, Layout, Scales};
 use crate::inference::sites::Sites;
 use crate::inference::streams::{Stream, stream};
 use crate::inference::swept::Swept;
 use crate::inference::work::{self, Work};
-use crate::posterior::column_means;
-use crate::{
-    CellTable, Columns, DRAWS, Diagnostics, FitError, Link, Posterior, Predictor, Prior, ScalePoint, Seed, Space, Step,
-};
+use crate::{DRAWS, Diagnostics, FitError, Link, Posterior, Prior, ScalePoint, Seed, Step};
 
 /// α0 of the residual variance.
 const ALPHA: f64 = 1.5;
@@ -51,11 +52,10 @@ struct Data {
 }
 
 impl Data {
-    #[expect(clippy::cast_precision_loss, reason = "a count of observations is far below 2^52")]
-    fn new(rows: &Rows, layout: Layout, cells: &CellTable, pooled: &Pooled, prior: &Prior) -> Result<Self, FitError> {
+    fn new(rows: &Rows, layout: Layout, cells: &[Weighted], pooled: &Pooled, prior: &Prior) -> Result<Self, FitError> {
         let work = Work::of(rows);
         work.charge("the sums of the design", 2.0 * work::newton_step(rows))?;
-        let means: Vec<f64> = cells.cells().iter().map(|cell| pooled.standardised(cell)).collect();
+        let means: Vec<f64> = cells.iter().map(|cell| pooled.standardised(cell)).collect();
         let mut centre = vec![0.0; rows.columns];
         rows.add_transposed(&means.iter().zip(&rows.n).map(|(y, n)| y * n).collect::<Vec<f64>>(), &mut centre);
         let guess = layout.precision(Scales { main: prior.main_scale, pair: prior.pair_scale });
@@ -68,22 +68,21 @@ impl Data {
         Ok(Self {
             sites: Sites::new(rows, centre, -0.5 * squares, &residual, &rows.n),
             layout,
-            within: cells.cells().iter().map(|cell| pooled.within(cell)).sum(),
-            alpha: ALPHA + 0.5 * cells.trials() as f64,
+            within: cells.iter().map(|cell| pooled.within(cell)).sum(),
+            alpha: ALPHA + 0.5 * rows.n.iter().sum::<f64>(),
             work,
         })
     }
 
     /// β | σ² ~ N(0, σ² D⁻¹).
     fn prior(&self, scales: Scales) -> GaussianPrior {
-        GaussianPrior { intercept: 0.0, d: self.layout.precision(scales) }
+        GaussianPrior { intercept: 0.0, at: self.layout.intercept(), d: self.layout.precision(scales) }
     }
 
     /// What is shared by the points of the grid with the same `τ_pair`; none where there are no pairs.
     fn swept(&self, prior: &GaussianPrior) -> Result<Option<(Swept, Factor)>, FitError> {
-        let mains = self.layout.main + 1;
         let pairs = self.layout.pairs() > 0;
-        pairs.then(|| Swept::new(&self.sites, prior, mains, &self.work)).transpose()
+        pairs.then(|| Swept::new(&self.sites, prior, self.layout.mains(), &self.work)).transpose()
     }
 
     /// βn and ln p(y|τ), from ln|Λ| and `known` = −½ S(μ) − ½ μᵀDμ + ½ ln|D| − ½ ln|Λ|, the evidence at σ = 1 of what is
@@ -135,61 +134,61 @@ impl Data {
 /// on 6 × 8 points of (ln `τ_main`, ln `τ_pair`), the weight of a point being p(τ | y) times its cell in τ. The grid
 /// lies where the posterior of the scales is: see the diagnostics' `scales`.
 ///
-/// The posterior has the columns of [`Columns`]; draws are in units of `Link::Identity { center, scale }`, the pooled
-/// mean and standard deviation, and exact: a point of the grid by its weight, σ² from its inverse gamma, β from its
-/// normal. `precision_cholesky` is of Λ at the mean scales, in units of 1/σ².
+/// Draws are in units of `Link::Identity { center, scale }`, the pooled mean and standard deviation, and exact: a point of the
+/// grid by its weight, σ² from its inverse gamma, β from its normal. `precision_cholesky` is of Λ at the mean scales, in
+/// units of 1/σ², strata averaged over.
 ///
 /// Where all rewards are equal they name no unit: `scale` is 0, and every expected reward is that one. The draws are then
 /// those of y = 0 everywhere, in an arbitrary unit. Which variant is best does not depend on the unit, so that variants that
 /// were hardly tried keep their share of what is served.
 ///
 /// # Errors
-/// [`FitError::NoObservations`], [`FitError::OutsideSpace`], [`FitError::TooManyColumns`], [`FitError::Prior`],
 /// [`FitError::Unresolved`], [`FitError::NotPositiveDefinite`]; [`FitError::NoConvergence`] where the grid does not come
 /// to rest; [`FitError::Work`] where the next step would cost more than a fit may. The cells are passed over once; every
 /// later step costs the same however many they are, and is counted before it is taken.
-pub fn fit(space: &Space, cells: &CellTable, prior: &Prior, seed: &Seed) -> Result<Posterior, FitError> {
-    check_cells(space, cells)?;
-    check_contextual(space, prior)?;
-    let columns = Columns::of(space);
-    let pooled = Pooled::of(cells)?;
-    let rows = Rows::new(space, &columns, cells)?;
-    let data = Data::new(&rows, Layout::of(&columns), cells, &pooled, prior)?;
+pub(crate) fn fit(input: &Input<'_>, seed: &Seed) -> Result<Posterior, FitError> {
+    let (cells, prior) = (&input.cells, &input.prior);
+    let pooled = Pooled::of(cells, input.shift)?;
+    let observed = input.observed(|c| Some((c.n, 0.0)));
+    let design = input.design(&observed, INTERCEPT_SD);
+    let rows = Rows::new(&design, &observed, Family::Binomial);
+    let data = Data::new(&rows, design.layout, cells, &pooled, prior)?;
     let mut points = {
         let mut evidence = data.evidence();
         grid::search(prior, data.layout, Resolution::FULL, None, |scales, _: Option<&f64>| evidence(scales))?.0
     };
     points.sort_by(|a, b| a.scales.pair.total_cmp(&b.scales.pair).then(a.scales.main.total_cmp(&b.scales.main)));
-    let draws = draw(&data, &points, seed)?;
+    let Drawn { draws, scales, sigma } = draw(&data, &points, seed)?;
     points.sort_by(|a, b| a.scales.main.total_cmp(&b.scales.main).then(a.scales.pair.total_cmp(&b.scales.pair)));
-    let mean_prior = data.prior(grid::mean_scales(&points));
-    Ok(Posterior {
-        predictor: Predictor::Columns,
-        link: Link::Identity { center: pooled.mean, scale: pooled.scale },
-        columns: columns.len(),
-        mean: column_means(&draws, columns.len()),
-        draws,
-        precision_cholesky: data.sites.under(&mean_prior, &data.work)?.factor.row_major(),
-        arms: Vec::new(),
-        diagnostics: Diagnostics {
-            step: Step::Exact,
-            scales: points
-                .iter()
-                .map(|p| ScalePoint { main: p.scales.main, pair: p.scales.pair, weight: p.weight })
-                .collect(),
-            kappa: None,
-            pareto_k: None,
-            effective_draws: None,
-            r_hat: None,
-            divergences: None,
-        },
-    })
+    let mean_scales = grid::mean_scales(&points);
+    let factor = data.sites.under(&data.prior(mean_scales), &data.work)?.factor;
+    let diagnostics = Diagnostics {
+        scales: points
+            .iter()
+            .map(|p| ScalePoint { main: p.scales.main, pair: p.scales.pair, weight: p.weight })
+            .collect(),
+        ..Diagnostics::new(Step::Exact)
+    };
+    let fitted = Fitted { draws, scales, sigma: Some(sigma), factor, mean_scales, diagnostics };
+    let link = Link::Identity { center: input.shift + pooled.mean, scale: pooled.scale };
+    Ok(if input.arms { fitted.arms(&design, link) } else { fitted.contextual(&design, link, seed) })
+}
+
+/// What is drawn.
+#[derive(Default)]
+struct Drawn {
+    /// Draws × P.
+    draws: Vec<f32>,
+    /// Of each draw.
+    scales: Vec<Scales>,
+    /// σ of each draw.
+    sigma: Vec<f64>,
 }
 
 /// Draws × P, those of a point of the grid beside each other. Points, which have their βn, are by ascending `τ_pair`.
-fn draw(data: &Data, points: &[Point<f64>], seed: &Seed) -> Result<Vec<f32>, FitError> {
+fn draw(data: &Data, points: &[Point<f64>], seed: &Seed) -> Result<Drawn, FitError> {
     let mut rng = stream(seed, Stream::Exact);
-    let mut draws = Vec::with_capacity(DRAWS * data.layout.columns);
+    let mut drawn = Drawn { draws: Vec::with_capacity(DRAWS * data.layout.columns), ..Drawn::default() };
     let weights: Vec<f64> = points.iter().map(|p| p.weight).collect();
     let shares = grid::share_out(&weights, DRAWS);
     let mut start = 0;
@@ -201,13 +200,13 @@ fn draw(data: &Data, points: &[Point<f64>], seed: &Seed) -> Result<Vec<f32>, Fit
         }
         let swept = data.swept(&data.prior(group[0].scales))?;
         for (point, &count) in group.iter().zip(counts).filter(|(_, count)| **count > 0) {
-            draw_at(data, point, swept.as_ref(), count, &mut rng, &mut draws)?;
+            draw_at(data, point, swept.as_ref(), count, &mut rng, &mut drawn)?;
         }
     }
-    Ok(draws)
+    Ok(drawn)
 }
 
-/// `count` draws at a point of the grid, at the end of `draws`.
+/// `count` draws at a point of the grid, at the end of `drawn`.
 #[expect(clippy::cast_precision_loss, reason = "a cost")]
 fn draw_at(
     data: &Data,
@@ -215,7 +214,7 @@ fn draw_at(
     swept: Option<&(Swept, Factor)>,
     count: usize,
     rng: &mut impl Rng,
-    draws: &mut Vec<f32>,
+    drawn: &mut Drawn,
 ) -> Result<(), FitError> {
     let columns = data.layout.columns;
     data.work.charge("drawing", work::solving(columns, count) + 30.0 * (columns * count) as f64)?;
@@ -237,8 +236,10 @@ fn draw_at(
         // α ≥ 1.5 is always a valid shape.
         let precision = Gamma::new(data.alpha, 1.0).map_or(f64::NAN, |g| g.sample(rng));
         let sigma = (point.fit / precision).sqrt();
+        drawn.scales.push(point.scales);
+        drawn.sigma.push(sigma);
         #[expect(clippy::cast_possible_truncation, reason = "draws are kept in single precision")]
-        draws.extend(z.col_as_slice(s).iter().zip(&mean).map(|(z, m)| (m + sigma * z) as f32));
+        drawn.draws.extend(z.col_as_slice(s).iter().zip(&mean).map(|(z, m)| (m + sigma * z) as f32));
     }
     Ok(())
 }

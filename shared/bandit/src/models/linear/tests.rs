@@ -4,7 +4,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
 use super::*;
-use crate::{Cell, Dtype};
+use crate::inference::testing;
+use crate::{Cell, CellTable, Columns, Distribution, Dtype, ModelType, RewardType, Settings, Space};
 
 /// 60 columns: 5 × 3 variants in contexts of 4 levels, `trials` in each cell, with errors of the given size.
 #[expect(clippy::cast_precision_loss, reason = "small counts")]
@@ -36,10 +37,9 @@ fn problem(trials: u64, error: f64) -> (Space, CellTable) {
 }
 
 fn data(space: &Space, table: &CellTable) -> (Data, Rows, Pooled) {
-    let columns = Columns::of(space);
-    let rows = Rows::new(space, &columns, table).unwrap();
-    let pooled = Pooled::of(table).unwrap();
-    (Data::new(&rows, Layout::of(&columns), table, &pooled, &Prior::default()).unwrap(), rows, pooled)
+    let (rows, layout) = testing::rows(space, table);
+    let pooled = Pooled::of(table.weighted(), 0.0).unwrap();
+    (Data::new(&rows, layout, table.weighted(), &pooled, &Prior::default()).unwrap(), rows, pooled)
 }
 
 /// βn and the evidence as their formulas say, passing over the rows at every pair of scales; also where hardly anything is
@@ -54,7 +54,7 @@ fn the_evidence_is_that_of_plain_sums() {
             let scales = Scales { main, pair };
             let d = data.layout.precision(scales);
             let factor = Factor::new(rows.gram(&rows.n, &d)).unwrap();
-            let means: Vec<f64> = table.cells().iter().map(|c| pooled.standardised(c)).collect();
+            let means: Vec<f64> = table.weighted().iter().map(|c| pooled.standardised(c)).collect();
             let mut mean = vec![0.0; rows.columns];
             rows.add_transposed(&means.iter().zip(&rows.n).map(|(y, n)| y * n).collect::<Vec<_>>(), &mut mean);
             factor.solve(&mut mean);
@@ -97,7 +97,14 @@ fn the_scales_are_found() {
         };
         let (main, pair) = (average(&|p| p.0), average(&|p| p.1));
         let (main_sd, pair_sd) = (average(&|p| (p.0 - main).powi(2)).sqrt(), average(&|p| (p.1 - pair).powi(2)).sqrt());
-        let posterior = fit(&space, &table, &prior, &Seed::derive(&["scales"])).unwrap();
+        let settings = Settings {
+            model_type: ModelType::Cmab,
+            reward: RewardType::Numeric,
+            distribution: Distribution::Normal,
+            prior,
+            exploration: 1.0,
+        };
+        let posterior = crate::fit(&space, &table, &settings, &Seed::derive(&["scales"])).unwrap();
         let found = posterior
             .diagnostics
             .scales

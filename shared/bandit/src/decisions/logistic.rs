@@ -1,6 +1,6 @@
-//! The logistic function, lane by lane in single precision.
+//! The logistic and the exponential function, lane by lane in single precision.
 
-use crate::decisions::{LANES, Lanes};
+use super::{LANES, Lanes};
 
 /// 2²³ · 1.5: adding and taking away this number rounds a small single-precision number to the nearest whole.
 const ROUND: f32 = 12_582_912.0;
@@ -12,10 +12,20 @@ const LN2_LOW: f32 = -2.121_944_4e-4;
 /// e^(−η) = 2^n e^r with whole n and |r| ≤ ½ ln 2; e^r is its series to the seventh power. Without branches and table
 /// look-ups, so that the compiler turns the lanes into vector instructions.
 #[inline]
-pub(super) fn logistic(location: &Lanes) -> Lanes {
+pub(crate) fn logistic(location: &Lanes) -> Lanes {
+    let mut result = exponential(&location.map(|eta| -eta));
+    for result in &mut result {
+        *result = 1.0 / (1.0 + *result);
+    }
+    result
+}
+
+/// e^x, with an error of at most 4e-7 of the result between −80 and 80; beyond, x is taken as ±80.
+#[inline]
+pub(crate) fn exponential(exponent: &Lanes) -> Lanes {
     let mut result = [0.0; LANES];
-    for (result, &eta) in result.iter_mut().zip(location) {
-        let x = (-eta).clamp(-80.0, 80.0);
+    for (result, &x) in result.iter_mut().zip(exponent) {
+        let x = x.clamp(-80.0, 80.0);
         let shifted = x * std::f32::consts::LOG2_E + ROUND;
         let n = shifted - ROUND;
         let r = (x - n * LN2_HIGH) - n * LN2_LOW;
@@ -24,8 +34,7 @@ pub(super) fn logistic(location: &Lanes) -> Lanes {
             series = series * r + coefficient;
         }
         // The low bits of `shifted` are n; moved into the place of the exponent, they are 2^n.
-        let power = f32::from_bits(shifted.to_bits().wrapping_add(127).wrapping_shl(23));
-        *result = 1.0 / (1.0 + series * power);
+        *result = series * f32::from_bits(shifted.to_bits().wrapping_add(127).wrapping_shl(23));
     }
     result
 }
@@ -36,6 +45,11 @@ mod tests {
 
     #[test]
     fn it_is_the_logistic_function() {
+        for i in -8_000..=8_000_i16 {
+            let x = f32::from(i) / 100.0;
+            let exact = f64::from(x).exp();
+            assert!(exponential(&[x; LANES]).iter().all(|&e| (f64::from(e) - exact).abs() <= 4e-7 * exact), "{x}");
+        }
         for i in -8_000..=8_000_i16 {
             let eta = f32::from(i) / 100.0;
             let exact = 1.0 / (1.0 + (-f64::from(eta)).exp());
