@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use bandit::{
-    Cell, CellTable, CompileLimits, Dtype, Factor, ModelType, Policy, PolicyOptions, Prior, RewardType, Row, Seed,
-    Settings, Space, VariantKeys, choose, fit, user_hash,
+    Cell, CellTable, CompileLimits, Distribution, Dtype, Factor, ModelType, Policy, PolicyOptions, Prior, RewardType,
+    Row, Seed, Settings, Space, VariantKeys, choose, fit, user_hash,
 };
 use rand::RngExt;
 
@@ -45,6 +45,7 @@ pub fn fits(seed: u64, only: Option<&str>) -> Result<(), Error> {
         let settings = Settings {
             model_type: ModelType::Cmab,
             reward: RewardType::Bool,
+            distribution: Distribution::Auto,
             prior: Prior::default(),
             exploration: 1.0,
         };

@@ -3,6 +3,7 @@
 //! Every bench is a function of its options; figures that take long are kept under `benches/results/` and pictures under
 //! `docs/pictures/`, both below the directory it is run in.
 
+mod batches;
 mod calibration;
 mod clock;
 mod cold;
@@ -48,6 +49,18 @@ enum Bench {
         /// Only this model: mab-bool, mab-numeric, cmab-bool or cmab-numeric.
         #[arg(long)]
         only: Option<String>,
+        /// Instead: fixed effects of sd 0 to 0.4 under ten batches of which the bandit decides, of a bool mab.
+        #[arg(long)]
+        adaptive: bool,
+    },
+    /// A mab where base rates move, and of revenue: regret and coverage, pooled and by strata.
+    Drift {
+        /// Runs of each world.
+        #[arg(long, default_value_t = 200)]
+        runs: u64,
+        /// Batches between two trainings.
+        #[arg(long, default_value_t = 1)]
+        every: usize,
     },
     /// What the coverage of a bool mab owes to each of the numbers that it takes from the data.
     Arms {
@@ -116,7 +129,11 @@ enum Bench {
 fn main() -> ExitCode {
     let Arguments { bench, results, seed, threads } = Arguments::parse();
     let done: Result<(), Error> = match bench {
-        Bench::Calibration { data_sets, only } => {
+        Bench::Calibration { data_sets, adaptive: true, .. } => {
+            batches::adaptive(&batches::Options { seed, runs: data_sets as u64, every: 1, threads })
+        }
+        Bench::Drift { runs, every } => batches::drift(&batches::Options { seed, runs, every, threads }),
+        Bench::Calibration { data_sets, only, .. } => {
             calibration::run(&calibration::Options { data_sets, seed, threads, only }, &results)
         }
         Bench::Arms { data_sets } => calibration::explain(data_sets, seed),

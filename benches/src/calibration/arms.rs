@@ -14,8 +14,8 @@ const WAYS: [&str; 6] = [
     "κ known, m the pooled rate",
     "κ maximised, m known",
     "κ maximised, m the pooled rate",
-    "κ averaged over, m the pooled rate (the model)",
-    "κ and m averaged over",
+    "κ averaged over, m the pooled rate",
+    "κ and m averaged over (the model)",
 ];
 /// Draws per arm.
 const DRAWS: usize = 2_000;

@@ -16,6 +16,7 @@ pub fn cell_draws(posterior: &Posterior, space: &Space, variant: usize, context:
     let reward = |location: f64| match posterior.link {
         Link::Logit => crate::draw::sigmoid(location),
         Link::Identity { center, scale } => center + scale * location,
+        Link::Log => location.exp(),
     };
     (0..posterior.len())
         .map(|s| {

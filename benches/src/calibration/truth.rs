@@ -4,7 +4,7 @@
 //! empirical prior), nothing can be drawn from it before there are data; the number is then drawn as stated at each
 //! model, and the fit takes it from the data as it always does. Such a check is not exact, and what is lost shows.
 
-use bandit::{Cell, CellTable, Columns, ModelType, Prior, RewardType, Settings, Space};
+use bandit::{Cell, CellTable, Columns, Distribution, ModelType, Prior, RewardType, Settings, Space};
 use rand::{Rng, RngExt};
 
 use crate::draw::{
@@ -68,7 +68,7 @@ const TRIALS: (f64, f64) = (300.0, 30_000.0);
 const UNEVEN: f64 = 0.7;
 /// m of the intercept's prior N(logit m, 2.5²) when it is drawn from; the fit takes m from the data.
 pub const INTERCEPT_RATE: f64 = 0.05;
-/// Range of m of the arms' prior Beta(κm, κ(1−m)) when it is drawn from, log-uniform; the fit takes m from the data.
+/// Range of m of the arms' prior Beta(κm, κ(1−m)) when it is drawn from, log-uniform; the fit averages over it.
 pub const ARM_RATES: (f64, f64) = (0.01, 0.5);
 const INTERCEPT_SD: f64 = 2.5;
 
@@ -81,7 +81,13 @@ impl Estimator {
         let context: &[usize] = if self.model_type == ModelType::Cmab { &CONTEXT } else { &[] };
         let space = space(&DESIGN, context)?;
         let prior = Prior::default();
-        let settings = Settings { model_type: self.model_type, reward: self.reward, prior, exploration: 1.0 };
+        let settings = Settings {
+            model_type: self.model_type,
+            reward: self.reward,
+            distribution: Distribution::Normal,
+            prior,
+            exploration: 1.0,
+        };
         let contexts = known_contexts(&space);
         let trials = log_uniform(TRIALS.0, TRIALS.1, rng);
         let (by_variant, by_context) = (shares(space.variants(), UNEVEN, rng), shares(contexts.len(), UNEVEN, rng));
@@ -94,7 +100,7 @@ impl Estimator {
         let arms = (self.name == ESTIMATORS[0].name).then(|| hyperparameters(&counts, rng));
         let parameters = match (self.model_type, self.reward) {
             (ModelType::Mab, RewardType::Bool) => beta_arms(&counts, arms.unwrap_or((1.0, 0.5)), rng)?,
-            (ModelType::Mab, RewardType::Numeric) => normal_arms(&counts, rng)?,
+            (ModelType::Mab, RewardType::Numeric) => normal_arms(&counts, &prior, rng)?,
             (ModelType::Cmab, RewardType::Bool) => logistic(&space, &counts, &prior, rng),
             (ModelType::Cmab, RewardType::Numeric) => linear(&space, &counts, &prior, rng)?,
         };
@@ -124,7 +130,8 @@ type Parameters = Vec<(f64, f64)>;
 type Count = (usize, u64, u64);
 
 /// κ from its hyperprior κ^(−3/2) on [1, N], by its inverse distribution function: 1/√κ is uniform on [1/√N, 1].
-/// m has no distribution in the specification, which takes the pooled rate: here log-uniform in [`ARM_RATES`].
+/// m, which is uniform to the model, is log-uniform in [`ARM_RATES`] here: rates such as tests have, of which the
+/// prior says that they are rare.
 fn hyperparameters(counts: &[Count], rng: &mut impl Rng) -> (f64, f64) {
     #[expect(clippy::cast_precision_loss, reason = "a count of observations is far below 2^52")]
     let trials = counts.iter().map(|c| c.2).sum::<u64>().max(2) as f64;
@@ -138,15 +145,9 @@ fn beta_arms(counts: &[Count], (kappa, m): (f64, f64), rng: &mut impl Rng) -> Re
     counts.iter().map(|_| Ok((sigmoid(logit_beta(kappa * m, kappa * (1.0 - m), rng)?), 0.0))).collect()
 }
 
-/// σ² ~ Inv-Gamma(1.5, ½), μ | σ² ~ N(0, σ²) per arm: the prior about a center of 0 with a variance of 1. The fit takes
-/// both numbers from the pooled data.
-fn normal_arms(counts: &[Count], rng: &mut impl Rng) -> Result<Parameters, Error> {
-    let mut arms = Vec::with_capacity(counts.len());
-    for _ in counts {
-        let sd = (0.5 * (-log_gamma(1.5, rng)?).exp()).sqrt();
-        arms.push((sd * normal(rng), sd));
-    }
-    Ok(arms)
+/// As [`linear`], with the variants as the levels of one factor.
+fn normal_arms(counts: &[Count], prior: &Prior, rng: &mut impl Rng) -> Result<Parameters, Error> {
+    linear(&space(&[counts.len()], &[])?, counts, prior, rng)
 }
 
 /// τ from their half-normals, β | τ normal, β0 ~ N(logit m, 2.5²) with m = [`INTERCEPT_RATE`].
@@ -174,7 +175,9 @@ fn coefficients(space: &Space, prior: &Prior, rng: &mut impl Rng) -> Vec<f64> {
         j if mains.contains(&j) => main,
         _ => pair,
     };
-    (0..columns.len()).map(|j| scale(j) * normal(rng)).collect()
+    // Nobody is seen with an unknown level here.
+    let drawn = |(j, column)| if columns.is_unknown(&column) { 0.0 } else { scale(j) * normal(rng) };
+    columns.describe().into_iter().enumerate().map(drawn).collect()
 }
 
 fn locations(space: &Space, counts: &[Count], beta: &[f64]) -> Vec<f64> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bandit::{
-    Cell, CellTable, Coverage, ModelType, Policy, Prior, Report, RewardType, Seed, Settings, Training, TrainingOptions,
-    VariantKeys, choose, fit,
+    Cell, CellTable, Coverage, Distribution, ModelType, Policy, Prior, Report, RewardType, Seed, Settings, Training,
+    TrainingOptions, VariantKeys, choose, fit,
 };
 
 use super::panel::{Panel, round_ticks};
@@ -34,8 +34,13 @@ pub fn simulate(seed: u64) -> Result<Days, Error> {
     let truth = Truth::draw(&WORLDS[3], DAYS * USERS, seed)?;
     let space = &truth.space;
     let (variants, keys) = (space.variants(), VariantKeys::of(space)?);
-    let settings =
-        Settings { model_type: ModelType::Cmab, reward: RewardType::Bool, prior: Prior::default(), exploration: 1.0 };
+    let settings = Settings {
+        model_type: ModelType::Cmab,
+        reward: RewardType::Bool,
+        distribution: Distribution::Auto,
+        prior: Prior::default(),
+        exploration: 1.0,
+    };
     let mut counts: BTreeMap<(u64, usize), (u64, f64)> = BTreeMap::new();
     let mut policy = Policy::uniform(space).ok_or(Error::NoRow { context: 0 })?;
     let mut reports = Vec::with_capacity(DAYS);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use bandit::{
-    CellTable, CompileLimits, ModelType, Policy, PolicyOptions, Prior, RewardType, Row, Seed, Settings, Space, fit,
+    CellTable, CompileLimits, Distribution, ModelType, Policy, PolicyOptions, Prior, RewardType, Row, Seed, Settings,
+    Space, fit,
 };
 
 use super::world::{World, policy_generator};
@@ -102,7 +103,13 @@ impl Contender {
             Kind::Uniform => Ok(Ok(Self::start(space)?)),
             Kind::BetaThompson => beta_thompson(world, space, cells, seed, round).map(Ok),
             Kind::Model { model_type, prior, exploration } => {
-                let settings = Settings { model_type, reward: RewardType::Bool, prior, exploration };
+                let settings = Settings {
+                    model_type,
+                    reward: RewardType::Bool,
+                    distribution: Distribution::Auto,
+                    prior,
+                    exploration,
+                };
                 // The same seed for the same model at another exploration: they differ by it alone.
                 let origin = Seed::derive(&["regret", world.name, &seed.to_string(), &round.to_string()]);
                 let posterior = match fit(space, cells, &settings, &origin) {

@@ -141,12 +141,13 @@ impl Truth {
         let number = seed.to_string();
         let mut rng = generator(0, &["world", world.name, &number]);
         let scales = scales(&space, &world.effects);
-        let mut beta: Vec<f64> = scales.iter().map(|s| s * normal(&mut rng)).collect();
+        // Nothing is drawn for unknown levels, which nobody has here.
+        let mut beta: Vec<f64> = scales.iter().map(|s| s.map_or(0.0, |s| s * normal(&mut rng))).collect();
         let mut rates = Vec::new();
         for _ in 0..rounds.div_ceil(BLOCK) {
             rates.push(rates_of(&space, &contexts, world.base, &beta));
             let fresh = (1.0 - world.memory * world.memory).sqrt();
-            for (b, s) in beta.iter_mut().zip(&scales) {
+            for (b, s) in beta.iter_mut().zip(&scales).filter_map(|(b, s)| Some((b, (*s)?))) {
                 *b = world.memory * *b + fresh * s * normal(&mut rng);
             }
         }
@@ -166,19 +167,17 @@ impl Truth {
     }
 }
 
-/// Standard deviation of every column's coefficient; 0 for the intercept, which is the base rate.
-fn scales(space: &Space, effects: &Effects) -> Vec<f64> {
-    Columns::of(space)
-        .describe()
-        .into_iter()
-        .map(|column| match column {
-            bandit::Column::Intercept => 0.0,
-            bandit::Column::Context { .. } => effects.context,
-            bandit::Column::Design { .. } => effects.design,
-            bandit::Column::DesignPair { .. } => effects.design_pair,
-            bandit::Column::ContextPair { .. } => effects.context_pair,
-        })
-        .collect()
+/// Standard deviation of every column's coefficient; 0 for the intercept, which is the base rate; none for unknown levels.
+fn scales(space: &Space, effects: &Effects) -> Vec<Option<f64>> {
+    let columns = Columns::of(space);
+    let scale = |column: bandit::Column| match column {
+        bandit::Column::Intercept => 0.0,
+        bandit::Column::Context { .. } => effects.context,
+        bandit::Column::Design { .. } => effects.design,
+        bandit::Column::DesignPair { .. } => effects.design_pair,
+        bandit::Column::ContextPair { .. } => effects.context_pair,
+    };
+    columns.describe().into_iter().map(|c| (!columns.is_unknown(&c)).then(|| scale(c))).collect()
 }
 
 fn rates_of(space: &Space, contexts: &[u64], base: f64, beta: &[f64]) -> Vec<f64> {

@@ -1,4 +1,4 @@
-//! The snippet of docs/posterior.md, run as it stands there on stored posteriors of all four models.
+//! The snippet of docs/posterior.md, run as it stands there on stored posteriors of all models.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use bandit::{
-    Cell, CellTable, Columns, Dtype, Factor, Link, ModelType, Posterior, Predictor, Prior, RewardType, Seed, Settings,
-    Space, Training, TrainingOptions, fit, stored,
+    Cell, CellTable, Columns, Distribution, Dtype, Factor, Link, ModelType, Posterior, Predictor, Prior, RewardType,
+    Seed, Settings, Space, StratumCell, Training, TrainingOptions, fit, stored,
 };
 
 const VARIANT: [usize; 2] = [2, 1];
@@ -34,9 +34,12 @@ fn cells(space: &Space, reward: RewardType) -> CellTable {
             RewardType::Bool => (sum, sum),
             RewardType::Numeric => (12.5 * sum, 400.0 * sum),
         };
-        Cell { variant: variant as usize, context: u64::from(context), n: u64::from(n), sum, sum_sq }
+        let nonzero = Some(u64::from(3 + variant + 2 * context));
+        let cell = Cell { variant: variant as usize, context: u64::from(context), n: u64::from(n), sum, sum_sq };
+        StratumCell { nonzero, ..cell.into() }
     };
-    CellTable::new((0..contexts).flat_map(|context| (0..6).map(move |variant| cell(context, variant)))).unwrap()
+    let cells = (0..contexts).flat_map(|context| (0..6).map(move |variant| cell(context, variant)));
+    CellTable::stratified(Vec::new(), 0.0, cells).unwrap()
 }
 
 /// The mean and the 2.5 % and 97.5 % quantiles of a cell's expected reward, from the posterior in memory.
@@ -48,11 +51,14 @@ fn expected(space: &Space, posterior: &Posterior) -> [f64; 3] {
     };
     let mut rewards: Vec<f64> = (0..posterior.len())
         .map(|s| {
-            let location: f64 = active.iter().map(|&j| f64::from(posterior.draw(s)[j])).sum();
-            match posterior.link {
+            let at = |part: &Posterior| active.iter().map(|&j| f64::from(part.draw(s)[j])).sum::<f64>();
+            let location = at(posterior);
+            let reward = match posterior.link {
                 Link::Logit => 1.0 / (1.0 + (-location).exp()),
                 Link::Identity { center, scale } => center + scale * location,
-            }
+                Link::Log => location.exp(),
+            };
+            reward * posterior.amount.as_deref().map_or(1.0, |amount| at(amount).exp())
         })
         .collect();
     rewards.sort_by(f64::total_cmp);
@@ -94,9 +100,13 @@ fn the_snippet_finds_every_cell() {
     fs::write(&script, snippet()).unwrap();
     let python = python_has_numpy();
     for model_type in [ModelType::Mab, ModelType::Cmab] {
-        for reward in [RewardType::Bool, RewardType::Numeric] {
-            let (space, settings) =
-                (space(model_type), Settings { model_type, reward, prior: Prior::default(), exploration: 1.0 });
+        for (reward, distribution) in [
+            (RewardType::Bool, Distribution::Auto),
+            (RewardType::Numeric, Distribution::Normal),
+            (RewardType::Numeric, Distribution::TwoPart),
+        ] {
+            let space = space(model_type);
+            let settings = Settings { model_type, reward, distribution, prior: Prior::default(), exploration: 1.0 };
             let cells = cells(&space, reward);
             let posterior = fit(&space, &cells, &settings, &Seed::derive(&["posterior.md"])).unwrap();
             let training = Training::from_posterior(&space, &cells, posterior, &TrainingOptions::default()).unwrap();
