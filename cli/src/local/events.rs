@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use embedded::ObjectCreated;
 use fulcrum_core::App;
-use fulcrum_core::store::REQUESTS;
+use fulcrum_core::store::{FLUSHES, REQUESTS};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
+use super::compaction::Compaction;
 use super::queue::Queue;
 
 /// Between two looks for models whose latest snapshot is new to them, where the bucket tells of its objects.
@@ -49,6 +50,7 @@ impl Events {
 
 async fn forward(app: App, mut objects: Option<UnboundedReceiver<ObjectCreated>>, mut stopped: oneshot::Receiver<()>) {
     let mut queue = Queue::new(app.clone(), VISIBILITY);
+    let compaction = Compaction::start(app.clone(), scheduled());
     let told = objects.is_some();
     let mut schedule = tokio::time::interval(if told { SCHEDULE } else { SCHEDULE_UNTOLD });
     let mut look = tokio::time::interval(LOOK);
@@ -59,6 +61,9 @@ async fn forward(app: App, mut objects: Option<UnboundedReceiver<ObjectCreated>>
             // Whoever drops the sender stops this as well.
             _ = &mut stopped => break,
             Some(object) = next(objects.as_mut()) => {
+                if object.key.starts_with(FLUSHES) {
+                    compaction.send(object_created(&object.bucket, &object.key, object.size));
+                }
                 if is_announced(&object.key) {
                     queue.send(object_created(&object.bucket, &object.key, object.size).to_string());
                 }
@@ -71,6 +76,7 @@ async fn forward(app: App, mut objects: Option<UnboundedReceiver<ObjectCreated>>
             }
         }
     }
+    compaction.shutdown().await;
     queue.shutdown().await;
 }
 

@@ -3,9 +3,9 @@
 //! Their secrets are in the repository. They belong into the stores of this process alone, and the start of the service sees to it.
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use fulcrum_core::auth::{ApiKey, Scope, Secret};
-use fulcrum_core::domain::{Checked, Lease, Model, Optimization, OptimizationStatus, Served, Serving};
+use fulcrum_core::domain::{Checked, Lease, Model, Optimization, OptimizationStatus, Served, Serving, rfc3339};
 use fulcrum_core::store::{OptimizationChange, StoreError, request_key, snapshots_prefix};
 use fulcrum_core::{ApiError, App, Body};
 use lambda_http::http::Request;
@@ -173,6 +173,30 @@ pub async fn put(app: &App) -> Result<(), CliError> {
     for example in &EXAMPLES {
         example.put(app).await?;
     }
+    events(app).await
+}
+
+/// Two visitors of the eleventh example who saw one headline each, one of whom signed up, and one who comes so late that the
+/// windows of the others are closed. They wait to be compacted; a second start sends them again, with the same keys.
+async fn events(app: &App) -> Result<(), CliError> {
+    let exposure = |visitor: &str, headline: &str, timestamp: &str| {
+        json!({
+            "anonymous_id": visitor, "optimization_id": optimization_id(11), "variant": {"headline": headline},
+            "context": {"device": "mobile"}, "timestamp": timestamp, "idempotency_key": visitor,
+        })
+    };
+    let days_ago = |days| rfc3339(app.clock.now() - TimeDelta::days(days));
+    let exposures = json!({"events": [
+        exposure("example-1", "A", &days_ago(9)),
+        exposure("example-2", "B", &days_ago(9)),
+        exposure("example-3", "A", &days_ago(1)),
+    ]});
+    let reward = json!({
+        "anonymous_id": "example-2", "name": "signup", "timestamp": days_ago(9), "idempotency_key": "example-2",
+    });
+    let rewards = json!({"events": [reward]});
+    app.ingest_exposures(ORGANIZATION, "req_example", exposures.to_string().as_bytes()).await?;
+    app.ingest_rewards(ORGANIZATION, "req_example", rewards.to_string().as_bytes()).await?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The whole service on this machine: stores, functions and gateway in one process.
 
 pub(crate) mod command;
+mod compaction;
 pub mod cors;
 mod env_file;
 mod events;

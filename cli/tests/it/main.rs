@@ -6,6 +6,7 @@ mod concurrency;
 mod data;
 mod demo;
 mod errors;
+mod events;
 mod formats;
 mod gateway;
 mod harness;

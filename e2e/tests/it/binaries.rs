@@ -109,11 +109,12 @@ fn shortened(value: &Value) -> Value {
 
 /// What differs from run to run, and what stands for it. The ids of the examples do not: they are set aside while all others
 /// are replaced, told apart by their middle.
-const FILTERS: [(&str, &str); 9] = [
+const FILTERS: [(&str, &str); 10] = [
     (r"\b([0-9a-f]{8})-0000-4000-8000-([0-9a-f]{12})\b", "${1}-example-${2}"),
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "[uuid]"),
     (r"\b([0-9a-f]{8})-example-([0-9a-f]{12})\b", "${1}-0000-4000-8000-${2}"),
     (r#""next_cursor": "[^"]+""#, r#""next_cursor": "[cursor]""#),
+    (r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-\d{6}", "[snapshot]"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
     (r#""duration_ms": \d+"#, r#""duration_ms": "[ms]""#),
     (r#""retry-after": "\d+""#, r#""retry-after": "[s]""#),

@@ -23,12 +23,11 @@ impl Grant {
     }
 }
 
-/// Whether a text is of a pattern that may end with `*`.
+/// Whether a text is of a pattern in which each `*` stands for anything.
 fn matches(pattern: &str, text: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(beginning) => text.starts_with(beginning),
-        None => text == pattern,
-    }
+    let Some((beginning, rest)) = pattern.split_once('*') else { return text == pattern };
+    let Some(text) = text.strip_prefix(beginning) else { return false };
+    rest.is_empty() || (0..=text.len()).any(|at| text.is_char_boundary(at) && matches(rest, &text[at..]))
 }
 
 /// An app like that of a fresh process, with an empty cache, and what writes down its calls.
@@ -45,6 +44,9 @@ fn prewarm(function: &str) -> Prewarm {
     let all = [Prewarm::Nothing, Prewarm::Records, Prewarm::Posteriors, Prewarm::Snapshots, Prewarm::Serving];
     if main.contains("queue::run(") {
         return Prewarm::Runs;
+    }
+    if main.contains("schedule::run(") {
+        return Prewarm::Nothing;
     }
     let named = all.into_iter().find(|prewarm| main.contains(&format!("Prewarm::{prewarm:?}")));
     named.unwrap_or_else(|| panic!("{function} does not say what it opens"))
@@ -73,6 +75,10 @@ async fn answer(app: &App, event: &Event) -> serde_json::Value {
         let batch = serde_json::from_str(&event.text).unwrap();
         let until = Instant::now() + Duration::from_mins(15);
         return serde_json::to_value(retrain::handle(app, batch, until).await).unwrap();
+    }
+    if event.function() == "compact-events" {
+        let until = Instant::now() + Duration::from_mins(15);
+        return compact_events::handle(app, event.json(), until).await.unwrap();
     }
     let response = invoke_event(app, event.function(), &event.text).await.unwrap();
     json!({"statusCode": response.status().as_u16()})
@@ -137,6 +143,8 @@ fn a_grant_covers_what_it_says() {
     assert!(grant("Table", Some("ORG#*")).covers(&need("Table", "ORG#a")));
     assert!(!grant("Table", Some("ORG#*")).covers(&need("Table", "APIKEY#a")));
     assert!(!grant("Table", None).covers(&need("Table/index/by_update", "ORG#a")));
+    assert!(matches("a/*/c/*", "a/b/c/d") && matches("a/*/c/*", "a/x/y/c/"));
+    assert!(!matches("a/*/c/*", "a/b/d/e") && !matches("a/*/c", "a/b/cd"));
     assert!(grant("Table/index/*", None).covers(&need("Table/index/by_update", "ORG#a")));
     let other = Grant { action: "dynamodb:PutItem".into(), ..grant("Table", None) };
     assert!(!other.covers(&need("Table", "ORG#a")));

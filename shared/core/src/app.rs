@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use ::events::Limits;
 use aws_config::SdkConfig;
 use chrono::TimeDelta;
 use lambda_http::http::HeaderMap;
@@ -12,6 +13,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{ANSWER_BYTES, ConfigError, Endpoints, SYNCHRONOUS_BYTES, Settings, Timeouts, sdk_config};
 use crate::domain::Scope;
 use crate::error::ApiError;
+use crate::ingest_cache::IngestCache;
 use crate::metrics::Metrics;
 use crate::serving_cache::ServingCache;
 use crate::storage_calls::CountStorageCalls;
@@ -30,6 +32,10 @@ pub struct App {
     pub lease: TimeDelta,
     /// The optimizations that this process serves.
     pub serving: ServingCache,
+    /// The optimizations that this process takes events for.
+    pub ingest_cache: IngestCache,
+    /// How compaction proceeds, and for how long it keeps what.
+    pub event_limits: Limits,
     /// Threads that a training run may use.
     pub threads: usize,
     /// The largest snapshot that is trained on within the call that asks for it, in bytes.
@@ -62,6 +68,11 @@ impl App {
             metrics: Metrics::on_stdout(settings.stage.as_deref().unwrap_or("none")),
             lease: settings.lease,
             serving: ServingCache::new(settings.cache),
+            event_limits: Limits {
+                idempotency: settings.idempotency,
+                retention: settings.event_retention,
+                ..Limits::default()
+            },
             ..Self::new(config, endpoints, &settings.table, &settings.bucket)
         }
     }
@@ -82,6 +93,8 @@ impl App {
             clock: Arc::new(SystemClock),
             lease: TimeDelta::seconds(60),
             serving: ServingCache::new(TimeDelta::seconds(30)),
+            ingest_cache: IngestCache::new(TimeDelta::seconds(30)),
+            event_limits: Limits::default(),
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             synchronous_bytes: SYNCHRONOUS_BYTES,
             answer_bytes: ANSWER_BYTES,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use uuid::Uuid;
 
 /// One fault in a request, at one place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,6 +44,16 @@ pub enum ApiError {
     Forbidden {
         /// The scope that is missing.
         scope: &'static str,
+    },
+    /// Events for an optimization of somebody else, or of nobody.
+    #[error(
+        "events[{index}].optimization_id: {id} is not an optimization of this organization; none of the events was stored"
+    )]
+    ForeignOptimization {
+        /// The first such event.
+        index: usize,
+        /// The optimization.
+        id: Uuid,
     },
     /// No such thing in this organization.
     #[error("there is no {what} {id:?} in this organization")]
@@ -172,7 +183,7 @@ impl ApiError {
         match self {
             Self::InvalidRequest { .. } => "invalid_request",
             Self::Unauthorized { .. } => "unauthorized",
-            Self::Forbidden { .. } => "forbidden",
+            Self::Forbidden { .. } | Self::ForeignOptimization { .. } => "forbidden",
             Self::NotFound { .. } | Self::UnknownPath { .. } => "not_found",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
             Self::Conflict { .. } => "conflict",

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::events::Report;
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::clock::{Clock, SystemClock};
@@ -80,6 +82,30 @@ impl Metrics {
     /// A call for a run that was refused, since another run has the lease.
     pub fn conflict(&self) {
         self.emit(&[("Conflicts", "Count", 1.0)], &[]);
+    }
+
+    /// A request of events.
+    pub fn ingested(&self, accepted: usize, rejected: usize) {
+        let values =
+            [("EventsAccepted", "Count", count(accepted as u64)), ("EventsRejected", "Count", count(rejected as u64))];
+        self.emit(&values, &[]);
+    }
+
+    /// A compaction of one organization that went through: what it did, and how long the oldest object has waited that it left.
+    pub fn compacted(&self, report: &Report, now: DateTime<Utc>) {
+        let age = report.oldest.map_or(0.0, |oldest| (now - oldest).as_seconds_f64().max(0.0));
+        let values = [
+            ("EventsCompacted", "Count", count(report.events)),
+            ("DuplicateEvents", "Count", count(report.duplicates)),
+            ("UnreadableObjects", "Count", count(report.unreadable)),
+            ("OldestIncomingSeconds", "Seconds", age),
+        ];
+        self.emit(&values, &[]);
+    }
+
+    /// A compaction that failed.
+    pub fn compaction_failed(&self) {
+        self.emit(&[("CompactionFailures", "Count", 1.0)], &[]);
     }
 
     fn emit(&self, values: &[(&str, &str, f64)], properties: &[(&str, Value)]) {

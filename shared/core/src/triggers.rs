@@ -1,11 +1,13 @@
 //! Training triggers in messages of the queue: EventBridge events, as JSON, of complete snapshots, training requests and the
-//! schedule.
+//! schedule. Compaction triggers likewise: events of flushes and of a schedule.
 
 use serde::Deserialize;
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::TrainingTrigger;
-use crate::store::REQUESTS;
+use crate::auth::is_organization_id;
+use crate::domain::{CompactionTrigger, TrainingTrigger};
+use crate::store::{FLUSHES, REQUESTS};
 
 /// A message that is no event of EventBridge. It stays in the queue until it is put aside for people to look at.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +53,27 @@ pub fn training_trigger(message: &str, bucket: &str) -> Result<Result<TrainingTr
                 return Ok(Err("the object is in another bucket"));
             }
             Ok(of_key(&detail.object.key).ok_or("the object neither completes a snapshot nor is a training request"))
+        }
+        _ => Ok(Err("the event is of another kind")),
+    }
+}
+
+/// The compaction trigger that an event is, or why it is none.
+///
+/// # Errors
+/// [`Malformed`].
+pub fn compaction_trigger(event: Value, bucket: &str) -> Result<Result<CompactionTrigger, &'static str>, Malformed> {
+    let event: Event = serde_json::from_value(event)?;
+    match (event.source.as_str(), event.detail_type.as_str()) {
+        ("aws.events" | "aws.scheduler", _) => Ok(Ok(CompactionTrigger::Schedule)),
+        ("aws.s3", "Object Created") => {
+            let detail: ObjectCreated = serde_json::from_value(event.detail.unwrap_or_default())?;
+            if detail.bucket.name != bucket {
+                return Ok(Err("the object is in another bucket"));
+            }
+            let organization = detail.object.key.strip_prefix(FLUSHES).filter(|name| is_organization_id(name));
+            let flush = organization.map(|name| CompactionTrigger::Flush { organization: name.to_owned() });
+            Ok(flush.ok_or("the object does not ask for a compaction"))
         }
         _ => Ok(Err("the event is of another kind")),
     }
@@ -121,6 +144,20 @@ mod tests {
             key: key.clone(),
         };
         assert_eq!(training_trigger(&created("b", &key), "b").unwrap(), Ok(expected));
+    }
+
+    #[test]
+    fn a_flush_and_a_schedule_are_compaction_triggers() {
+        let trigger = |event: &str| compaction_trigger(serde_json::from_str(event).unwrap(), "b").unwrap();
+        let scheduled = r#"{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}"#;
+        assert_eq!(trigger(scheduled), Ok(CompactionTrigger::Schedule));
+        let flush = CompactionTrigger::Flush { organization: "org_1".into() };
+        assert_eq!(trigger(&created("b", "flushes/org_1")), Ok(flush));
+        for key in ["flushes/", "flushes/a/b", "requests/org_1", "events/org_1/flushes/org_1"] {
+            assert!(trigger(&created("b", key)).is_err(), "{key}");
+        }
+        assert!(trigger(&created("another", "flushes/org_1")).is_err());
+        assert!(compaction_trigger(json!([]), "b").is_err());
     }
 
     #[test]

@@ -26,6 +26,23 @@ fn unauthorized(message: &str) -> ApiError {
     ApiError::Unauthorized { message: message.to_owned() }
 }
 
+/// The token of a request: of `Authorization`, or an API key in `X-API-Key`. Both given must be the same.
+fn token(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let mut keys = headers.get_all("x-api-key").iter();
+    let Some(key) = keys.next() else { return bearer(headers) };
+    if keys.next().is_some() {
+        return Err(unauthorized("there is more than one X-API-Key header"));
+    }
+    let key = key.to_str().map_err(|_| unauthorized("the X-API-Key header is not plain text"))?.trim();
+    if !key.starts_with(KEY_PREFIX) {
+        return Err(unauthorized("the X-API-Key header is not an API key"));
+    }
+    if headers.contains_key(header::AUTHORIZATION) && bearer(headers)? != key {
+        return Err(unauthorized("the headers Authorization and X-API-Key are not of the same key; send one of them"));
+    }
+    Ok(key)
+}
+
 fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = given.next() else {
@@ -54,7 +71,7 @@ pub async fn authenticate(
     scope: Scope,
     now: DateTime<Utc>,
 ) -> Result<Caller, ApiError> {
-    let token = bearer(headers)?;
+    let token = token(headers)?;
     let Bearer { organization_id, scopes } = if token.starts_with(KEY_PREFIX) {
         bearer_of_key(table, token).await?
     } else {
@@ -74,4 +91,35 @@ async fn bearer_of_key(table: &Table, token: &str) -> Result<Bearer, ApiError> {
         return Err(unauthorized("the API key is revoked"));
     }
     Ok(Bearer { organization_id: key.organization_id, scopes: key.scopes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(headers: &[(&'static str, &str)]) -> Result<String, String> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
+        token(&map).map(str::to_owned).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_key_may_be_in_either_header_and_is_the_same_in_both() {
+        let (bearer, key) = (("authorization", "Bearer flk_a"), ("x-api-key", "flk_a"));
+        for headers in [vec![bearer], vec![key], vec![bearer, key]] {
+            assert_eq!(told(&headers), Ok("flk_a".to_owned()), "{headers:?}");
+        }
+        for (headers, part) in [
+            (vec![bearer, ("x-api-key", "flk_b")], "are not of the same key"),
+            (vec![("authorization", "Basic x"), key], "not of the form Bearer"),
+            (vec![key, key], "more than one X-API-Key"),
+            (vec![("x-api-key", "eyJ.a.b")], "is not an API key"),
+            (vec![], "there is no Authorization header"),
+        ] {
+            let error = told(&headers).unwrap_err();
+            assert!(error.contains(part), "{headers:?}: {error}");
+        }
+    }
 }

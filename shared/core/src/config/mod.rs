@@ -92,6 +92,8 @@ pub(crate) struct Settings {
     pub(crate) cache: TimeDelta,
     pub(crate) synchronous_bytes: u64,
     pub(crate) stage: Option<String>,
+    pub(crate) idempotency: TimeDelta,
+    pub(crate) event_retention: Option<TimeDelta>,
 }
 
 impl Settings {
@@ -104,6 +106,7 @@ impl Settings {
             parsed.ok_or(ConfigError::OutOfRange { name, value, range })
         };
         let synchronous = number("SYNCHRONOUS_SNAPSHOT_BYTES", SYNCHRONOUS_BYTES.cast_signed(), 0..=i64::MAX)?;
+        let retention = number("EVENT_RETENTION_DAYS", 0, 0..=36_500)?;
         Ok(Self {
             table: required("TABLE_NAME")?,
             bucket: required("BUCKET_NAME")?,
@@ -111,6 +114,8 @@ impl Settings {
             cache: TimeDelta::seconds(number("SERVING_CACHE_SECONDS", 30, 0..=3600)?),
             synchronous_bytes: synchronous.unsigned_abs(),
             stage: set("STAGE"),
+            idempotency: TimeDelta::days(number("IDEMPOTENCY_DAYS", 7, 1..=90)?),
+            event_retention: (retention > 0).then(|| TimeDelta::days(retention)),
         })
     }
 }

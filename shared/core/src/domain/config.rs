@@ -33,6 +33,12 @@ pub struct TrainingDataConfig {
     /// Whether a snapshot with rewards of which not one can be attributed is trained on all the same; false where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_no_rewards: Option<bool>,
+    /// Days of events that a snapshot of ingested events goes back; all of them where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookback_days: Option<u32>,
+    /// Minutes between two snapshots of ingested events; 60 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrain_minutes: Option<u32>,
 }
 
 /// A factor.

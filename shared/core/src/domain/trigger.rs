@@ -26,3 +26,15 @@ pub enum TrainingTrigger {
     /// The schedule: time to look for models whose latest snapshot is later than the one they were trained on.
     Schedule,
 }
+
+/// What may start a compaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CompactionTrigger {
+    /// The schedule: the events of all organizations.
+    Schedule,
+    /// An organization asks for it at once.
+    Flush {
+        /// The organization, as the object's key says.
+        organization: String,
+    },
+}

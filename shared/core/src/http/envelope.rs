@@ -46,7 +46,7 @@ pub fn status(error: &ApiError) -> StatusCode {
     match error {
         ApiError::InvalidRequest { .. } => StatusCode::BAD_REQUEST,
         ApiError::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
-        ApiError::Forbidden { .. } => StatusCode::FORBIDDEN,
+        ApiError::Forbidden { .. } | ApiError::ForeignOptimization { .. } => StatusCode::FORBIDDEN,
         ApiError::NotFound { .. } | ApiError::UnknownPath { .. } => StatusCode::NOT_FOUND,
         ApiError::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         ApiError::Conflict { .. } => StatusCode::CONFLICT,

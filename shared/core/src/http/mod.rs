@@ -6,6 +6,8 @@ mod routes;
 mod serve;
 
 pub use envelope::{Meta, failure, status, success};
-pub use request::{BODY_LIMIT, Query, body, path, path_id, query, request_id};
+pub use request::{
+    BODY_LIMIT, EVENTS_BODY_LIMIT, Query, body, body_bytes, path, path_id, path_text, query, request_id,
+};
 pub use routes::{Match, ROUTES, Route, find, is_serving};
 pub use serve::{Call, Handler, answer, respond_open, run};

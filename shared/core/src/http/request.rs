@@ -12,6 +12,8 @@ use crate::error::{ApiError, Detail};
 
 /// The greatest body that is accepted, in bytes.
 pub const BODY_LIMIT: usize = 1_000_000;
+/// The same for events.
+pub const EVENTS_BODY_LIMIT: usize = 5_000_000;
 
 /// The id given to a request that came without one.
 #[derive(Clone, Debug)]
@@ -42,9 +44,13 @@ pub fn path(request: &Request) -> &str {
 /// # Errors
 /// [`ApiError::InvalidRequest`] where it is no UUID.
 pub fn path_id(request: &Request) -> Result<Uuid, ApiError> {
-    let parameters = request.path_parameters();
-    let text = parameters.first("id").unwrap_or_default();
-    parse_uuid("id", text)
+    parse_uuid("id", &path_text(request))
+}
+
+/// The parameter in the path, whatever it is.
+#[must_use]
+pub fn path_text(request: &Request) -> String {
+    request.path_parameters().first("id").unwrap_or_default().to_owned()
 }
 
 /// The query parameters, refusing those that the endpoint does not have.
@@ -95,14 +101,18 @@ impl Query<'_> {
     }
 }
 
-fn bytes(request: &Request) -> Result<&[u8], ApiError> {
+/// The body as it is, if it is not larger than a limit.
+///
+/// # Errors
+/// [`ApiError::PayloadTooLarge`].
+pub fn body_bytes(request: &Request, limit: usize) -> Result<&[u8], ApiError> {
     let bytes = match request.body() {
         Body::Text(text) => text.as_bytes(),
         Body::Binary(bytes) => bytes.as_slice(),
         _ => &[],
     };
-    if bytes.len() > BODY_LIMIT {
-        return Err(ApiError::PayloadTooLarge { bytes: bytes.len(), limit: BODY_LIMIT });
+    if bytes.len() > limit {
+        return Err(ApiError::PayloadTooLarge { bytes: bytes.len(), limit });
     }
     Ok(bytes)
 }
@@ -112,7 +122,7 @@ fn bytes(request: &Request) -> Result<&[u8], ApiError> {
 /// # Errors
 /// [`ApiError::PayloadTooLarge`], and [`ApiError::InvalidRequest`] with the place in the body and what is wrong there.
 pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, ApiError> {
-    let bytes = bytes(request)?;
+    let bytes = body_bytes(request, BODY_LIMIT)?;
     let text = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { bytes };
     let mut json = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|e| {

@@ -3,12 +3,14 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use ::events::SnapshotManifest;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 use super::Answer;
 use super::error::{PAUSES, StoreError, sort};
@@ -27,6 +29,8 @@ pub struct SnapshotListing {
     pub id: String,
     /// Its objects: key from the snapshot's own prefix on, and size in bytes.
     pub objects: Vec<(String, u64)>,
+    /// The objects that are read in their place, where a manifest names them.
+    pub manifest: Option<SnapshotManifest>,
 }
 
 /// One page of a listing.
@@ -57,11 +61,21 @@ pub fn request_key(organization: &str, model: &str, request: &str) -> String {
     format!("{REQUESTS}{organization}/{model}/{request}.json")
 }
 
+/// The prefix under which somebody asks for a compaction at once.
+pub const FLUSHES: &str = "flushes/";
+
+/// The key under which an organization asks for it.
+#[must_use]
+pub fn flush_key(organization: &str) -> String {
+    format!("{FLUSHES}{organization}")
+}
+
 impl SnapshotListing {
     /// What its objects hold together, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.objects.iter().map(|(_, bytes)| bytes).sum()
+        let listed = || self.objects.iter().map(|(_, bytes)| bytes).sum();
+        self.manifest.as_ref().map_or_else(listed, SnapshotManifest::bytes)
     }
 }
 
@@ -172,7 +186,7 @@ impl Bucket {
     pub async fn latest_snapshot(&self, prefix: &str) -> Result<Option<SnapshotListing>, StoreError> {
         let Some(id) = self.latest_snapshot_id(prefix).await? else { return Ok(None) };
         let objects = self.list(&format!("{prefix}{id}/")).await?;
-        Ok(Some(SnapshotListing { id, objects }))
+        Ok(Some(SnapshotListing { id, objects, manifest: None }))
     }
 
     /// All objects under a prefix: key from the prefix on, and size in bytes; in the order of their keys.
@@ -192,6 +206,32 @@ impl Bucket {
             }
             token = page.next;
         }
+    }
+
+    /// The first objects under a prefix whose keys come after `after`: key, size in bytes and when it was written, in the order
+    /// of their keys; `most` at the most, and no more than one page of S3's, which has 1,000.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[must_use]
+    pub fn list_after(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> Answer<'_, Vec<(String, u64, DateTime<Utc>)>> {
+        let list = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+        let list = list.set_start_after(after.map(str::to_owned)).max_keys(i32::try_from(most).unwrap_or(1_000));
+        Box::pin(async move {
+            let page = list.send().await.map_err(|e| sort("ListObjectsV2", &e))?;
+            let object = |object: &aws_sdk_s3::types::Object| {
+                let modified = object.last_modified()?;
+                let modified = DateTime::from_timestamp(modified.secs(), modified.subsec_nanos())?;
+                let size = u64::try_from(object.size().unwrap_or(0)).unwrap_or(0);
+                Some((object.key()?.to_owned(), size, modified))
+            };
+            Ok(page.contents().iter().filter_map(object).collect())
+        })
     }
 
     fn page(&self, prefix: String, delimiter: Option<&'static str>, token: Option<String>) -> Answer<'_, Listed> {

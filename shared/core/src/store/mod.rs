@@ -2,6 +2,7 @@
 
 mod bucket;
 mod error;
+mod events;
 mod keys;
 mod models;
 mod optimizations;
@@ -12,7 +13,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use bucket::{Bucket, REQUESTS, SnapshotListing, posterior_key, request_key, snapshots_prefix};
+pub use bucket::{Bucket, FLUSHES, REQUESTS, SnapshotListing, flush_key, posterior_key, request_key, snapshots_prefix};
 pub use error::StoreError;
 pub use models::{LeaseAttempt, Page, is_place_of_model};
 pub use optimizations::OptimizationChange;

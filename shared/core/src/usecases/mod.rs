@@ -1,9 +1,11 @@
-//! Use cases, grouped by noun: what the service does with models and with optimizations. No HTTP in, no SDK out.
+//! Use cases, grouped by noun: what the service does with events, models and optimizations. No HTTP in, no SDK out.
 
 mod blocking;
+mod events;
 mod models;
 mod optimizations;
 mod posterior_object;
 
+pub use events::{CompactionOutcome, Ingested};
 pub use models::{RetrainOutcome, TrainResponse, Trained};
 pub use optimizations::{Decision, PolicyDocument, PublishedPolicy, WithModel};

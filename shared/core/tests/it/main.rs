@@ -1,4 +1,5 @@
 //! The use cases over real stores inside the process, and JWTs against an issuer on this machine.
 
+mod events;
 mod jwt;
 mod serving;

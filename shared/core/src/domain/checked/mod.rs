@@ -51,6 +51,13 @@ impl Checked {
         if !(1..=2160).contains(&hours) {
             faults.add("attribution.conversion_window_hours", format!("{hours} is not between 1 and 2160 hours"));
         }
+        for (field, value, most) in
+            [("lookback_days", config.lookback_days, 3650), ("retrain_minutes", config.retrain_minutes, 10_080)]
+        {
+            if let Some(value) = value.filter(|value| !(1..=most).contains(value)) {
+                faults.add(field, format!("{value} is not between 1 and {most}"));
+            }
+        }
         let settings = settings(&mut faults, model_type, &config);
         let size = serde_json::to_string(&config).map_or(0, |text| text.len());
         if size > MAX_CONFIG_BYTES {

@@ -1,11 +1,14 @@
 //! Loads and counts the observations of a training run: the latest complete snapshot in the bucket becomes the cell table.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ::events::SnapshotManifest;
+use ::events::snapshot::{MANIFEST_NAME, ManifestObject};
 use bandit::CellTable;
 use bytes::Bytes;
 use snapshots::{Check, Kind, Limits, Object, Plan, SnapshotError, Source, SourceError};
@@ -52,13 +55,15 @@ fn plan<'a>(checked: &'a Checked, optimization: &'a str, threads: usize, now: i6
 struct InBucket {
     bucket: Bucket,
     prefix: String,
+    /// The whole keys of objects that a manifest names, by the keys under which they are counted.
+    named: BTreeMap<String, String>,
     runtime: Handle,
     calls: StorageCalls,
 }
 
 impl Source for InBucket {
     fn read(&self, key: &str, range: Range<u64>) -> Result<Bytes, SourceError> {
-        let key = format!("{}{key}", self.prefix);
+        let key = self.named.get(key).cloned().unwrap_or_else(|| format!("{}{key}", self.prefix));
         let read = self.calls.count(self.bucket.read(&key, range));
         self.runtime.block_on(read).map_err(|error| match error {
             StoreError::Unavailable { .. } => SourceError::Unavailable(Box::new(error)),
@@ -73,12 +78,21 @@ impl App {
     pub(super) async fn latest_snapshot(&self, model: &Model) -> Result<SnapshotListing, ApiError> {
         let prefix = snapshots_prefix(&model.organization_id, &model.optimization_id.to_string());
         let found = self.bucket.latest_snapshot(&prefix).await?;
-        found.ok_or_else(|| ApiError::NoObservations {
+        let mut found = found.ok_or_else(|| ApiError::NoObservations {
             message: format!(
                 "there is no complete snapshot under s3://{}/{prefix}; a snapshot is complete once it holds _SUCCESS",
                 self.bucket.name()
             ),
-        })
+        })?;
+        if found.objects.iter().any(|(key, _)| key == MANIFEST_NAME) {
+            let own = format!("{prefix}{}/", found.id);
+            let bytes = self.bucket.read_all(&format!("{own}{MANIFEST_NAME}")).await?;
+            let manifest = SnapshotManifest::decode(&bytes, &model.organization_id, &own);
+            let place = format!("s3://{}/{own}{MANIFEST_NAME}", self.bucket.name());
+            let invalid = |cause| ApiError::InvalidSnapshot { message: format!("{place}: {cause}") };
+            found.manifest = Some(manifest.map_err(invalid)?);
+        }
+        Ok(found)
     }
 
     /// Counts a snapshot.
@@ -90,13 +104,14 @@ impl App {
     ) -> Result<Read, ApiError> {
         let started = Instant::now();
         let prefix = snapshots_prefix(&model.organization_id, &model.optimization_id.to_string());
+        let (objects, named) = objects(snapshot.objects, snapshot.manifest);
         let source = InBucket {
             bucket: self.bucket.clone(),
             prefix: format!("{prefix}{}/", snapshot.id),
+            named,
             runtime: Handle::current(),
             calls: StorageCalls::current(),
         };
-        let objects: Vec<Object> = snapshot.objects.into_iter().map(|(key, size)| Object { key, size }).collect();
         let (checked, threads, optimization) = (Arc::clone(checked), self.threads, model.optimization_id.to_string());
         let place = format!("s3://{}/{}", self.bucket.name(), source.prefix);
         let now = self.clock.now().timestamp_micros();
@@ -148,11 +163,29 @@ impl App {
         let source = InBucket {
             bucket: self.bucket.clone(),
             prefix,
+            named: BTreeMap::new(),
             runtime: Handle::current(),
             calls: StorageCalls::current(),
         };
         self.check_snapshot(organization, optimization, source, objects).await
     }
+}
+
+/// What is counted of a snapshot: its objects, or those that its manifest names, each under a key in the folder of what it is,
+/// in the order of the manifest; and the whole keys of these.
+fn objects(listed: Vec<(String, u64)>, manifest: Option<SnapshotManifest>) -> (Vec<Object>, BTreeMap<String, String>) {
+    let Some(manifest) = manifest else {
+        return (listed.into_iter().map(|(key, size)| Object { key, size }).collect(), BTreeMap::new());
+    };
+    let (mut objects, mut named) = (Vec::new(), BTreeMap::new());
+    for (folder, list) in [("exposures", manifest.exposures), ("rewards", manifest.rewards)] {
+        for (i, ManifestObject { key: whole, size, .. }) in list.into_iter().enumerate() {
+            let key = format!("{folder}/{i:06}-{}", whole.rsplit('/').next().unwrap_or_default());
+            objects.push(Object { key: key.clone(), size });
+            named.insert(key, whole);
+        }
+    }
+    (objects, named)
 }
 
 /// The client's error for a snapshot that cannot be counted.

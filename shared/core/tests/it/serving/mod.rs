@@ -8,5 +8,5 @@ mod life;
 mod made;
 mod optimizations;
 mod shares;
-mod stage;
+pub(crate) mod stage;
 mod versions;

@@ -1,0 +1,4 @@
+//! Compaction over a store that stops between any two of its effects.
+
+mod model;
+mod sim;
