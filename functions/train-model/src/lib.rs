@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fulcrum_core::auth::Scope;
-use fulcrum_core::domain::{InSampleMetrics, Observations, Status, Warning, unique};
+use fulcrum_core::domain::{InSampleMetrics, Observations, Status, Warning};
 use fulcrum_core::http::{body, path_id, query};
 use fulcrum_core::usecases::TrainResponse;
 use fulcrum_core::{ApiError, App, Call, deadline};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Train {
-    #[serde(default, deserialize_with = "unique::map")]
+    #[serde(default)]
     bias: BTreeMap<String, f64>,
 }
 

@@ -5,6 +5,14 @@ use std::time::Duration;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::echo::{MOST_CHARACTERS, cut, quoted};
+
+/// Places of faults that an answer names.
+pub const MOST_DETAILS: usize = 100;
+
+/// Characters of the message of one place. What it quotes is cut where it is quoted; this holds whatever made the message.
+const MOST_MESSAGE: usize = 2_000;
+
 /// One fault in a request, at one place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Detail {
@@ -17,7 +25,8 @@ pub struct Detail {
 impl Detail {
     /// A fault at `field`.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        let (field, message) = (field.into(), message.into());
+        Self { field: cut(&field, MOST_CHARACTERS).into_owned(), message: cut(&message, MOST_MESSAGE).into_owned() }
     }
 }
 
@@ -56,21 +65,27 @@ pub enum ApiError {
         id: Uuid,
     },
     /// No such thing in this organization.
-    #[error("there is no {what} {id:?} in this organization")]
+    #[error("there is no {what} {} in this organization", quoted(id))]
     NotFound {
         /// The kind of thing.
         what: &'static str,
         /// Its id as given.
         id: String,
     },
+    /// No such optimization anywhere: serving takes no token, and so knows no organization.
+    #[error("there is no optimization {id:?}")]
+    NotServed {
+        /// Its id as given.
+        id: String,
+    },
     /// No such path.
-    #[error("there is nothing at {path:?}; see the API reference for the paths that exist")]
+    #[error("there is nothing at {}; see the API reference for the paths that exist", quoted(path))]
     UnknownPath {
         /// The path as given.
         path: String,
     },
     /// A known path, with a method that it does not have.
-    #[error("{path:?} does not support {method}; it supports {allow}")]
+    #[error("{} does not support {}; it supports {allow}", quoted(path), cut(method, MOST_CHARACTERS))]
     MethodNotAllowed {
         /// The path as given.
         path: String,
@@ -154,15 +169,24 @@ impl ApiError {
         Self::InvalidRequest { message: message.into(), details: Vec::new() }
     }
 
-    /// A wrong request, with its places; the message is the first of them.
+    /// A wrong request, with its places; the message is the first of them. An answer names the first hundred.
     #[must_use]
-    pub fn invalid_at(details: Vec<Detail>) -> Self {
+    pub fn invalid_at(details: impl IntoIterator<Item = Detail>) -> Self {
+        let mut rest = details.into_iter();
+        let details: Vec<Detail> = rest.by_ref().take(MOST_DETAILS).collect();
+        let more = rest.count();
         let message = match details.as_slice() {
             [] => "the request is invalid".to_owned(),
             [one] => format!("{}: {}", one.field, one.message),
-            [first, rest @ ..] => {
-                format!("{}: {} (and {} more, see details)", first.field, first.message, rest.len())
+            [first, others @ ..] if more == 0 => {
+                format!("{}: {} (and {} more, see details)", first.field, first.message, others.len())
             }
+            [first, others @ ..] => format!(
+                "{}: {} (and {} more; details has the first {MOST_DETAILS})",
+                first.field,
+                first.message,
+                others.len() + more
+            ),
         };
         Self::InvalidRequest { message, details }
     }
@@ -184,7 +208,7 @@ impl ApiError {
             Self::InvalidRequest { .. } => "invalid_request",
             Self::Unauthorized { .. } => "unauthorized",
             Self::Forbidden { .. } | Self::ForeignOptimization { .. } => "forbidden",
-            Self::NotFound { .. } | Self::UnknownPath { .. } => "not_found",
+            Self::NotFound { .. } | Self::NotServed { .. } | Self::UnknownPath { .. } => "not_found",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
             Self::Conflict { .. } => "conflict",
             Self::PayloadTooLarge { .. } => "payload_too_large",

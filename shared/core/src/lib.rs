@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod deadline;
 pub mod domain;
+pub mod echo;
 pub mod error;
 mod error_chain;
 pub mod http;

@@ -22,7 +22,7 @@ pub struct TrainingDataConfig {
     /// Which exposure earns it.
     pub attribution: AttributionConfig,
     /// Partial assignments that are never served.
-    #[serde(default, deserialize_with = "super::unique::maps", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded_combinations: Vec<BTreeMap<String, Value>>,
     /// The prior of the scales of a cmab's effects.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,6 @@ mod serving;
 mod text;
 mod time;
 mod trigger;
-pub mod unique;
 
 pub use api_key::{ApiKey, KEY_PREFIX, Scope, Secret};
 pub use bodies::{NewModel, NewOptimization, PatchOptimization, Visitor, null_is_absent};

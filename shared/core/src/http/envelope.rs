@@ -6,6 +6,9 @@ use serde::Serialize;
 
 use crate::error::{ApiError, Detail};
 
+/// Bytes of an answer that tells an error, at most.
+const FAILURE_BYTES: usize = 256_000;
+
 /// What every answer says of itself.
 #[derive(Clone, Debug, Serialize)]
 pub struct Meta {
@@ -47,7 +50,7 @@ pub fn status(error: &ApiError) -> StatusCode {
         ApiError::InvalidRequest { .. } => StatusCode::BAD_REQUEST,
         ApiError::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
         ApiError::Forbidden { .. } | ApiError::ForeignOptimization { .. } => StatusCode::FORBIDDEN,
-        ApiError::NotFound { .. } | ApiError::UnknownPath { .. } => StatusCode::NOT_FOUND,
+        ApiError::NotFound { .. } | ApiError::NotServed { .. } | ApiError::UnknownPath { .. } => StatusCode::NOT_FOUND,
         ApiError::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         ApiError::Conflict { .. } => StatusCode::CONFLICT,
         ApiError::PayloadTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -80,7 +83,9 @@ pub fn failure(error: &ApiError, request_id: &str) -> Response<Body> {
         _ => &[],
     };
     let meta = Meta { request_id: request_id.to_owned(), organization_id: None, next_cursor: None };
-    let problem = Problem { code, message: error.message(), details };
+    let message = error.message();
+    let details = fitting(details, FAILURE_BYTES.saturating_sub(1_000 + json_bytes(&message)));
+    let problem = Problem { code, message, details };
     // Strings and lists of strings always serialise; the fallback keeps the envelope whatever happens.
     let text = serde_json::to_string(&Failure { error: problem, meta })
         .unwrap_or_else(|_| format!(r#"{{"error":{{"code":"{code}","message":""}},"meta":{{}}}}"#));
@@ -103,6 +108,20 @@ pub fn failure(error: &ApiError, request_id: &str) -> Response<Body> {
         _ => {}
     }
     response
+}
+
+fn json_bytes(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).map_or(0, |json| json.len())
+}
+
+/// As many of the details as take no more than so many bytes.
+fn fitting(details: &[Detail], bytes: usize) -> &[Detail] {
+    let mut taken = 0;
+    let full = details.iter().position(|detail| {
+        taken += json_bytes(detail) + 1;
+        taken > bytes
+    });
+    &details[..full.unwrap_or(details.len())]
 }
 
 fn json(status: StatusCode, text: String) -> Response<Body> {
@@ -133,6 +152,33 @@ mod tests {
         let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!(body["error"]["code"], "not_fitted", "{body}");
         assert!(body["error"]["message"].as_str().unwrap().contains("residual 5e-1"), "{body}");
+    }
+
+    #[test]
+    fn no_error_is_larger_than_256_kb() {
+        // Control characters are the longest as JSON: six bytes each.
+        let long = "\u{1}".repeat(10_000);
+        let mut errors = vec![
+            ApiError::invalid_at((0..74_000).map(|_| Detail::new(long.as_str(), long.as_str()))),
+            ApiError::invalid(long.as_str()),
+            ApiError::NotFound { what: "model", id: long.clone() },
+            ApiError::UnknownPath { path: long.clone() },
+            ApiError::MethodNotAllowed { path: long.clone(), method: long.clone(), allow: "GET".to_owned() },
+            ApiError::InvalidSnapshot { message: long.clone() },
+        ];
+        let short = ApiError::invalid_at((0..74_000).map(|n| Detail::new(format!("bias.n{n}"), "it is unknown")));
+        errors.push(short);
+        for error in &errors {
+            let response = failure(error, "req_1");
+            assert!(response.body().len() <= FAILURE_BYTES, "{} bytes", response.body().len());
+            let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+            assert_eq!(body["error"]["code"], error.code());
+            assert!(error.kept(None).len() < 20_000, "{}", error.kept(None).len());
+        }
+        let body: serde_json::Value = serde_json::from_slice(failure(&errors[6], "req_1").body()).unwrap();
+        assert_eq!(body["error"]["details"].as_array().unwrap().len(), 100);
+        let expected = "bias.n0: it is unknown (and 73999 more; details has the first 100)";
+        assert_eq!(body["error"]["message"], expected);
     }
 
     #[test]

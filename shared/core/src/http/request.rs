@@ -7,7 +7,9 @@ use lambda_http::{Body, Request, RequestExt};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::strict;
 use crate::domain::parse_uuid;
+use crate::echo::{list, quoted};
 use crate::error::{ApiError, Detail};
 
 /// The greatest body that is accepted, in bytes.
@@ -65,12 +67,12 @@ pub fn query<'r>(request: &'r Request, known: &[&'static str]) -> Result<Query<'
         if !known.contains(name) {
             let message = match known {
                 [] => "unknown query parameter; this endpoint has none".to_owned(),
-                _ => format!("unknown query parameter; this endpoint has {}", known.join(", ")),
+                _ => format!("unknown query parameter; this endpoint has {}", list(known)),
             };
-            return Err(ApiError::invalid_at(vec![Detail::new(*name, message)]));
+            return Err(ApiError::invalid_at([Detail::new(*name, message)]));
         }
         if i > 0 && names[i - 1] == *name {
-            return Err(ApiError::invalid_at(vec![Detail::new(*name, "given more than once")]));
+            return Err(ApiError::invalid_at([Detail::new(*name, "given more than once")]));
         }
     }
     Ok(Query { map })
@@ -95,7 +97,7 @@ impl Query<'_> {
     pub fn parse<T: FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>, ApiError> {
         let parse = |text: &str| {
             text.parse()
-                .map_err(|_| ApiError::invalid_at(vec![Detail::new(name, format!("{text:?} is not {expected}"))]))
+                .map_err(|_| ApiError::invalid_at([Detail::new(name, format!("{} is not {expected}", quoted(text)))]))
         };
         self.text(name).map(parse).transpose()
     }
@@ -124,20 +126,5 @@ pub fn body_bytes(request: &Request, limit: usize) -> Result<&[u8], ApiError> {
 pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, ApiError> {
     let bytes = body_bytes(request, BODY_LIMIT)?;
     let text = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { bytes };
-    let mut json = serde_json::Deserializer::from_slice(text);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|e| {
-        let field = e.path().to_string();
-        let inner = e.into_inner();
-        // A number that no double holds, such as 1e999, is no fault of the JSON but of the value.
-        let is_value = inner.is_data() || inner.to_string().starts_with("number out of range");
-        if is_value && field != "." {
-            ApiError::invalid_at(vec![Detail::new(field, inner.to_string())])
-        } else if is_value {
-            ApiError::invalid(format!("the body: {inner}"))
-        } else {
-            ApiError::invalid(format!("the body is not JSON: {inner}"))
-        }
-    })?;
-    json.end().map_err(|e| ApiError::invalid(format!("the body is not one JSON value: {e}")))?;
-    Ok(value)
+    strict::from_slice(text)
 }

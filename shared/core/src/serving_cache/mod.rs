@@ -91,7 +91,7 @@ impl CacheEntry {
 
 /// The answer for an id of no optimization.
 pub(crate) fn unknown(id: Uuid) -> ApiError {
-    ApiError::NotFound { what: "optimization", id: id.to_string() }
+    ApiError::NotServed { id: id.to_string() }
 }
 
 /// An optimization as serving knows it.

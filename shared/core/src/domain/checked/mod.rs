@@ -6,6 +6,7 @@ use bandit::{Distribution, Dtype, Factor, ModelType, Prior, Settings, Space};
 use serde_json::Value;
 
 use super::config::{FactorConfig, TrainingDataConfig};
+use crate::echo::{self, quoted};
 use crate::error::{ApiError, Detail};
 
 const MAX_VARIANTS: usize = 1_000;
@@ -45,7 +46,7 @@ impl Checked {
         }
         let name = &config.reward.name;
         if !(1..=256).contains(&name.chars().count()) {
-            faults.add("reward.name", format!("{name:?} is not a string of 1 to 256 characters"));
+            faults.add("reward.name", format!("{} is not a string of 1 to 256 characters", quoted(name)));
         }
         let hours = config.attribution.conversion_window_hours;
         if !(1..=2160).contains(&hours) {
@@ -100,19 +101,20 @@ impl Checked {
     /// [`ApiError::InvalidRequest`]: an unknown factor (the known ones are listed) or a number outside 0 to 10.
     pub fn check_bias(&self, bias: &BTreeMap<String, f64>) -> Result<(), ApiError> {
         let known: Vec<&str> = self.space.design().iter().chain(self.space.context()).map(Factor::name).collect();
+        let listed = echo::list(&known);
         let fault = |(name, value): (&String, &f64)| {
             let place = format!("bias.{name}");
             if !known.contains(&name.as_str()) {
                 return Some(Detail::new(
                     place,
-                    format!("there is no factor {name:?}; the factors are {}", known.join(", ")),
+                    format!("there is no factor {}; the factors are {listed}", quoted(name)),
                 ));
             }
             let good = (0.0..=10.0).contains(value);
             (!good).then(|| Detail::new(place, format!("{value} is not between 0 and 10")))
         };
-        let details: Vec<Detail> = bias.iter().filter_map(fault).collect();
-        if details.is_empty() { Ok(()) } else { Err(ApiError::invalid_at(details)) }
+        let mut faults = bias.iter().filter_map(fault).peekable();
+        if faults.peek().is_none() { Ok(()) } else { Err(ApiError::invalid_at(faults)) }
     }
 }
 
@@ -152,7 +154,7 @@ fn factor(faults: &mut Faults, place: &str, config: &mut FactorConfig) -> Option
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
         && name.len() <= 64;
     if !good {
-        faults.add(format!("{place}.name"), format!("{name:?} does not match [A-Za-z_][A-Za-z0-9_]{{0,63}}"));
+        faults.add(format!("{place}.name"), format!("{} does not match [A-Za-z_][A-Za-z0-9_]{{0,63}}", quoted(&name)));
         return None;
     }
     let levels_place = format!("{place}.levels");
@@ -179,13 +181,16 @@ fn factor(faults: &mut Faults, place: &str, config: &mut FactorConfig) -> Option
             }
             (Value::Bool(b), Dtype::Bool) => texts.push(b.to_string()),
             (other, Dtype::Str) => {
-                faults.add(format!("{levels_place}[{j}]"), format!("{other} is not a string, as dtype str requires"));
+                faults.add(
+                    format!("{levels_place}[{j}]"),
+                    format!("{} is not a string, as dtype str requires", echo::value(other)),
+                );
                 return None;
             }
             (other, Dtype::Bool) => {
                 faults.add(
                     format!("{levels_place}[{j}]"),
-                    format!("{other} is not true or false, as dtype bool requires"),
+                    format!("{} is not true or false, as dtype bool requires", echo::value(other)),
                 );
                 return None;
             }
@@ -208,9 +213,10 @@ fn unique_names(faults: &mut Faults, config: &TrainingDataConfig) {
         for (i, factor) in factors.iter().enumerate() {
             if let Some(taken) = seen.iter().find(|name| name.eq_ignore_ascii_case(&factor.name)) {
                 let message = format!(
-                    "{:?} is taken by {taken:?}; names are unique over design and context factors, whatever their case, as \
+                    "{} is taken by {}; names are unique over design and context factors, whatever their case, as \
                      columns are found in any case",
-                    factor.name
+                    quoted(&factor.name),
+                    quoted(taken)
                 );
                 faults.add(format!("{list}[{i}].name"), message);
             }
@@ -267,7 +273,7 @@ fn exclusions(
         let mut pairs = Vec::with_capacity(combination.len());
         for (name, level) in combination {
             let Some(d) = space.design().iter().position(|f| f.name() == name) else {
-                faults.add(format!("{place}.{name}"), format!("there is no design factor {name:?}"));
+                faults.add(format!("{place}.{name}"), format!("there is no design factor {}", quoted(name)));
                 continue;
             };
             let text = match level {
@@ -277,7 +283,10 @@ fn exclusions(
             };
             match text.and_then(|text| space.design()[d].level(&text)) {
                 Some(l) => pairs.push((d, l)),
-                None => faults.add(format!("{place}.{name}"), format!("{level} is not a level of {name:?}")),
+                None => faults.add(
+                    format!("{place}.{name}"),
+                    format!("{} is not a level of {}", echo::value(level), quoted(name)),
+                ),
             }
         }
         excluded.push(pairs);

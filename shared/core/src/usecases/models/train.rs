@@ -14,6 +14,7 @@ use super::changes::{changes, unseen_levels};
 use super::lease::{LeaseGuard, archived};
 use crate::app::App;
 use crate::domain::{Checked, InSampleMetrics, Interval, Model, POLICY_IN_RECORD, PosteriorRecord, Served};
+use crate::echo::quoted;
 use crate::error::ApiError;
 use crate::log_fields::log_field;
 use crate::store::{SnapshotListing, StoreError, posterior_key};
@@ -120,8 +121,9 @@ impl App {
         let Some(deadline) = self.deadline else { return run.await };
         let late = |_| ApiError::InvalidSnapshot {
             message: format!(
-                "snapshot {snapshot:?} is too large: the run did not end within the time that its function has; \
-                 count in the warehouse and write cells/, or give the function more memory, which is more processors"
+                "snapshot {} is too large: the run did not end within the time that its function has; \
+                 count in the warehouse and write cells/, or give the function more memory, which is more processors",
+                quoted(snapshot)
             ),
         };
         tokio::time::timeout_at(deadline.into(), run).await.map_err(late)?

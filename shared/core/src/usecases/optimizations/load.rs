@@ -36,7 +36,7 @@ impl App {
         let until = now + self.serving.time();
         let optimization = match self.read_serving_record(id, before.as_ref()).await {
             Ok(read) => Some(Arc::new(read)),
-            Err(ApiError::NotFound { .. }) => None,
+            Err(ApiError::NotServed { .. }) => None,
             Err(error) => return self.stale(id, before, &error).ok_or(error),
         };
         let entry = CacheEntry { until, stale_until: until + STALE, optimization };

@@ -9,6 +9,7 @@ use crate::domain::{
     Model, NewOptimization, Optimization, OptimizationStatus, OptimizationView, PatchOptimization, Served, Serving,
     Status,
 };
+use crate::echo::quoted;
 use crate::error::{ApiError, Detail};
 use crate::store::{OptimizationChange, StoreError};
 
@@ -33,7 +34,7 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     if (1..=256).contains(&name.chars().count()) {
         return Ok(());
     }
-    Err(ApiError::invalid_at(vec![Detail::new("name", format!("{name:?} is not a string of 1 to 256 characters"))]))
+    Err(ApiError::invalid_at([Detail::new("name", format!("{} is not a string of 1 to 256 characters", quoted(name)))]))
 }
 
 fn not_found(id: Uuid) -> ApiError {
@@ -50,7 +51,7 @@ impl App {
         let holdout = new.holdout_percentage.unwrap_or(0.0);
         if !(0.0..=50.0).contains(&holdout) {
             let message = format!("{holdout} is not between 0 and 50 percent");
-            return Err(ApiError::invalid_at(vec![Detail::new("holdout_percentage", message)]));
+            return Err(ApiError::invalid_at([Detail::new("holdout_percentage", message)]));
         }
         let now = self.clock.now();
         let id = Uuid::new_v4();

@@ -38,7 +38,7 @@ impl App {
         let id = &visitor.anonymous_id;
         if !(1..=1024).contains(&id.len()) {
             let message = format!("it has {} bytes; 1 to 1024 are allowed", id.len());
-            return Err(ApiError::invalid_at(vec![Detail::new("anonymous_id", message)]));
+            return Err(ApiError::invalid_at([Detail::new("anonymous_id", message)]));
         }
         let cached = self.cached_optimization(optimization).await?;
         let ready = cached.serving(optimization)?;
