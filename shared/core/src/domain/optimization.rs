@@ -46,7 +46,7 @@ pub struct Optimization {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_id: Option<Uuid>,
     /// The share of users who always see the baseline, in percent.
-    #[serde(default)]
+    #[serde(default, with = "super::text::number")]
     pub holdout_percentage: f64,
     /// When it was made.
     #[serde(with = "millis")]

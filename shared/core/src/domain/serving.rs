@@ -19,7 +19,7 @@ pub struct Serving {
     /// Whether it serves.
     pub status: OptimizationStatus,
     /// The share of users who always see the baseline, in percent.
-    #[serde(default)]
+    #[serde(default, with = "super::text::number")]
     pub holdout_percentage: f64,
     /// What is served; absent where the optimization has no model.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,8 @@
 //! Serialises a value as JSON text: for numbers that `DynamoDB`'s own type (38 digits, 1e-130 to 1e125) would not keep.
 
-use serde::de::{DeserializeOwned, Error as _};
+use std::fmt;
+
+use serde::de::{DeserializeOwned, Error as _, Visitor};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -18,4 +20,77 @@ pub fn serialize<T: Serialize, S: Serializer>(value: &T, s: S) -> Result<S::Ok, 
 /// As the deserializer, and where the text is not JSON of the type.
 pub fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(d: D) -> Result<T, D::Error> {
     serde_json::from_str(&String::deserialize(d)?).map_err(D::Error::custom)
+}
+
+/// A number as text, and from text or, as records had it before, from a number.
+pub mod number {
+    use super::{Deserializer, Serializer, Visitor, fmt};
+
+    /// To text.
+    ///
+    /// # Errors
+    /// As the serializer.
+    pub fn serialize<S: Serializer>(value: &f64, s: S) -> Result<S::Ok, S::Error> {
+        super::serialize(value, s)
+    }
+
+    /// From text or from a number.
+    ///
+    /// # Errors
+    /// As the deserializer, and where the text is no number.
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
+        d.deserialize_any(Number)
+    }
+
+    struct Number;
+
+    impl Visitor<'_> for Number {
+        type Value = f64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number, or its text")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<f64, E> {
+            serde_json::from_str(text).map_err(E::custom)
+        }
+
+        fn visit_f64<E>(self, number: f64) -> Result<f64, E> {
+            Ok(number)
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<f64, E> {
+            i32::try_from(number).map(f64::from).map_err(E::custom)
+        }
+
+        fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<f64, E> {
+            u32::try_from(number).map(f64::from).map_err(E::custom)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Record {
+        #[serde(with = "super::number")]
+        share: f64,
+    }
+
+    #[test]
+    fn a_number_is_kept_as_text_and_read_from_either() {
+        let item: std::collections::HashMap<String, AttributeValue> =
+            serde_dynamo::to_item(Record { share: 1e-131 }).unwrap();
+        assert_eq!(item["share"], AttributeValue::S("1e-131".into()));
+        assert_eq!(serde_dynamo::from_item::<_, Record>(item).unwrap(), Record { share: 1e-131 });
+        for (number, share) in [("12.5", 12.5), ("10", 10.0), ("0", 0.0)] {
+            let item = std::collections::HashMap::from([("share".to_owned(), AttributeValue::N(number.into()))]);
+            assert_eq!(serde_dynamo::from_item::<_, Record>(item).unwrap(), Record { share });
+        }
+        let item = std::collections::HashMap::from([("share".to_owned(), AttributeValue::S("much".into()))]);
+        assert!(serde_dynamo::from_item::<_, Record>(item).is_err());
+    }
 }

@@ -37,6 +37,20 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     Err(ApiError::invalid_at([Detail::new("name", format!("{} is not a string of 1 to 256 characters", quoted(name)))]))
 }
 
+/// The least share of users, in percent: one in a hundred million. What is less is a slip, not a holdout.
+const LEAST_HOLDOUT: f64 = 1e-6;
+
+fn check_holdout(percentage: f64) -> Result<(), ApiError> {
+    let message = if !(0.0..=50.0).contains(&percentage) {
+        format!("{percentage} is not between 0 and 50 percent")
+    } else if percentage > 0.0 && percentage < LEAST_HOLDOUT {
+        format!("{percentage:e} is less than {LEAST_HOLDOUT} percent; send 0 for no holdout")
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::invalid_at([Detail::new("holdout_percentage", message)]))
+}
+
 fn not_found(id: Uuid) -> ApiError {
     ApiError::NotFound { what: "optimization", id: id.to_string() }
 }
@@ -48,11 +62,9 @@ impl App {
     /// [`ApiError::InvalidRequest`], and storage errors.
     pub async fn create_optimization(&self, organization: &str, new: NewOptimization) -> Result<WithModel, ApiError> {
         check_name(&new.name)?;
-        let holdout = new.holdout_percentage.unwrap_or(0.0);
-        if !(0.0..=50.0).contains(&holdout) {
-            let message = format!("{holdout} is not between 0 and 50 percent");
-            return Err(ApiError::invalid_at([Detail::new("holdout_percentage", message)]));
-        }
+        // Of the two zeros the positive one.
+        let holdout = new.holdout_percentage.unwrap_or(0.0) + 0.0;
+        check_holdout(holdout)?;
         let now = self.clock.now();
         let id = Uuid::new_v4();
         let model = Model::untrained(organization, id, new.model_type, new.training_data_config, now)?;

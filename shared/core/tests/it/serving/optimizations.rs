@@ -29,10 +29,10 @@ async fn fields(stage: &Stage, body: Value) -> Result<(), Vec<String>> {
 #[tokio::test]
 async fn the_holdout_is_0_to_50_percent_and_the_name_a_text() {
     let stage = Stage::new().await;
-    for good in [json!(0), json!(12.5), json!(50), Value::Null] {
+    for good in [json!(0), json!(12.5), json!(50), json!(1e-6), Value::Null] {
         assert_eq!(fields(&stage, with("holdout_percentage", &good)).await, Ok(()), "{good}");
     }
-    for bad in [json!(-0.001), json!(50.001), json!(1e300)] {
+    for bad in [json!(-0.001), json!(50.001), json!(1e300), json!(9.9e-7), json!(1e-131)] {
         assert_eq!(fields(&stage, with("holdout_percentage", &bad)).await, Err(vec!["holdout_percentage".into()]));
     }
     assert_eq!(fields(&stage, with("name", &json!("n".repeat(256)))).await, Ok(()));
@@ -40,7 +40,7 @@ async fn the_holdout_is_0_to_50_percent_and_the_name_a_text() {
         assert_eq!(fields(&stage, with("name", &json!(bad))).await, Err(vec!["name".into()]));
     }
     // What is refused leaves nothing behind.
-    assert_eq!(stage.app.optimizations(ORGANIZATION).await.unwrap().len(), 5);
+    assert_eq!(stage.app.optimizations(ORGANIZATION).await.unwrap().len(), 6);
 }
 
 #[tokio::test]
