@@ -98,10 +98,16 @@ pub enum CellError {
         /// What was given.
         shift: f64,
     },
+    /// More trials than a double counts one by one.
+    #[error("there are more than 2^53 trials, in all cells together")]
+    TooManyTrials,
     /// Two tables do not have the same strata, or their sums are not about the same number.
     #[error("tables of different strata, or with sums about different numbers, cannot be added up")]
     Apart,
 }
+
+/// The most trials of a table: to here a double holds every number.
+const MOST_TRIALS: u64 = 1 << 53;
 
 /// A span of time within which allocation was constant enough that assignment given the context is as good as random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,7 +215,7 @@ impl CellTable {
     ///
     /// # Errors
     /// [`CellError::Impossible`] as in [`CellTable::new`]; [`CellError::NoStratum`], [`CellError::Weight`],
-    /// [`CellError::Nonzero`], [`CellError::Shift`].
+    /// [`CellError::Nonzero`], [`CellError::Shift`], [`CellError::TooManyTrials`].
     pub fn stratified(
         strata: Vec<Stratum>,
         shift: f64,
@@ -219,6 +225,9 @@ impl CellTable {
             return Err(CellError::Shift { shift });
         }
         let mut sorted: Vec<StratumCell> = cells.into_iter().collect();
+        if sorted.iter().fold(0, |trials: u64, given| trials.saturating_add(given.cell.n)) > MOST_TRIALS {
+            return Err(CellError::TooManyTrials);
+        }
         for given in &sorted {
             let StratumCell { stratum, cell, nonzero, weight } = given;
             if !cell.is_possible() {
@@ -389,6 +398,18 @@ mod tests {
         }
         let table = CellTable::new([cell(0, 0.0, 0.0), cell(5, 2.0, 2.0), cell(0, -0.0, 0.0)]).unwrap();
         assert_eq!(table.cells(), [cell(5, 2.0, 2.0)]);
+    }
+
+    #[test]
+    fn trials_beyond_what_a_double_counts_are_refused() {
+        let most = CellTable::new([cell(1 << 53, 0.0, 0.0)]).unwrap();
+        assert_eq!(most.trials(), 1 << 53);
+        let one = CellTable::new([cell(1, 0.0, 0.0)]).unwrap();
+        assert_eq!(most.merge(&one), Err(CellError::TooManyTrials));
+        // In 64 bits these two are 0, and in two cells as in one.
+        let half = cell(1 << 63, 0.0, 0.0);
+        assert_eq!(CellTable::new([half, half]), Err(CellError::TooManyTrials));
+        assert_eq!(CellTable::new([half, Cell { context: 1, ..half }]), Err(CellError::TooManyTrials));
     }
 
     #[test]

@@ -112,6 +112,9 @@ impl AggregatedCells<'_> {
             return counts(cell, Sums { n: count, sum, sum_sq: sum });
         }
         batch.summable(object, row, "reward_sum", sum)?;
+        if count == 0 && sum != 0.0 {
+            return wrong("reward_sum", sum, "0 where n is 0".into());
+        }
         let Number::Value(sum_sq) = batch.sums_sq[row] else { return bad(Field::SumSq, count.max(1)) };
         if sum_sq > LARGEST_SQUARES {
             return wrong("reward_sum_sq", sum_sq, format!("at most {LARGEST_SQUARES:e}"));
@@ -144,7 +147,8 @@ impl AggregatedCells<'_> {
             self.origin.skip(&mut self.part.skipped, at, Skip::at(SkipReason::NullReward, Field::Value), 1);
         }
         self.part.observations += sums.n;
-        self.part.rewards += rewards(self.role, self.reward, sums);
+        let rewards = rewards(self.role, self.reward, sums);
+        self.part.rewards = self.part.rewards.saturating_add(rewards);
         self.sums.add(self.cells.number(cell.variant, cell.context)?, sums);
         Ok(())
     }
@@ -208,7 +212,7 @@ pub(crate) fn count<S: Sink>(
     scan(reading, files, role, sink, |file: &File<'_>, (part, unit): (Part, S::Unit)| {
         part.cells.into_iter().for_each(|(cell, of)| sums.add(cell, of));
         guard.add(file.key, part.observations, &part.skipped.skips);
-        all.rewards += part.rewards;
+        all.rewards = all.rewards.saturating_add(part.rewards);
         all.skipped.merge(&part.skipped);
         to_beside(unit);
     })?;

@@ -111,7 +111,8 @@ impl CellSums {
 
     pub(crate) fn add(&mut self, number: u32, other: Sums) {
         let sums = self.at(number);
-        sums.n += other.n;
+        // What passes the greatest number stays there, and the table of cells refuses it.
+        sums.n = sums.n.saturating_add(other.n);
         sums.sum += other.sum;
         sums.sum_sq += other.sum_sq;
     }

@@ -176,7 +176,8 @@ pub(crate) struct Skips {
 impl Skips {
     #[inline]
     pub(crate) fn add(&mut self, reason: SkipReason, rows: u64, example: impl FnOnce() -> Example) {
-        self.rows[reason as usize] += rows;
+        let sum = &mut self.rows[reason as usize];
+        *sum = sum.saturating_add(rows);
         let first = &mut self.examples[reason as usize];
         if first.is_none() && rows > 0 {
             *first = Some(Box::new(example()));
@@ -186,7 +187,7 @@ impl Skips {
     /// Adds rows that come later in the order (file name, row).
     pub(crate) fn merge(&mut self, later: &Self) {
         for (sum, rows) in self.rows.iter_mut().zip(later.rows) {
-            *sum += rows;
+            *sum = sum.saturating_add(rows);
         }
         for (first, other) in self.examples.iter_mut().zip(&later.examples) {
             if first.is_none() {
@@ -205,12 +206,14 @@ impl Skips {
 
     /// Rows that are left out and were not meant to be.
     pub(crate) fn faults(&self) -> u64 {
-        self.reasons().filter(|(reason, _)| !reason.is_kept() && !reason.is_chosen()).map(|(_, rows)| rows).sum()
+        self.reasons()
+            .filter(|(reason, _)| !reason.is_kept() && !reason.is_chosen())
+            .fold(0, |sum, (_, rows)| u64::saturating_add(sum, rows))
     }
 
     /// Rows that were understood and are left out.
     pub(crate) fn chosen(&self) -> u64 {
-        self.reasons().filter(|(reason, _)| reason.is_chosen()).map(|(_, rows)| rows).sum()
+        self.reasons().filter(|(reason, _)| reason.is_chosen()).fold(0, |sum, (_, rows)| u64::saturating_add(sum, rows))
     }
 
     /// The reason of most of the faults.
