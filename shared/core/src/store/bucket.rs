@@ -8,12 +8,14 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
-use bytes::Bytes;
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, EncodingType};
+use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
+use percent_encoding::percent_decode_str;
 
 use super::Answer;
 use super::error::{PAUSES, StoreError, sort};
+use crate::error_chain::error_chain;
 
 /// The one bucket.
 #[derive(Clone, Debug)]
@@ -236,12 +238,15 @@ impl Bucket {
 
     fn page(&self, prefix: String, delimiter: Option<&'static str>, token: Option<String>) -> Answer<'_, Listed> {
         Box::pin(async move {
-            let list = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+            // A key may have characters that XML cannot hold: asked so, the store writes keys as URLs have them.
+            let list = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).encoding_type(EncodingType::Url);
             let list = list.set_delimiter(delimiter.map(str::to_owned)).set_continuation_token(token);
             let page = list.send().await.map_err(|e| sort("ListObjectsV2", &e))?;
             let size = |bytes: Option<i64>| u64::try_from(bytes.unwrap_or(0)).unwrap_or(0);
-            let objects = page.contents().iter().filter_map(|o| Some((o.key()?.to_owned(), size(o.size()))));
-            let folders = page.common_prefixes().iter().filter_map(|p| p.prefix().map(str::to_owned));
+            let encoded = page.encoding_type() == Some(&EncodingType::Url);
+            let text = |text: &str| if encoded { decoded(text) } else { text.to_owned() };
+            let objects = page.contents().iter().filter_map(|o| Some((text(o.key()?), size(o.size()))));
+            let folders = page.common_prefixes().iter().filter_map(|p| p.prefix().map(text));
             Ok(Listed {
                 objects: objects.collect(),
                 folders: folders.collect(),
@@ -278,7 +283,10 @@ impl Bucket {
         let key = key.to_owned();
         Box::pin(async move {
             match self.client.get_object().bucket(&self.name).key(&key).send().await {
-                Ok(found) => collect(&key, found.body).await.map(Some),
+                Ok(found) => collect(found.body).await.map(Some).map_err(|(received, cut)| {
+                    let cause = format!("{key}: cut off after {received} bytes: {cut}");
+                    StoreError::Unavailable { operation: "GetObject", cause }
+                }),
                 Err(e) if e.as_service_error().is_some_and(|e| e.is_no_such_key()) => Ok(None),
                 Err(e) => Err(sort("GetObject", &e)),
             }
@@ -295,10 +303,30 @@ impl Bucket {
         Box::pin(async move { delete.send().await.map(drop).map_err(|e| sort("DeleteObject", &e)) })
     }
 
+    /// Reads an object, or a range of it. A body that is cut off is read again; one that is cut off at the same byte is of an
+    /// object that is damaged, and no later attempt will read more of it.
     fn get(&self, key: String, range: Option<String>) -> Answer<'_, Bytes> {
         Box::pin(async move {
             let get = self.client.get_object().bucket(&self.name).key(&key).set_range(range);
-            collect(&key, get.send().await.map_err(|e| sort("GetObject", &e))?.body).await
+            let mut before = 0;
+            loop {
+                let answer = get.clone().send().await.map_err(|e| sort("GetObject", &e))?;
+                let (received, cut) = match collect(answer.body).await {
+                    Ok(bytes) => return Ok(bytes),
+                    Err(cut) => cut,
+                };
+                let cause = format!("{key}: cut off after {received} bytes: {cut}");
+                if before > 0 && received == before {
+                    return Err(StoreError::Gone {
+                        operation: "GetObject",
+                        cause: format!("{cause}, time after time"),
+                    });
+                }
+                if before > 0 || received == 0 {
+                    return Err(StoreError::Unavailable { operation: "GetObject", cause });
+                }
+                before = received;
+            }
         })
     }
 
@@ -354,9 +382,29 @@ fn unhurried(bytes: u64) -> aws_sdk_s3::config::Builder {
     aws_sdk_s3::config::Config::builder().timeout_config(timeouts)
 }
 
-async fn collect(key: &str, body: ByteStream) -> Result<Bytes, StoreError> {
-    let cut = |e| StoreError::Unavailable { operation: "GetObject", cause: format!("{key}: {e}") };
-    Ok(body.collect().await.map_err(cut)?.into_bytes())
+/// The bytes of a body; of one that is cut off, how many there were before that, and why.
+async fn collect(mut body: ByteStream) -> Result<Bytes, (usize, String)> {
+    let mut chunks: Vec<Bytes> = Vec::new();
+    let mut received = 0;
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|e| (received, error_chain(&e)))?;
+        received += chunk.len();
+        chunks.push(chunk);
+    }
+    // One that came in one piece is not copied.
+    if chunks.len() == 1 {
+        return Ok(chunks.swap_remove(0));
+    }
+    let mut all = BytesMut::with_capacity(received);
+    for chunk in chunks {
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all.freeze())
+}
+
+/// A key as it is, from the form that it has in a URL, where a space is a plus. What is no text after that is no key of ours.
+fn decoded(key: &str) -> String {
+    percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 fn is_precondition<E: ProvideErrorMetadata>(error: &aws_sdk_s3::error::SdkError<E>) -> bool {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::domain::{Model, PosteriorRecord, rfc3339, variant_json};
 use crate::error::ApiError;
-use crate::usecases::posterior_object::read_tensor;
+use crate::usecases::posterior_object::{Provenance, read_tensor};
 
 impl App {
     /// The state of a model, in the fields of the API. Before the first training it holds no belief, only what is
@@ -26,7 +26,7 @@ impl App {
         state.insert("skipped".into(), json!(posterior.map(|p| &p.observations.skipped)));
         state.insert("warnings".into(), json!(posterior.map_or(&[][..], |p| p.warnings.as_slice())));
         let report = match posterior {
-            Some(posterior) => self.report(posterior).await?,
+            Some(posterior) => self.report(id, posterior).await?,
             None => untrained(&model, self.holdout_share(&model).await?)?,
         };
         state.extend(report);
@@ -34,8 +34,9 @@ impl App {
     }
 
     /// Reads only the report out of a posterior's object: the header, then the report's range.
-    async fn report(&self, posterior: &PosteriorRecord) -> Result<Map<String, Value>, ApiError> {
-        let bytes = read_tensor(&self.bucket, &posterior.object, "state").await?;
+    async fn report(&self, model: Uuid, posterior: &PosteriorRecord) -> Result<Map<String, Value>, ApiError> {
+        let provenance = Provenance { model, snapshot: Some(&posterior.snapshot_id) };
+        let bytes = read_tensor(&self.bucket, &posterior.object, provenance, "state").await?;
         serde_json::from_slice(&bytes).map_err(|e| ApiError::internal(format!("{}: {e}", posterior.object)))
     }
 }

@@ -1,6 +1,7 @@
 //! Versions of a model's posterior, and the rollback to one.
 
 use bandit::Policy;
+use bytes::Bytes;
 use uuid::Uuid;
 
 use super::lease::archived;
@@ -8,8 +9,9 @@ use super::train::served_version;
 use crate::app::App;
 use crate::domain::{Model, PosteriorRecord};
 use crate::error::ApiError;
+use crate::log_fields::log_field;
 use crate::store::StoreError;
-use crate::usecases::posterior_object::read_tensor;
+use crate::usecases::posterior_object::{Provenance, read_tensor};
 
 impl App {
     /// The versions of a model's posterior, newest first, and the one in force.
@@ -26,10 +28,19 @@ impl App {
         Ok((model.posterior.map(|p| p.posterior_version), records))
     }
 
+    /// The policy of a version, of which it is known then that it can be served.
+    async fn policy_of(&self, model: Uuid, record: &PosteriorRecord) -> Result<Bytes, ApiError> {
+        let provenance = Provenance { model, snapshot: Some(&record.snapshot_id) };
+        let policy = read_tensor(&self.bucket, &record.object, provenance, "policy").await?;
+        Policy::from_bytes(&policy).map_err(|e| ApiError::internal(format!("{}: {e}", record.object)))?;
+        Ok(policy)
+    }
+
     /// Puts an earlier version in force: a conditional move of the pointer and of what is served, nothing else.
     ///
     /// # Errors
-    /// [`ApiError::NotFound`] for an unknown model or version, [`ApiError::Conflict`] for an archived model, storage errors.
+    /// [`ApiError::NotFound`] for an unknown model or version, [`ApiError::Conflict`] for an archived model and for a version
+    /// whose object is damaged or another model's, storage errors.
     pub async fn rollback(&self, organization: &str, id: Uuid, version: u64) -> Result<Model, ApiError> {
         let model = self.model(organization, id).await?;
         if model.archived_at.is_some() {
@@ -38,8 +49,16 @@ impl App {
         let record = self.table.posterior(organization, id, version).await?;
         let record =
             record.ok_or_else(|| ApiError::NotFound { what: "posterior", id: format!("{id}, version {version}") })?;
-        let policy = read_tensor(&self.bucket, &record.object, "policy").await?;
-        Policy::from_bytes(&policy).map_err(|e| ApiError::internal(format!("{}: {e}", record.object)))?;
+        let policy = match self.policy_of(id, &record).await {
+            Err(ApiError::Internal { cause }) => {
+                tracing::error!(request_id = log_field("request_id"), model_id = %id, cause, "a version is damaged");
+                return Err(ApiError::conflict(format!(
+                    "version {version} of model {id} cannot be put in force: its object is damaged, or is not its own; \
+                     choose another version"
+                )));
+            }
+            read => read?,
+        };
         let served = served_version(&model, &record, policy.to_vec());
         match self.table.activate_version(&model, &record, &served, self.clock.now()).await {
             Ok(()) => self.model(organization, id).await,

@@ -11,7 +11,7 @@ use crate::domain::{Checked, Served};
 use crate::error::ApiError;
 use crate::log_fields::log_field;
 use crate::serving_cache::{CacheEntry, CachedOptimization, ReadyVersion, STALE, unknown};
-use crate::usecases::posterior_object::read_tensor;
+use crate::usecases::posterior_object::{Provenance, read_tensor};
 
 impl App {
     /// An optimization as serving knows it: from the cache within its time, else by one read of its record, whoever asks at the
@@ -83,7 +83,8 @@ impl App {
             (Some(bytes), _) => Policy::from_bytes(&bytes)
                 .map_err(|e| ApiError::internal(format!("the stored policy of model {}: {e}", served.model_id)))?,
             (None, Some(object)) => {
-                let bytes = read_tensor(&self.bucket, object, "policy").await?;
+                let provenance = Provenance { model: served.model_id, snapshot: None };
+                let bytes = read_tensor(&self.bucket, object, provenance, "policy").await?;
                 Policy::from_bytes(&bytes).map_err(|e| ApiError::internal(format!("{object}: {e}")))?
             }
             (None, None) => Policy::uniform(&checked.space)

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use bandit::{CompileLimits, PolicyOptions, Posterior, Row, draw_row, serving_seed};
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::error::ApiError;
 use crate::serving_cache::ReadyVersion;
 use crate::usecases::blocking::blocking;
+use crate::usecases::posterior_object::Provenance;
 
 impl App {
     /// The policy row of a context that was not compiled: computed once for a version, the same on every machine.
@@ -24,7 +26,7 @@ impl App {
         let missing = || ApiError::internal(format!("version {version} has a policy with holes and no posterior"));
         let object = ready.served.object.as_deref().ok_or_else(missing)?;
         let slot = self.serving.posterior_slot(object);
-        let posterior = Arc::clone(slot.get_or_try_init(|| self.read_posterior(object)).await?);
+        let posterior = Arc::clone(slot.get_or_try_init(|| self.read_posterior(ready.served.model_id, object)).await?);
         let seed = serving_seed(optimization, version, context);
         let of = Arc::clone(ready);
         let draw = move || {
@@ -42,10 +44,12 @@ impl App {
         Ok(row)
     }
 
-    async fn read_posterior(&self, object: &str) -> Result<Arc<Posterior>, ApiError> {
+    async fn read_posterior(&self, model: Uuid, object: &str) -> Result<Arc<Posterior>, ApiError> {
         let bytes = self.bucket.read_all(object).await?;
         let stored = blocking(move || bandit::stored::decode(&bytes)).await?;
-        let mut posterior = stored.map_err(|e| ApiError::internal(format!("{object}: {e}")))?.posterior;
+        let stored = stored.map_err(|e| ApiError::internal(format!("{object}: {e}")))?;
+        Provenance { model, snapshot: None }.check(object, &stored.metadata)?;
+        let mut posterior = stored.posterior;
         // Drawing a row needs the draws and their mean alone.
         posterior.precision_cholesky = Vec::new();
         Ok(Arc::new(posterior))

@@ -72,12 +72,12 @@ async fn many_at_once_read_once() {
 async fn an_optimization_that_was_just_made_is_found_after_the_cache_time() {
     let stage = Stage::new().await;
     let id = Uuid::from_u128(7);
-    assert!(matches!(stage.serve(id, "u", json!({})).await, Err(ApiError::NotFound { .. })));
+    assert!(matches!(stage.serve(id, "u", json!({})).await, Err(ApiError::NotServed { .. })));
     let template = stage.create(mab(&["a", "b"])).await.optimization.id;
     let mut serving = stage.app.table.serving(template).await.unwrap().unwrap();
     serving.optimization_id = id;
     stage.put_serving(&serving).await;
-    assert!(matches!(stage.serve(id, "u", json!({})).await, Err(ApiError::NotFound { .. })));
+    assert!(matches!(stage.serve(id, "u", json!({})).await, Err(ApiError::NotServed { .. })));
     stage.wait();
     stage.serve(id, "u", json!({})).await.unwrap();
 }
@@ -141,7 +141,7 @@ async fn trained(stage: &Stage, config: Value, draws: usize, observed: &[(usize,
     let space = Checked::new(served.model_type, served.config.clone()).unwrap().space;
     let (training, _) = made::training(&space, draws, observed);
     let object = format!("posteriors/{ORGANIZATION}/{}/1.safetensors", served.model_id);
-    stage.app.bucket.put(&object, made::object(&space, &training).into()).await.unwrap();
+    stage.app.bucket.put(&object, made::object(&space, &training, served.model_id, "1").into()).await.unwrap();
     let policy = training.policy.to_bytes();
     let policy = (policy.len() <= POLICY_IN_RECORD).then_some(policy);
     serving.served = Some(Served { posterior_version: 1, object: Some(object), policy, bias: bias(), ..served });

@@ -74,8 +74,8 @@ async fn only_a_live_optimization_serves() {
 async fn what_is_not_there_or_not_right() {
     let stage = Stage::new().await;
     let nobody = Uuid::from_u128(1);
-    assert!(matches!(stage.serve(nobody, "u", json!({})).await, Err(ApiError::NotFound { .. })));
-    assert!(matches!(stage.app.policy(nobody).await, Err(ApiError::NotFound { .. })));
+    assert!(matches!(stage.serve(nobody, "u", json!({})).await, Err(ApiError::NotServed { .. })));
+    assert!(matches!(stage.app.policy(nobody).await, Err(ApiError::NotServed { .. })));
     let id = stage.create(mab(&["a", "b"])).await.optimization.id;
     for (user, good) in [("", false), ("x", true), (&"x".repeat(1_024), true), (&"ß".repeat(513), false)] {
         let answer = stage.serve(id, user, json!({})).await;

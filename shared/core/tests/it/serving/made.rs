@@ -84,7 +84,9 @@ pub fn training(space: &Space, draws: usize, observed: &[(usize, u64)]) -> (Trai
     (training, cells)
 }
 
-/// The object that a training run writes.
-pub fn object(space: &Space, training: &Training) -> Vec<u8> {
-    bandit::stored::encode(space, training, &BTreeMap::new()).unwrap()
+/// The object that a training run writes, with as much of its provenance as is checked.
+pub fn object(space: &Space, training: &Training, model: Uuid, snapshot: &str) -> Vec<u8> {
+    let provenance = [("model_id", model.to_string()), ("snapshot_id", snapshot.to_owned())];
+    let provenance: BTreeMap<String, String> = provenance.map(|(key, value)| (key.to_owned(), value)).into();
+    bandit::stored::encode(space, training, &provenance).unwrap()
 }

@@ -223,7 +223,12 @@ async fn a_version_whose_policy_lies_in_its_object_comes_back_from_there() {
     assert!(training.policy.to_bytes().len() > POLICY_IN_RECORD);
     for version in 1..=2 {
         let object = posterior_key(ORGANIZATION, &model.id.to_string(), version);
-        stage.app.bucket.put(&object, made::object(&space, &training).into()).await.unwrap();
+        stage
+            .app
+            .bucket
+            .put(&object, made::object(&space, &training, model.id, &version.to_string()).into())
+            .await
+            .unwrap();
         let now = stage.app.clock.now();
         let lease = Lease { owner: "run".into(), expires_at: now + stage.app.lease };
         stage.app.table.acquire_lease(ORGANIZATION, model.id, &lease, now).await.unwrap();
