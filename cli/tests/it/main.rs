@@ -5,6 +5,7 @@ mod command;
 mod concurrency;
 mod data;
 mod demo;
+mod doors;
 mod errors;
 mod events;
 mod formats;

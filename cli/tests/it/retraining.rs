@@ -395,34 +395,6 @@ async fn a_run_that_runs_out_of_time_says_so() {
 }
 
 #[tokio::test]
-async fn a_last_try_that_dies_leaves_a_word() {
-    let server = TestServer::start().await;
-    let (id, optimization) = server.model(&data::mab()).await;
-    server.snapshot(&optimization, "1", &data::cells()).await;
-    let (uuid, event): (Uuid, _) = (id.parse().unwrap(), [completed(&optimization, "1")]);
-    let mut run = retrain::handle(&server.app, batch(&event, retrain::MOST_RECEIVES), in_time());
-    let last_error = loop {
-        // One step of the run, and a look at the model after each.
-        tokio::select! {
-            biased;
-            _ = &mut run => panic!("the run ended before its model said anything"),
-            () = std::future::ready(()) => {}
-        }
-        let model = server.app.table.model(ORGANIZATION, uuid).await.unwrap().unwrap();
-        if let Some(error) = model.last_error {
-            break error;
-        }
-    };
-    assert_eq!(last_error.code, "internal");
-    assert!(last_error.message.contains("memory"), "{}", last_error.message);
-    // It is out of memory, or it is not: then nothing of this stays.
-    assert!(run.await.batch_item_failures.is_empty());
-    let trained = model(&server, &id).await;
-    assert_eq!((trained.text("/status"), &trained.body["last_error"]), ("trained".into(), &Value::Null));
-    server.shutdown().await;
-}
-
-#[tokio::test]
 async fn what_the_schedule_cannot_read_keeps_nobody_else_waiting() {
     let server = TestServer::start().await;
     let (id, optimization) = server.model(&data::mab()).await;

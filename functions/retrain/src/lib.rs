@@ -36,8 +36,7 @@ async fn process(app: &App, message: &Message) -> bool {
     let calls = StorageCalls::within();
     let line = match training_trigger(&message.body, app.bucket.name()) {
         Ok(Ok(trigger)) => {
-            let last_attempt = message.receives() >= MOST_RECEIVES;
-            let outcome = calls.count(app.retrain(&trigger, last_attempt)).await;
+            let outcome = calls.count(app.retrain(&trigger)).await;
             Line::about(&trigger).with(outcome)
         }
         Ok(Err(reason)) => Line { reason: Some(reason), ..Line::saying("event dropped") },

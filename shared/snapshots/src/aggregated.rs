@@ -146,7 +146,7 @@ impl AggregatedCells<'_> {
         if null_reward {
             self.origin.skip(&mut self.part.skipped, at, Skip::at(SkipReason::NullReward, Field::Value), 1);
         }
-        self.part.observations += sums.n;
+        self.part.observations = self.part.observations.saturating_add(sums.n);
         let rewards = rewards(self.role, self.reward, sums);
         self.part.rewards = self.part.rewards.saturating_add(rewards);
         self.sums.add(self.cells.number(cell.variant, cell.context)?, sums);

@@ -21,8 +21,8 @@ pub use config::{AttributionConfig, FactorConfig, PriorConfig, RewardConfig, Tra
 pub use ids::parse_uuid;
 pub use levels::{context_number, level_json, variant_json};
 pub use model::{
-    InSampleMetrics, Interval, LastError, Lease, Model, ModelDetailView, ModelView, Observations, PosteriorRecord,
-    PosteriorView, Status,
+    BegunRuns, InSampleMetrics, Interval, LastError, Lease, Model, ModelDetailView, ModelView, Observations,
+    PosteriorRecord, PosteriorView, Status,
 };
 pub use optimization::{Optimization, OptimizationStatus, OptimizationView};
 pub use serving::{POLICY_IN_RECORD, Served, Serving};

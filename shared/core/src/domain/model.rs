@@ -51,6 +51,21 @@ pub struct LastError {
     pub at: DateTime<Utc>,
 }
 
+/// Runs on a snapshot that began and have not ended: one that is at work, and those that died without a word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BegunRuns {
+    /// The snapshot.
+    pub snapshot_id: String,
+    /// Who asked for them: a training request by its name, a call by its lease; none where nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<String>,
+    /// How many.
+    pub runs: u32,
+}
+
+/// Runs on a snapshot that may die before it is no longer begun by itself.
+const MOST_DEATHS: u32 = 2;
+
 /// What a training run read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observations {
@@ -152,6 +167,9 @@ pub struct Model {
     /// The last run, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,
+    /// Runs that began and have not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_runs: Option<BegunRuns>,
     /// Counts the changes of the record.
     #[serde(default)]
     pub revision: u64,
@@ -184,6 +202,7 @@ impl Model {
             trained_snapshot: None,
             completed_request: None,
             last_error: None,
+            begun_runs: None,
             revision: 0,
         })
     }
@@ -216,6 +235,18 @@ impl Model {
     pub fn is_trained_on(&self, snapshot: &str) -> bool {
         let in_force = || self.posterior.as_ref().map(|p| p.snapshot_id.as_str());
         self.trained_snapshot.as_deref().or_else(in_force).is_some_and(|trained| trained >= snapshot)
+    }
+
+    /// What is recorded when another run on a snapshot begins; `None` where it is not to begin, since two have died and nobody
+    /// asked anew.
+    #[must_use]
+    pub fn next_run(&self, snapshot: &str, asked_by: Option<&str>) -> Option<BegunRuns> {
+        let before = self.begun_runs.as_ref().filter(|begun| begun.snapshot_id == snapshot);
+        let asked_anew = |begun: &&BegunRuns| asked_by.is_some() && asked_by != begun.asked_by.as_deref();
+        let died = before.filter(|begun| !asked_anew(begun));
+        let runs = died.map_or(0, |begun| begun.runs);
+        let asked_by = asked_by.map(str::to_owned).or_else(|| died.and_then(|begun| begun.asked_by.clone()));
+        (runs < MOST_DEATHS).then(|| BegunRuns { snapshot_id: snapshot.to_owned(), asked_by, runs: runs + 1 })
     }
 
     /// What the model is now. A lease that has expired does not count.
@@ -334,5 +365,39 @@ impl<'a> PosteriorView<'a> {
             warnings: &record.warnings,
             active: in_force == Some(record.posterior_version),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> Model {
+        let config = serde_json::json!({
+            "design_factors": [{"name": "a", "dtype": "bool"}],
+            "reward": {"name": "r", "type": "bool"},
+            "attribution": {"type": "last_touch", "conversion_window_hours": 1},
+        });
+        let config = serde_json::from_value(config).unwrap();
+        Model::untrained("org", Uuid::nil(), ModelType::Mab, config, DateTime::UNIX_EPOCH).unwrap()
+    }
+
+    #[test]
+    fn a_snapshot_that_killed_two_runs_gets_no_third_one_by_itself() {
+        let mut model = model();
+        for runs in [1, 2] {
+            model.begun_runs = model.next_run("s", None);
+            assert_eq!(model.begun_runs.as_ref().map(|begun| begun.runs), Some(runs));
+        }
+        assert_eq!(model.next_run("s", None), None);
+        assert!(model.next_run("s2", None).is_some(), "another snapshot is another chance");
+        // Whoever asks is answered, twice for one request.
+        for runs in [1, 2] {
+            model.begun_runs = model.next_run("s", Some("request"));
+            assert_eq!(model.begun_runs.as_ref().map(|begun| begun.runs), Some(runs));
+        }
+        assert_eq!(model.next_run("s", Some("request")), None);
+        assert_eq!(model.next_run("s", None), None);
+        assert!(model.next_run("s", Some("another")).is_some());
     }
 }

@@ -222,15 +222,18 @@ impl Bucket {
         after: Option<&str>,
         most: usize,
     ) -> Answer<'_, Vec<(String, u64, DateTime<Utc>)>> {
-        let list = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+        let list = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).encoding_type(EncodingType::Url);
         let list = list.set_start_after(after.map(str::to_owned)).max_keys(i32::try_from(most).unwrap_or(1_000));
         Box::pin(async move {
             let page = list.send().await.map_err(|e| sort("ListObjectsV2", &e))?;
+            let encoded = page.encoding_type() == Some(&EncodingType::Url);
             let object = |object: &aws_sdk_s3::types::Object| {
+                let key = object.key()?;
+                let key = if encoded { decoded(key) } else { key.to_owned() };
                 let modified = object.last_modified()?;
                 let modified = DateTime::from_timestamp(modified.secs(), modified.subsec_nanos())?;
                 let size = u64::try_from(object.size().unwrap_or(0)).unwrap_or(0);
-                Some((object.key()?.to_owned(), size, modified))
+                Some((key, size, modified))
             };
             Ok(page.contents().iter().filter_map(object).collect())
         })

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use super::table::{INDEX_BY_UPDATE, Table, decode, item, nested, number, text};
-use crate::domain::{LastError, Lease, Model, Optimization, PosteriorRecord, Served, Serving};
+use crate::domain::{BegunRuns, LastError, Lease, Model, Optimization, PosteriorRecord, Served, Serving};
 
 const BUILD: &str = "build request";
 
@@ -303,6 +303,46 @@ impl Table {
         self.update(update).await.map(drop)
     }
 
+    /// Records that a run begins, whose lease it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] where the lease is no longer the run's.
+    pub async fn begin_run(
+        &self,
+        organization: &str,
+        id: Uuid,
+        owner: &str,
+        begun: &BegunRuns,
+    ) -> Result<(), StoreError> {
+        let update = self
+            .update_under_lease(organization, id, owner)
+            .update_expression("SET begun_runs = :begun ADD revision :one")
+            .condition_expression("#lease.#owner = :owner AND attribute_not_exists(archived_at)")
+            .expression_attribute_values(":begun", nested(begun)?)
+            .expression_attribute_values(":one", number(1));
+        self.update(update).await.map(drop)
+    }
+
+    /// Whether a run may go on: the lease is its own, and the model is not archived. It reads these two alone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_leased_by(&self, organization: &str, id: Uuid, owner: &str) -> Result<bool, StoreError> {
+        #[derive(serde::Deserialize)]
+        struct Leased {
+            #[serde(default)]
+            lease: Option<Lease>,
+            #[serde(default)]
+            archived_at: Option<i64>,
+        }
+        let attributes = "archived_at, #lease";
+        let found: Option<Leased> = self
+            .get_attributes(organization_key(organization), model_key(id), attributes, &[("#lease", "lease")])
+            .await?;
+        Ok(found
+            .is_some_and(|model| model.archived_at.is_none() && model.lease.is_some_and(|lease| lease.owner == owner)))
+    }
+
     /// Renews a lease: moves its expiry.
     ///
     /// # Errors
@@ -331,7 +371,7 @@ impl Table {
         let update = self
             .update_under_lease(organization, id, owner)
             .update_expression(
-                "SET last_error = :error, updated_at = :now, list_order = :order REMOVE #lease ADD revision :one",
+                "SET last_error = :error, updated_at = :now, list_order = :order REMOVE #lease, begun_runs ADD revision :one",
             )
             .condition_expression("#lease.#owner = :owner AND attribute_not_exists(archived_at)")
             .expression_attribute_values(":error", nested(error)?)
@@ -362,7 +402,7 @@ impl Table {
             .key("sk", text(model_key(id)))
             .update_expression(
                 "SET posterior = :posterior, highest_version = :version, trained_snapshot = :snapshot, \
-                 fulfilled = :request, updated_at = :now, list_order = :order REMOVE #lease, last_error ADD revision :one",
+                 fulfilled = :request, updated_at = :now, list_order = :order REMOVE #lease, last_error, begun_runs ADD revision :one",
             )
             .condition_expression(
                 "#lease.#owner = :owner AND attribute_not_exists(archived_at) AND highest_version < :version",

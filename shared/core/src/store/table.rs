@@ -99,6 +99,24 @@ impl Table {
         self.item(pk, sk).await?.map(decode).transpose()
     }
 
+    /// Reads some attributes of one item, as [`Table::get`]; `names` are those of them that are words of the store.
+    pub(super) async fn get_attributes<T: DeserializeOwned>(
+        &self,
+        pk: String,
+        sk: String,
+        attributes: &str,
+        names: &[(&str, &str)],
+    ) -> Result<Option<T>, StoreError> {
+        let mut get = self.client.get_item().table_name(&self.name).consistent_read(true);
+        for (placeholder, name) in names {
+            get = get.expression_attribute_names(*placeholder, *name);
+        }
+        let sent = get.projection_expression(attributes).key("pk", text(pk)).key("sk", text(sk));
+        let sending: Answer<'_, Option<Item>> =
+            Box::pin(async move { Ok(sent.send().await.map_err(|e| sort("GetItem", &e))?.item) });
+        sending.await?.map(decode).transpose()
+    }
+
     fn item(&self, pk: String, sk: String) -> Answer<'_, Option<Item>> {
         Box::pin(async move {
             let get = self.client.get_item().table_name(&self.name).consistent_read(true);

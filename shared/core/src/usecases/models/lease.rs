@@ -1,8 +1,10 @@
 //! A training run's lease on its model: acquired by a conditional write, renewed while the run lives, released at its end.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -22,12 +24,23 @@ const REQUEST_OWNER: &str = "request:";
 pub(super) struct LeaseGuard {
     pub(super) owner: String,
     renewal: JoinHandle<()>,
+    lost: Arc<Notify>,
 }
+
+/// How often a run looks whether its lease is still its own: it ends within a second of the end of its model.
+const LOOK: Duration = Duration::from_millis(500);
 
 impl LeaseGuard {
     fn new(app: &App, organization: &str, id: Uuid, owner: String) -> Self {
-        let renewal = tokio::spawn(app.renew_until_lost(organization.to_owned(), id, owner.clone()));
-        Self { owner, renewal }
+        let lost = Arc::new(Notify::new());
+        let renewal = app.renew_until_lost(organization.to_owned(), id, owner.clone(), Arc::clone(&lost));
+        Self { owner, renewal: tokio::spawn(renewal), lost }
+    }
+
+    /// Ends when it is known that the lease is lost: the model is archived, or another run has it. Never after
+    /// [`LeaseGuard::stop_renewing`].
+    pub(super) async fn lost(&self) {
+        self.lost.notified().await;
     }
 
     /// Ends the renewal: from here on the run's own writes are not to meet it. The lease stays until it expires.
@@ -92,18 +105,33 @@ impl App {
         Lease { owner: Uuid::new_v4().to_string(), expires_at: self.clock.now() + self.lease }
     }
 
-    /// Renews a lease three times in its span, until the task is aborted or the lease is lost.
-    fn renew_until_lost(&self, organization: String, id: Uuid, owner: String) -> impl Future<Output = ()> + 'static {
+    /// Renews a lease three times in its span, until the task is aborted or the lease is lost, and looks in between whether it
+    /// is.
+    fn renew_until_lost(
+        &self,
+        organization: String,
+        id: Uuid,
+        owner: String,
+        lost: Arc<Notify>,
+    ) -> impl Future<Output = ()> + 'static {
         let (app, request_id) = (self.clone(), log_field("request_id"));
         async move {
             let pause = app.lease.to_std().unwrap_or(Duration::from_mins(1)) / 3;
+            let mut renewed = Instant::now();
             loop {
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep(pause.saturating_sub(renewed.elapsed()).min(LOOK)).await;
+                if renewed.elapsed() < pause {
+                    // What cannot be seen now is seen by the next look, or by the renewal.
+                    if matches!(app.table.is_leased_by(&organization, id, &owner).await, Ok(false)) {
+                        return lost.notify_one();
+                    }
+                    continue;
+                }
+                renewed = Instant::now();
                 let lease = Lease { owner: owner.clone(), expires_at: app.clock.now() + app.lease };
                 match app.table.renew_lease(&organization, id, &lease).await {
                     Ok(()) => {}
-                    // Publishing has the same condition and will say so.
-                    Err(StoreError::Condition { .. }) => return,
+                    Err(StoreError::Condition { .. }) => return lost.notify_one(),
                     Err(error) => {
                         tracing::warn!(request_id, model_id = %id, %error, "the lease was not renewed; retrying");
                     }

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ::events::SnapshotManifest;
@@ -59,10 +60,23 @@ struct InBucket {
     named: BTreeMap<String, String>,
     runtime: Handle,
     calls: StorageCalls,
+    given_up: Arc<AtomicBool>,
+}
+
+/// Tells the readers that nobody waits for them any more, once it is dropped.
+struct GiveUp(Arc<AtomicBool>);
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Source for InBucket {
     fn read(&self, key: &str, range: Range<u64>) -> Result<Bytes, SourceError> {
+        if self.given_up.load(Ordering::Relaxed) {
+            return Err(SourceError::Failed("the run was given up".into()));
+        }
         let key = self.named.get(key).cloned().unwrap_or_else(|| format!("{}{key}", self.prefix));
         let read = self.calls.count(self.bucket.read(&key, range));
         self.runtime.block_on(read).map_err(|error| match error {
@@ -111,7 +125,9 @@ impl App {
             named,
             runtime: Handle::current(),
             calls: StorageCalls::current(),
+            given_up: Arc::default(),
         };
+        let _waiting = GiveUp(Arc::clone(&source.given_up));
         let (checked, threads, optimization) = (Arc::clone(checked), self.threads, model.optimization_id.to_string());
         let place = format!("s3://{}/{}", self.bucket.name(), source.prefix);
         let now = self.clock.now().timestamp_micros();

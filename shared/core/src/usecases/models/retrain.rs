@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::lease::{LeaseGuard, is_leased_by_request};
 use super::requests::TrainingRequest;
-use super::train::Trained;
+use super::train::{Trained, died};
 use crate::app::App;
 use crate::domain::{LastError, Model, TrainingTrigger};
 use crate::error::ApiError;
@@ -31,12 +31,9 @@ const ALREADY_TRAINED: RetrainOutcome =
     RetrainOutcome::Dropped("the model was trained on this snapshot or a later one already");
 const UNKNOWN: RetrainOutcome = RetrainOutcome::Dropped("there is no such model in this organization");
 const ARCHIVED: RetrainOutcome = RetrainOutcome::Dropped("the model is archived");
+const DIED_TWICE: RetrainOutcome =
+    RetrainOutcome::Dropped("two runs on this snapshot died; no third one begins by itself");
 const COMPLETED: RetrainOutcome = RetrainOutcome::Dropped("the request is completed");
-
-/// The last error of a model whose run crashed at every attempt.
-const POSSIBLE_CRASH: &str = "the last attempt at this run has not ended, and earlier attempts may have crashed without a \
-                              message: most likely the run needs more memory than its function has; raise \
-                              TrainingMemory, or count in the warehouse and write cells/";
 
 /// What came of waiting for a lease: the lease, or a reason to need it no longer.
 enum LeaseWait {
@@ -45,12 +42,12 @@ enum LeaseWait {
 }
 
 impl App {
-    /// Does what a trigger calls for. An error means that it is to come again, unless this was its `last_attempt`.
+    /// Does what a trigger calls for. An error means that it is to come again.
     ///
     /// # Errors
     /// [`ApiError::Conflict`] where another run has the lease of the model for longer than two spans of it, and whatever keeps
     /// a run from its end, as [`App::train`]; it is recorded as the model's last error.
-    pub async fn retrain(&self, trigger: &TrainingTrigger, last_attempt: bool) -> Result<RetrainOutcome, ApiError> {
+    pub async fn retrain(&self, trigger: &TrainingTrigger) -> Result<RetrainOutcome, ApiError> {
         match trigger {
             TrainingTrigger::SnapshotCompleted { organization, optimization, snapshot } => {
                 let Some(parent) = self.table.optimization(organization, *optimization).await? else {
@@ -59,10 +56,10 @@ impl App {
                 let Some(model) = parent.model_id else {
                     return Ok(RetrainOutcome::Dropped("the optimization has no active model"));
                 };
-                self.retrain_on_snapshot(organization, model, snapshot, last_attempt).await
+                self.retrain_on_snapshot(organization, model, snapshot).await
             }
             TrainingTrigger::TrainingRequested { organization, model, key } => {
-                self.process_request(organization, *model, key, last_attempt).await
+                self.process_request(organization, *model, key).await
             }
             TrainingTrigger::Schedule => self.enqueue_stale_models().await.map(RetrainOutcome::Queued),
         }
@@ -74,7 +71,6 @@ impl App {
         organization: &str,
         id: Uuid,
         snapshot: &str,
-        last_attempt: bool,
     ) -> Result<RetrainOutcome, ApiError> {
         let unneeded = |model: &Model| {
             // That run will read the latest snapshot, which is this one or a later one.
@@ -95,31 +91,25 @@ impl App {
             self.release_lease(organization, id, lease).await;
             return Ok(ALREADY_TRAINED);
         }
-        if last_attempt {
-            self.record_possible_crash(&model, &lease).await;
+        if let Ok(latest) = &latest
+            && model.next_run(&latest.id, None).is_none()
+        {
+            return self.refuse_snapshot(&model, lease, &latest.id).await;
         }
         // Nobody says otherwise, so the biases of the last run stand.
         let bias = model.posterior.as_ref().map(|p| p.bias.clone()).unwrap_or_default();
-        let trained = self.train_under_lease(&model, lease, bias, latest).await;
+        let trained = self.train_under_lease(&model, lease, bias, latest, None).await;
         self.outcome_of_run(organization, id, trained).await
     }
 
     /// Processes a training request, and deletes it.
-    async fn process_request(
-        &self,
-        organization: &str,
-        id: Uuid,
-        key: &str,
-        last_attempt: bool,
-    ) -> Result<RetrainOutcome, ApiError> {
+    async fn process_request(&self, organization: &str, id: Uuid, key: &str) -> Result<RetrainOutcome, ApiError> {
         let Some(request) = self.read_request(key).await? else { return Ok(COMPLETED) };
         let outcome = match request {
             Ok(TrainingRequest::TrainOnSnapshot { snapshot_id }) => {
-                self.retrain_on_snapshot(organization, id, &snapshot_id, last_attempt).await?
+                self.retrain_on_snapshot(organization, id, &snapshot_id).await?
             }
-            Ok(TrainingRequest::Train { bias }) => {
-                self.train_for_request(organization, id, key, bias, last_attempt).await?
-            }
+            Ok(TrainingRequest::Train { bias }) => self.train_for_request(organization, id, key, bias).await?,
             Err(broken) => match self.wait_for_lease(organization, id, Some(name(key)), |_| None).await? {
                 LeaseWait::Skipped(outcome) => outcome,
                 LeaseWait::Acquired(acquired) => {
@@ -139,7 +129,6 @@ impl App {
         id: Uuid,
         key: &str,
         bias: BTreeMap<String, f64>,
-        last_attempt: bool,
     ) -> Result<RetrainOutcome, ApiError> {
         let (lease, mut model) = match self.wait_for_lease(organization, id, Some(name(key)), |_| None).await? {
             LeaseWait::Acquired(acquired) => *acquired,
@@ -160,22 +149,30 @@ impl App {
             }
         }
         model.completed_request = Some(name(key).to_owned());
-        if last_attempt {
-            self.record_possible_crash(&model, &lease).await;
-        }
         let latest = self.latest_snapshot(&model).await;
-        let trained = self.train_under_lease(&model, lease, bias, latest).await;
+        if let Ok(latest) = &latest
+            && model.next_run(&latest.id, Some(name(key))).is_none()
+        {
+            return self.refuse_snapshot(&model, lease, &latest.id).await;
+        }
+        let trained = self.train_under_lease(&model, lease, bias, latest, Some(name(key))).await;
         self.outcome_of_run(organization, id, trained).await
     }
 
-    /// Before the last attempt: earlier ones may have crashed without a message, as a function does that is out of memory, and
-    /// so may this one. Its end, if it has one, replaces what is recorded here.
-    async fn record_possible_crash(&self, model: &Model, lease: &LeaseGuard) {
-        let last = LastError { code: "internal".to_owned(), message: POSSIBLE_CRASH.to_owned(), at: self.clock.now() };
-        let (organization, id) = (&model.organization_id, model.id);
-        if let Err(error) = self.table.record_error(organization, id, &lease.owner, &last).await {
-            tracing::warn!(model_id = %id, %error, "the last attempt at a run was not recorded");
-        }
+    /// Leaves a snapshot alone on which two runs have died, and says so on the model.
+    async fn refuse_snapshot(
+        &self,
+        model: &Model,
+        lease: LeaseGuard,
+        snapshot: &str,
+    ) -> Result<RetrainOutcome, ApiError> {
+        let (organization, id, error) = (&model.organization_id, model.id, died(snapshot));
+        let last = LastError { code: error.code().to_owned(), message: error.message(), at: self.clock.now() };
+        self.metrics.failed(error.code());
+        // A message that comes again finds the same.
+        self.table.record_error(organization, id, &lease.owner, &last).await?;
+        self.release_lease(organization, id, lease).await;
+        Ok(DIED_TWICE)
     }
 
     /// Waits until the run that has the lease of a model ends, for two spans of the lease at most, and acquires it; a lease
@@ -269,7 +266,7 @@ impl App {
     async fn enqueue_if_stale(&self, model: &Model) -> Result<bool, ApiError> {
         let prefix = snapshots_prefix(&model.organization_id, &model.optimization_id.to_string());
         match self.bucket.latest_snapshot_id(&prefix).await? {
-            Some(snapshot_id) if !model.is_trained_on(&snapshot_id) => {
+            Some(snapshot_id) if !model.is_trained_on(&snapshot_id) && model.next_run(&snapshot_id, None).is_some() => {
                 // One name for one snapshot: what is queued or has failed for good is not enqueued again.
                 let request = TrainingRequest::TrainOnSnapshot { snapshot_id: snapshot_id.clone() };
                 self.put_request(model, &snapshot_id, &request).await

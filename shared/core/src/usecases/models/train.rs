@@ -69,7 +69,8 @@ impl App {
         if !later {
             let snapshot = self.latest_snapshot(&model).await;
             if snapshot.as_ref().map_or(true, small) {
-                let trained = self.train_under_lease(&model, lease, bias, snapshot).await?;
+                let asked_by = lease.owner.clone();
+                let trained = self.train_under_lease(&model, lease, bias, snapshot, Some(&asked_by)).await?;
                 return Ok(TrainResponse::Trained(Box::new(trained)));
             }
         }
@@ -82,19 +83,28 @@ impl App {
         }
     }
 
-    /// A run under a lease over the snapshot that was found, or was not. The lease ends with it either way.
+    /// A run under a lease over the snapshot that was found, or was not, and who asked for it. The lease ends with it either way.
     pub(super) async fn train_under_lease(
         &self,
         model: &Model,
         lease: LeaseGuard,
         bias: BTreeMap<String, f64>,
         snapshot: Result<SnapshotListing, ApiError>,
+        asked_by: Option<&str>,
     ) -> Result<Trained, ApiError> {
         let started = Instant::now();
         let run = match snapshot {
             Ok(snapshot) => {
                 let snapshot_id = snapshot.id.clone();
-                self.before_deadline(&snapshot_id, self.run(model, &lease, bias, snapshot)).await
+                let run = async {
+                    self.begin_run(model, &lease, &snapshot_id, asked_by).await?;
+                    self.run(model, &lease, bias, snapshot).await
+                };
+                tokio::select! {
+                    biased;
+                    () = lease.lost() => Err(self.lease_lost(model).await),
+                    run = self.before_deadline(&snapshot_id, run) => run,
+                }
             }
             Err(error) => Err(error),
         };
@@ -108,6 +118,21 @@ impl App {
                 self.release_lease_after_failure(&model.organization_id, model.id, lease, &error).await;
                 Err(error)
             }
+        }
+    }
+
+    /// Records that a run begins. What is recorded goes when the run ends, and stays where it dies.
+    async fn begin_run(
+        &self,
+        model: &Model,
+        lease: &LeaseGuard,
+        snapshot: &str,
+        asked_by: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let begun = model.next_run(snapshot, asked_by).ok_or_else(|| died(snapshot))?;
+        match self.table.begin_run(&model.organization_id, model.id, &lease.owner, &begun).await {
+            Err(StoreError::Condition { .. }) => Err(self.lease_lost(model).await),
+            written => Ok(written?),
         }
     }
 
@@ -211,6 +236,18 @@ impl App {
     pub(super) async fn holdout_share(&self, model: &Model) -> Result<f64, ApiError> {
         let parent = self.table.optimization(&model.organization_id, model.optimization_id).await?;
         Ok(parent.map_or(0.0, |p| p.holdout_percentage / 100.0))
+    }
+}
+
+/// Why a run on a snapshot is not begun by itself.
+pub(super) fn died(snapshot: &str) -> ApiError {
+    ApiError::InvalidSnapshot {
+        message: format!(
+            "two runs on snapshot {} died without a word, as a process does that is out of memory or is killed; no third one \
+             begins by itself. Write a new snapshot, count in the warehouse and write cells/, or raise TrainingMemory; a call \
+             to train begins a run all the same",
+            quoted(snapshot)
+        ),
     }
 }
 

@@ -4,9 +4,11 @@
 
 mod answers;
 mod cache;
+mod damaged;
 mod life;
 mod made;
 mod optimizations;
+mod runs;
 mod shares;
 pub(crate) mod stage;
 mod versions;
