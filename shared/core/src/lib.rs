@@ -20,6 +20,7 @@ pub mod schedule;
 mod serving_cache;
 pub mod storage_calls;
 pub mod store;
+mod strict;
 pub mod triggers;
 pub mod usecases;
 pub mod xray;

@@ -4,7 +4,6 @@ mod envelope;
 mod request;
 mod routes;
 mod serve;
-mod strict;
 
 pub use envelope::{Meta, failure, status, success};
 pub use request::{

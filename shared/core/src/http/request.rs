@@ -7,7 +7,6 @@ use lambda_http::{Body, Request, RequestExt};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::strict;
 use crate::domain::parse_uuid;
 use crate::echo::{list, quoted};
 use crate::error::{ApiError, Detail};
@@ -126,5 +125,5 @@ pub fn body_bytes(request: &Request, limit: usize) -> Result<&[u8], ApiError> {
 pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, ApiError> {
     let bytes = body_bytes(request, BODY_LIMIT)?;
     let text = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { bytes };
-    strict::from_slice(text)
+    crate::strict::from_slice(text)
 }

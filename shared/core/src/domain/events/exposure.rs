@@ -16,11 +16,9 @@ use crate::error::ApiError;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Body<'a> {
-    #[serde(borrow)]
-    anonymous_id: Cow<'a, str>,
-    #[serde(borrow)]
-    optimization_id: Cow<'a, str>,
+struct Body {
+    anonymous_id: String,
+    optimization_id: String,
     variant: Factors,
     #[serde(default)]
     context: Option<Factors>,
@@ -38,24 +36,24 @@ struct Body<'a> {
 
 /// A good exposure.
 #[derive(Debug)]
-pub struct Exposure<'a> {
-    body: Body<'a>,
+pub struct Exposure {
+    body: Body,
     optimization: Uuid,
     timestamp: i64,
     posterior_version: Option<i64>,
 }
 
-impl<'a> Exposure<'a> {
+impl Exposure {
     /// An exposure from its text, received at a time.
     ///
     /// # Errors
     /// Why it is rejected.
-    pub fn parse(event: &'a RawValue, index: usize, now: DateTime<Utc>) -> Result<Self, RejectedEvent> {
+    pub fn parse(event: &RawValue, index: usize, now: DateTime<Utc>) -> Result<Self, RejectedEvent> {
         Self::checked(event, now).map_err(|fault| fault.reject(index))
     }
 
-    fn checked(event: &'a RawValue, now: DateTime<Utc>) -> Result<Self, Fault> {
-        let body: Body<'a> = parse(event)?;
+    fn checked(event: &RawValue, now: DateTime<Utc>) -> Result<Self, Fault> {
+        let body: Body = parse(event)?;
         check_length("anonymous_id", &body.anonymous_id, 1024)?;
         let optimization = optimization(&body.optimization_id)?;
         if body.variant.0.is_empty() {

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::domain::{parse_uuid, unique};
+use crate::domain::parse_uuid;
 use crate::error::{ApiError, Detail};
+use crate::strict;
 
 /// How far ahead of the server's clock a timestamp may be.
 const MOST_AHEAD: TimeDelta = TimeDelta::hours(24);
@@ -52,7 +54,7 @@ pub struct WarningExample {
 
 /// Factor → level.
 #[derive(Debug, Deserialize)]
-pub(super) struct Factors(#[serde(deserialize_with = "unique::map")] pub(super) BTreeMap<String, Value>);
+pub(super) struct Factors(pub(super) BTreeMap<String, Value>);
 
 impl Factors {
     /// Whether all levels are texts, numbers, bools, or null where that is allowed.
@@ -100,9 +102,8 @@ impl Fault {
 }
 
 /// An event's text as a body.
-pub(super) fn parse<'a, T: Deserialize<'a>>(event: &'a RawValue) -> Result<T, Fault> {
-    let mut json = serde_json::Deserializer::from_str(event.get());
-    serde_path_to_error::deserialize(&mut json).map_err(|e| {
+pub(super) fn parse<T: DeserializeOwned>(event: &RawValue) -> Result<T, Fault> {
+    strict::from_value_text(event.get()).map_err(|e| {
         let field = e.path().to_string();
         // The event's own place in the body says more than a line and column in it.
         let message = e.into_inner().to_string();

@@ -15,11 +15,9 @@ use crate::error::ApiError;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Body<'a> {
-    #[serde(borrow)]
-    anonymous_id: Cow<'a, str>,
-    #[serde(borrow)]
-    name: Cow<'a, str>,
+struct Body {
+    anonymous_id: String,
+    name: String,
     #[serde(default)]
     value: Option<f64>,
     #[serde(default)]
@@ -34,23 +32,23 @@ struct Body<'a> {
 
 /// A good reward.
 #[derive(Debug)]
-pub struct Reward<'a> {
-    body: Body<'a>,
+pub struct Reward {
+    body: Body,
     optimization: Option<Uuid>,
     timestamp: i64,
 }
 
-impl<'a> Reward<'a> {
+impl Reward {
     /// A reward from its text, received at a time.
     ///
     /// # Errors
     /// Why it is rejected.
-    pub fn parse(event: &'a RawValue, index: usize, now: DateTime<Utc>) -> Result<Self, RejectedEvent> {
+    pub fn parse(event: &RawValue, index: usize, now: DateTime<Utc>) -> Result<Self, RejectedEvent> {
         Self::checked(event, now).map_err(|fault| fault.reject(index))
     }
 
-    fn checked(event: &'a RawValue, now: DateTime<Utc>) -> Result<Self, Fault> {
-        let body: Body<'a> = parse(event)?;
+    fn checked(event: &RawValue, now: DateTime<Utc>) -> Result<Self, Fault> {
+        let body: Body = parse(event)?;
         check_length("anonymous_id", &body.anonymous_id, 1024)?;
         // As long as the name of a model's reward may be.
         if !(1..=256).contains(&body.name.chars().count()) {

@@ -159,7 +159,7 @@ struct Warnings {
 }
 
 impl Warnings {
-    fn look_at(&mut self, index: usize, exposure: &Exposure<'_>, space: &Space) {
+    fn look_at(&mut self, index: usize, exposure: &Exposure, space: &Space) {
         let variant = exposure.variant();
         let unknown = |factor: &Factor| match variant.get(factor.name()) {
             None => Some((factor.name().to_owned(), Value::Null)),

@@ -182,6 +182,7 @@ impl App {
             named: BTreeMap::new(),
             runtime: Handle::current(),
             calls: StorageCalls::current(),
+            given_up: Arc::default(),
         };
         self.check_snapshot(organization, optimization, source, objects).await
     }

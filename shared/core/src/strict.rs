@@ -20,11 +20,20 @@ use crate::error::{ApiError, Detail};
 ///
 /// # Errors
 /// [`ApiError::InvalidRequest`] with the place in the body and what is wrong there.
-pub(super) fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
+pub(crate) fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let Unique(value) = serde_path_to_error::deserialize(&mut json).map_err(refusal)?;
     json.end().map_err(|e| ApiError::invalid(format!("the body is not one JSON value: {e}")))?;
     serde_path_to_error::deserialize(Strict(value)).map_err(refusal)
+}
+
+/// A value of a type from one JSON value, such as an event of a batch.
+///
+/// # Errors
+/// The place in the value and what is wrong there.
+pub(crate) fn from_value_text<T: DeserializeOwned>(text: &str) -> Result<T, serde_path_to_error::Error<Error>> {
+    let Unique(value) = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text))?;
+    serde_path_to_error::deserialize(Strict(value))
 }
 
 fn refusal(error: serde_path_to_error::Error<Error>) -> ApiError {
