@@ -282,6 +282,9 @@ impl CellTable {
             return Err(CellError::Apart);
         }
         let mut cells: Vec<Cell> = self.cells.iter().chain(&other.cells).copied().collect();
+        if cells.iter().fold(0, |trials: u64, cell| trials.saturating_add(cell.n)) > MOST_TRIALS {
+            return Err(CellError::TooManyTrials);
+        }
         cells.sort_by_key(|cell| (cell.context, cell.variant));
         cells.dedup_by(|next, sum| {
             let same = (next.context, next.variant) == (sum.context, sum.variant);

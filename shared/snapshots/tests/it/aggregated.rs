@@ -137,7 +137,7 @@ fn impossible_cells_fail() {
         ("1e300,1,1", &numeric, "column \"n\" is 1"),
         ("2,3,4", &numeric, "column \"reward_sum_sq\" is 4; it must be at least reward_sum² / n = 4.5"),
         ("2,0,-1", &numeric, "column \"reward_sum_sq\" is -1; it must be at least reward_sum² / n = 0"),
-        ("0,1,1", &numeric, "column \"reward_sum_sq\" is 1; it must be at least reward_sum² / n = inf"),
+        ("0,1,1", &numeric, "column \"reward_sum\" is 1; it must be 0 where n is 0"),
     ] {
         let error = error(row, plan);
         assert!(error.starts_with(&format!("cells/a.csv, line 3: {message}")), "{row}: {error}");
