@@ -7,18 +7,16 @@ use std::sync::Arc;
 
 use arrow_array::{
     ArrayRef, BinaryArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float64Array, Int32Array, RecordBatch,
-    StringArray, StructArray,
+    StructArray,
 };
 use arrow_schema::Field;
 use bandit::RewardType;
 use parquet::basic::{BrotliLevel, Compression};
 use parquet::file::properties::WriterProperties;
-use proptest::prelude::*;
 use snapshots::{Immature, Plan};
 
 use crate::common::{
-    HOUR, Kind, Memory, Packing, Row, T0, cells, doubles, micros, pack, parquet, plan, quoted, skipped, space, strings,
-    texts, time_text,
+    HOUR, Memory, Packing, Row, T0, cells, doubles, micros, pack, parquet, plan, quoted, skipped, space, strings, texts,
 };
 
 const VARIANT: &str = r#"{"headline":"a","sticky":true}"#;
@@ -534,115 +532,6 @@ fn text_that_is_not_utf_8_is_named_with_its_column() {
         error.starts_with("exposures/a.parquet, row group 0: column \"context\": it holds text that is not UTF-8"),
         "{error}"
     );
-}
-
-/// A row of a table: an id, seconds after T0, the variant's level and whether it is sticky.
-type Cells = (u32, u32, usize, bool);
-
-/// The exposures of a table in a dialect of one of the formats.
-fn written(rows: &[Cells], dialect: usize) -> (String, Vec<u8>) {
-    const LEVELS: [&str; 3] = ["a", "b \"q\"", "1"];
-    let values = |(id, seconds, level, sticky): &Cells| {
-        let time = T0 + i64::from(*seconds) * 1_000_000;
-        (id.to_string(), time, LEVELS[*level].to_owned(), *sticky)
-    };
-    let object = |row: &Cells| {
-        let (id, time, headline, sticky) = values(row);
-        let id = if dialect.is_multiple_of(2) { serde_json::json!(id) } else { serde_json::json!(row.0) };
-        serde_json::json!({"other": [1, {"x": "}"}], "anonymous_id": id, "timestamp": time_text(time), "headline": headline, "sticky": sticky})
-    };
-    let objects: Vec<serde_json::Value> = rows.iter().map(object).collect();
-    let joined = |separator: &str| objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator);
-    match dialect {
-        0 => ("json".into(), joined("\n").into_bytes()),
-        1 => ("json".into(), joined("").into_bytes()),
-        2 => ("json".into(), serde_json::to_vec(&objects).unwrap()),
-        3 => ("json.gz".into(), pack(serde_json::to_string_pretty(&objects).unwrap().as_bytes(), Packing::Gzip)),
-        4 => ("json".into(), joined("\u{feff}\r\n\u{1e}").into_bytes()),
-        5..=10 => {
-            let separator = [",", ";", "\t", "|", ",", ","][dialect - 5];
-            let backslash = dialect == 9;
-            let field = |text: &str| {
-                if backslash { format!("\"{}\"", text.replace('"', "\\\"")) } else { quoted(text) }
-            };
-            let mut text = ["anonymous_id", "other", "timestamp", "headline", "sticky"].join(separator) + "\n";
-            for row in rows {
-                let (id, time, headline, sticky) = values(row);
-                let id = if dialect == 10 { format!("{id}.0") } else { id };
-                let fields = [id, field("x,\ny;|"), time_text(time), field(&headline), sticky.to_string()];
-                text += &(fields.join(separator) + "\r\n");
-            }
-            ("csv".into(), text.into_bytes())
-        }
-        _ => {
-            let column = |of: &dyn Fn(&Cells) -> String| {
-                Arc::new(StringArray::from(rows.iter().map(of).collect::<Vec<_>>())) as ArrayRef
-            };
-            let ids = column(&|row| values(row).0);
-            #[expect(clippy::cast_lossless, reason = "a double holds it")]
-            let doubles =
-                Arc::new(Float64Array::from(rows.iter().map(|row| row.0 as f64).collect::<Vec<_>>())) as ArrayRef;
-            let times = micros(&rows.iter().map(|row| values(row).1).collect::<Vec<_>>());
-            let sticky =
-                Arc::new(arrow_array::BooleanArray::from(rows.iter().map(|row| row.3).collect::<Vec<_>>())) as ArrayRef;
-            let id = if dialect == 11 { ids } else { doubles };
-            let columns = vec![
-                ("headline", column(&|row| values(row).2)),
-                ("timestamp", times),
-                ("anonymous_id", id),
-                ("sticky", sticky),
-            ];
-            ("parquet".into(), parquet(columns, 7))
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
-    #[test]
-    fn a_table_is_the_same_in_every_dialect(
-        rows in prop::collection::vec((0_u32..8, 0_u32..7200, 0_usize..3, any::<bool>()), 1..30),
-        dialect in 0_usize..13,
-    ) {
-        let space = space();
-        let rewards = "anonymous_id,timestamp\n1,2026-06-01T01:00:00Z\n3,2026-06-01T01:30:00Z\n7,2026-06-01T02:00:00Z\n";
-        let run = |dialect| {
-            let (ending, bytes) = written(&rows, dialect);
-            let objects = [(format!("exposures/a.{ending}"), bytes), ("rewards/a.csv".to_owned(), rewards.as_bytes().to_vec())];
-            let counted = Memory::of(objects).count(&plan(&space)).map_err(|error| error.to_string());
-            counted.map(|counted| (cells(&counted), skipped(&counted.observations)))
-        };
-        prop_assert_eq!(run(dialect), run(0), "{}", dialect);
-    }
-
-    #[test]
-    fn no_bytes_make_a_reader_panic(
-        kind in prop::sample::select(&[Kind::Json, Kind::Csv, Kind::Parquet][..]),
-        dialect in 0_usize..13,
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
-        cut in any::<prop::sample::Index>(),
-        is_cut: bool,
-    ) {
-        let space = space();
-        let rows: Vec<Cells> = (0..20).map(|i| (i, i * 60, (i % 3) as usize, i % 2 == 0)).collect();
-        let mut bytes = written(&rows, dialect).1;
-        for (at, byte) in changes {
-            let at = at.index(bytes.len());
-            bytes[at] = byte;
-        }
-        if is_cut {
-            bytes.truncate(cut.index(bytes.len()));
-        }
-        let name = match kind {
-            Kind::Json => "json",
-            Kind::Csv => "csv.gz",
-            Kind::Parquet => "parquet",
-        };
-        let start = std::time::Instant::now();
-        let _ = Memory::of([(format!("exposures/a.{name}"), bytes)]).count(&plan(&space));
-        prop_assert!(start.elapsed() < std::time::Duration::from_secs(5));
-    }
 }
 
 #[test]
