@@ -10,6 +10,9 @@
 //! reads of a few megabytes. The result does not depend on the number of threads: counts are exact, and sums of
 //! numeric rewards are added in the order (file name, row) of the exposures.
 //!
+//! [`count_with_tables`] makes, in the same pass, what results are made of: the cube, which is the cells by period and arm, and the user
+//! table. Neither depends on the order of rows beyond what the cells do.
+//!
 //! Choices where the contract is silent:
 //! - NaN as a level is null.
 //! - A factor that is null is missing. A key that the design does not have makes the variant unknown, unless its value

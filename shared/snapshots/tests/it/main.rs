@@ -12,4 +12,5 @@ mod invariance;
 mod limits;
 mod mapping;
 mod skips;
+mod tables;
 mod writers;
