@@ -27,6 +27,7 @@ pub async fn run(args: Args) -> ExitCode {
         Command::Local(local) => Box::pin(local::command::run(local)).await,
         Command::Models(models) => commands::models::run(models).await,
         Command::Optimizations(optimizations) => commands::optimizations::run(optimizations).await,
+        Command::Results(results) => commands::results::run(results).await,
         Command::Serve(serve) => commands::optimizations::serve(serve).await,
         Command::Snapshots(snapshots) => commands::snapshots::run(snapshots).await,
         Command::Keys(keys) => commands::keys::run(keys).await,

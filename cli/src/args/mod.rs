@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 
 pub use local::{DemoArgs, LocalArgs};
 pub use models::ModelsCommand;
-pub use optimizations::{OptimizationsCommand, ServeArgs};
+pub use optimizations::{OptimizationsCommand, ResultsArgs, ServeArgs};
 pub use service::{OrganizationArgs, ServiceArgs};
 pub use stores::{KeysCommand, SnapshotsCommand};
 
@@ -36,6 +36,8 @@ pub enum Command {
     /// Create, show and update optimizations through the API.
     #[command(subcommand)]
     Optimizations(OptimizationsCommand),
+    /// Show what happened in an optimization: measured lift, by context and by variant.
+    Results(ResultsArgs),
     /// Ask which variant a visitor is served.
     Serve(ServeArgs),
     /// Upload observation snapshots to the bucket, and list them.

@@ -49,6 +49,22 @@ pub enum OptimizationsCommand {
     },
 }
 
+/// `fulcrum results`.
+#[derive(Debug, clap::Args)]
+pub struct ResultsArgs {
+    /// The optimization.
+    pub id: Uuid,
+    /// The first day of the users to look at, by their first exposure, such as 2026-01-31.
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<chrono::NaiveDate>,
+    /// The last day.
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<chrono::NaiveDate>,
+    /// Where the service is and who calls.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+}
+
 /// `fulcrum serve`.
 #[derive(Debug, clap::Args)]
 pub struct ServeArgs {

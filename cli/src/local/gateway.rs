@@ -58,6 +58,7 @@ functions! {
     "list-posteriors" => list_posteriors,
     "model-state" => model_state,
     "optimization-policy" => optimization_policy,
+    "optimization-results" => optimization_results,
     "rollback-model" => rollback_model,
     "serve-variant" => serve_variant,
     "train-model" => train_model,

@@ -16,6 +16,7 @@ mod lists;
 mod local;
 mod log;
 mod process;
+mod results;
 mod retraining;
 mod serving;
 mod shapes;

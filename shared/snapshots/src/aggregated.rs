@@ -178,7 +178,7 @@ impl Sink for AggregatedCells<'_> {
     }
 }
 
-/// Adds up rows of observations or cells; `beside` is another sink of the same rows.
+/// Adds up rows of observations or cells; `beside` makes another sink of the same rows, of those that are no later than its argument.
 ///
 /// # Errors
 /// What the files and the store may do wrong, cells that are impossible, and sums that overflow.
@@ -186,7 +186,7 @@ pub(crate) fn count<S: Sink>(
     reading: &Reading<'_>,
     files: &[File<'_>],
     role: Role,
-    beside: impl Fn() -> S + Sync,
+    beside: impl Fn(Role, i64) -> S + Sync,
     mut to_beside: impl FnMut(S::Unit) + Send,
 ) -> Result<AggregatedCounts, SnapshotError> {
     let plan = reading.plan;
@@ -203,7 +203,7 @@ pub(crate) fn count<S: Sink>(
             sums: CellSums::default(),
             part: Part::default(),
         };
-        (cells, beside())
+        (cells, beside(role, mature))
     };
     let mut all = Part::default();
     let mut sums = CellSums::default();

@@ -31,6 +31,19 @@ pub(crate) struct Credits {
     pub(crate) exposures: Vec<Credit>,
     /// Rewards that were credited.
     pub(crate) attributed: u64,
+    /// Why the others were not.
+    pub(crate) unattributed: Unattributed,
+}
+
+/// Rewards that count and were credited to no exposure, by what keeps them from one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unattributed {
+    /// Of ids that have no exposure.
+    pub without_exposure: u64,
+    /// Before the first exposure of their id.
+    pub before_exposures: u64,
+    /// After an exposure, and out of every window.
+    pub outside_windows: u64,
 }
 
 /// What one exposure was credited with.
@@ -57,6 +70,7 @@ pub(crate) fn credit(
     let (starts, by_user) = group(exposures, users)?;
     let mut credits = vec![Credit::default(); exposures.len()];
     let mut attributed = 0;
+    let mut unattributed = Unattributed::default();
     for reward in rewards {
         let user = reward.user as usize;
         let own = &by_user[starts[user] as usize..starts[user + 1] as usize];
@@ -76,9 +90,14 @@ pub(crate) fn credit(
             credit.rewards = credit.rewards.saturating_add(1);
             credit.sum += reward.value;
             attributed += 1;
+        } else if let Some(first) = own.first() {
+            let early = reward.time < time(first);
+            *(if early { &mut unattributed.before_exposures } else { &mut unattributed.outside_windows }) += 1;
+        } else {
+            unattributed.without_exposure += 1;
         }
     }
-    Ok(Credits { exposures: credits, attributed })
+    Ok(Credits { exposures: credits, attributed, unattributed })
 }
 
 /// The exposures of each user by time: for each user the start of its part, and the parts. Exposures at the same time stay

@@ -46,8 +46,9 @@ impl CellNumbers {
         Ok(number)
     }
 
+    /// The variant and context of a number.
     #[expect(clippy::cast_possible_truncation, reason = "a remainder by the number of variants, a usize")]
-    fn cell(&self, number: u32) -> (usize, u64) {
+    pub(crate) fn cell(&self, number: u32) -> (usize, u64) {
         if self.dense {
             let number = u64::from(number);
             return ((number % self.variants) as usize, number / self.variants);

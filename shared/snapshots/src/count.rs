@@ -3,10 +3,13 @@
 use bandit::CellTable;
 
 use crate::aggregated;
+use crate::attribution::Unattributed;
+use crate::cube::Cube;
 use crate::error::SnapshotError;
-use crate::exposures::{self, AttributedCounts};
+use crate::exposures::{self, AttributedCounts, Credited};
 use crate::fields::Role;
 use crate::file::File;
+use crate::ids::Users;
 use crate::layout::{Shape, layout};
 use crate::mapping::Mapping;
 use crate::place::Skipped;
@@ -16,6 +19,7 @@ use crate::rewards::{self, Rewards};
 use crate::scan::Reading;
 use crate::sink::Sink;
 use crate::source::{Object, Source};
+use crate::tables::{Making, Tables, TablesPlan};
 use crate::time;
 use crate::unknown::{UnknownLevel, Unknowns, near};
 use crate::warnings;
@@ -37,9 +41,27 @@ pub struct SnapshotCounts {
 /// # Errors
 /// [`SnapshotError`], whose kind tells a snapshot that is wrong from one that is empty and from a store that failed.
 pub fn count(source: &dyn Source, objects: &[Object], plan: &Plan<'_>) -> Result<SnapshotCounts, SnapshotError> {
-    let pass = pass(source, objects, plan, |_| (), || (), |()| ())?;
-    pass.verdict?;
-    Ok(SnapshotCounts { cells: pass.cells, observations: pass.observations, warnings: pass.warnings })
+    pass(source, objects, plan, |_| (), |_, _| (), |()| ())?.counts().map(|(counts, _)| counts)
+}
+
+/// As [`count`], with the tables that results are made of; `None` for the shapes that have no ids, `observations` and `cells`. The counts
+/// are the same.
+///
+/// # Errors
+/// As [`count`].
+pub fn count_with_tables(
+    source: &dyn Source,
+    objects: &[Object],
+    plan: &Plan<'_>,
+    tables: &TablesPlan<'_>,
+) -> Result<(SnapshotCounts, Option<Tables>), SnapshotError> {
+    let making = Making::new(plan, tables);
+    let mut cube = Cube::default();
+    let beside = |role, mature| making.sink(role, mature);
+    let pass = pass(source, objects, plan, |_| (), beside, |unit| cube.merge(unit))?;
+    let (counts, attributed) = pass.counts()?;
+    let tables = attributed.map(|of| making.tables(cube, &of.credited, &of.users, of.unattributed));
+    Ok((counts, tables))
 }
 
 /// What a pass comes to, whether a run would take it or not.
@@ -52,6 +74,24 @@ pub(crate) struct Pass {
     /// Users with rewards that count, and those of them with an exposure.
     pub(crate) users: Option<(u64, u64)>,
     pub(crate) unknown: Vec<UnknownLevel>,
+    /// What was credited, where there are ids.
+    attributed: Option<Attributed>,
+}
+
+/// The exposures with a reward, and whose they are.
+struct Attributed {
+    credited: Vec<Credited>,
+    users: Users,
+    unattributed: Unattributed,
+}
+
+impl Pass {
+    /// What a run learns from, unless it must not.
+    fn counts(self) -> Result<(SnapshotCounts, Option<Attributed>), SnapshotError> {
+        self.verdict?;
+        let counts = SnapshotCounts { cells: self.cells, observations: self.observations, warnings: self.warnings };
+        Ok((counts, self.attributed))
+    }
 }
 
 /// Reads a snapshot once. `files` gets to see what is read, and the sinks that `beside` makes take the exposures, observations or cells too.
@@ -63,7 +103,7 @@ pub(crate) fn pass<S: Sink>(
     objects: &[Object],
     plan: &Plan<'_>,
     files: impl FnOnce(&Shape<'_>),
-    beside: impl Fn() -> S + Sync,
+    beside: impl Fn(Role, i64) -> S + Sync,
     to_beside: impl FnMut(S::Unit) + Send,
 ) -> Result<Pass, SnapshotError> {
     let layout = layout(source, objects, plan.threads)?;
@@ -84,7 +124,7 @@ fn attributed<S: Sink>(
     reading: &Reading<'_>,
     exposures: &[File<'_>],
     rewards: &[File<'_>],
-    beside: impl Fn() -> S + Sync,
+    beside: impl Fn(Role, i64) -> S + Sync,
     to_beside: impl FnMut(S::Unit) + Send,
 ) -> Result<Pass, SnapshotError> {
     let mut rewards = rewards::read(reading, rewards)?;
@@ -106,14 +146,16 @@ fn attributed<S: Sink>(
     warnings.extend(warnings::of_rewards(&rewards, reading.plan));
     let users = Some((rewards.users.len() as u64, counts.matched_users));
     let unknown = unknown(&counts.skipped, reading);
-    Ok(Pass { cells: counts.cells, observations, warnings, verdict, users, unknown })
+    let AttributedCounts { cells, credited, unattributed, .. } = counts;
+    let attributed = Some(Attributed { credited, users: rewards.users, unattributed });
+    Ok(Pass { cells, observations, warnings, verdict, users, unknown, attributed })
 }
 
 fn aggregated<S: Sink>(
     reading: &Reading<'_>,
     files: &[File<'_>],
     role: Role,
-    beside: impl Fn() -> S + Sync,
+    beside: impl Fn(Role, i64) -> S + Sync,
     to_beside: impl FnMut(S::Unit) + Send,
 ) -> Result<Pass, SnapshotError> {
     let mut counts = aggregated::count(reading, files, role, beside, to_beside)?;
@@ -126,7 +168,8 @@ fn aggregated<S: Sink>(
     let verdict = usable(&observations, &counts.skipped).and_then(|()| counts.guard.judge(&observations));
     let warnings = warnings::of_skipped("observations", &counts.skipped, reading);
     let unknown = unknown(&counts.skipped, reading);
-    Ok(Pass { cells: counts.cells, observations, warnings, verdict, users: None, unknown })
+    let cells = counts.cells;
+    Ok(Pass { cells, observations, warnings, verdict, users: None, unknown, attributed: None })
 }
 
 /// The levels and factors that are not the model's.

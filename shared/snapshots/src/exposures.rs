@@ -2,7 +2,7 @@
 
 use bandit::{CellTable, RewardType};
 
-use crate::attribution::{Exposure, LEFT_OUT, credit};
+use crate::attribution::{Exposure, LEFT_OUT, Unattributed, credit};
 use crate::batch::{Batch, Id};
 use crate::cells::{CellCache, CellNumbers, CellSums, Sums};
 use crate::error::SnapshotError;
@@ -140,9 +140,24 @@ pub(crate) struct AttributedCounts {
     pub(crate) first_id: Option<Box<[u8]>>,
     /// Users with a reward who have an exposure.
     pub(crate) matched_users: u64,
+    /// The exposures that count and have a reward, in the order (file name, row).
+    pub(crate) credited: Vec<Credited>,
+    pub(crate) unattributed: Unattributed,
 }
 
-/// Counts the exposures and credits the rewards; `beside` is another sink of the same rows.
+/// An exposure that counts, with the reward that was credited to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Credited {
+    pub(crate) time: i64,
+    pub(crate) user: u32,
+    pub(crate) variant: usize,
+    pub(crate) context: u64,
+    /// 1 for a bool reward, else the sum of the rewards.
+    pub(crate) reward: f64,
+}
+
+/// Counts the exposures and credits the rewards; `beside` makes another sink of the same rows, of those that are no later than its
+/// argument.
 ///
 /// # Errors
 /// What the files and the store may do wrong, and sums that overflow.
@@ -150,7 +165,7 @@ pub(crate) fn count<S: Sink>(
     reading: &Reading<'_>,
     files: &[File<'_>],
     rewards: &Rewards,
-    beside: impl Fn() -> S + Sync,
+    beside: impl Fn(Role, i64) -> S + Sync,
     mut to_beside: impl FnMut(S::Unit) + Send,
 ) -> Result<AttributedCounts, SnapshotError> {
     let plan = reading.plan;
@@ -169,7 +184,7 @@ pub(crate) fn count<S: Sink>(
             part: Part::default(),
             candidates: Vec::new(),
         };
-        (cells, beside())
+        (cells, beside(Role::Exposures, mature))
     };
     let mut kept = Vec::new();
     let mut sums = CellSums::default();
@@ -187,6 +202,7 @@ pub(crate) fn count<S: Sink>(
         to_beside(unit);
     })?;
     let credits = credit(&kept, &rewards.counted, rewards.users.len(), plan.window(), plan.attribution)?;
+    let mut credited = Vec::new();
     // In the order (file name, row), so that the sums have the same bits in every run.
     for (exposure, credit) in kept.iter().zip(&credits.exposures) {
         if credit.rewards == 0 || exposure.cell == LEFT_OUT {
@@ -197,6 +213,8 @@ pub(crate) fn count<S: Sink>(
             RewardType::Numeric => credit.sum,
         };
         sums.add(exposure.cell, Sums { n: 0, sum: reward, sum_sq: reward * reward });
+        let (variant, context) = numbers.cell(exposure.cell);
+        credited.push(Credited { time: exposure.time, user: exposure.user, variant, context, reward });
     }
     let mut users: Vec<u32> = kept.iter().map(|exposure| exposure.user).collect();
     users.sort_unstable();
@@ -212,5 +230,7 @@ pub(crate) fn count<S: Sink>(
         }),
         first_id,
         matched_users: users.len() as u64,
+        credited,
+        unattributed: credits.unattributed,
     })
 }

@@ -10,6 +10,9 @@
 //! reads of a few megabytes. The result does not depend on the number of threads: counts are exact, and sums of
 //! numeric rewards are added in the order (file name, row) of the exposures.
 //!
+//! [`count_with_tables`] makes, in the same pass, what results are made of: the cube, which is the cells by period and arm, and the user
+//! table. Neither depends on the order of rows beyond what the cells do.
+//!
 //! Choices where the contract is silent:
 //! - NaN as a level is null.
 //! - A factor that is null is missing. A key that the design does not have makes the variant unknown, unless its value
@@ -35,6 +38,7 @@ mod cell;
 mod cells;
 mod check;
 mod count;
+mod cube;
 mod dress;
 mod error;
 mod exposures;
@@ -57,15 +61,19 @@ mod scan;
 mod sink;
 mod source;
 mod survey;
+mod tables;
 mod text;
 mod time;
 mod unknown;
+mod user_table;
 mod value;
 mod warnings;
 mod workers;
 
+pub use attribution::Unattributed;
 pub use check::{Check, Days, Files, Ids, Level, Unknown, check};
-pub use count::{SnapshotCounts, count};
+pub use count::{SnapshotCounts, count, count_with_tables};
+pub use cube::CubeCell;
 pub use error::{Kind, Place, SnapshotError};
 pub use layout::{FOLDERS, MAPPING, read_keys};
 pub use level::json_level;
@@ -73,3 +81,5 @@ pub use limits::Limits;
 pub use plan::{Attribution, Immature, Plan};
 pub use report::{Example, Observations, SkipReason, Warning};
 pub use source::{Object, Source, SourceError};
+pub use tables::{Tables, TablesPlan};
+pub use user_table::{UserGroup, UserTable};

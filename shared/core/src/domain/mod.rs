@@ -9,6 +9,7 @@ mod ids;
 mod levels;
 mod model;
 mod optimization;
+mod results;
 mod serving;
 mod text;
 mod time;
@@ -25,6 +26,10 @@ pub use model::{
     PosteriorRecord, PosteriorView, Status,
 };
 pub use optimization::{Optimization, OptimizationStatus, OptimizationView};
+pub use results::{
+    Belief, ExposureRow, FactorImportance, RESULTS_FORMAT, Stats, StoredResults, StoredUnattributed, StoredUsers,
+    UserRow, VariantTotals,
+};
 pub use serving::{POLICY_IN_RECORD, Served, Serving};
 pub use snapshots::{Example, Warning};
 pub use time::{millis, rfc3339};

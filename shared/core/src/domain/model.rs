@@ -158,6 +158,9 @@ pub struct Model {
     /// The greatest version ever given out, also to runs that died.
     #[serde(default)]
     pub highest_version: u64,
+    /// The version beside which the latest good run wrote what it measured; none where no run has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_version: Option<u64>,
     /// The snapshot of the last good run, whichever posterior is in force now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained_snapshot: Option<String>,
@@ -199,6 +202,7 @@ impl Model {
             lease: None,
             posterior: None,
             highest_version: 0,
+            measured_version: None,
             trained_snapshot: None,
             completed_request: None,
             last_error: None,

@@ -32,6 +32,7 @@ pub const ROUTES: &[Route] = &[
     route("PATCH", "/api/v2/optimizations/{id}", "update-optimization"),
     route("POST", "/api/v2/optimizations/{id}/serve", "serve-variant"),
     route("GET", "/api/v2/optimizations/{id}/policy", "optimization-policy"),
+    route("GET", "/api/v2/optimizations/{id}/results", "optimization-results"),
     route("POST", "/api/v2/ingest/exposures", "ingest-exposures"),
     route("POST", "/api/v2/ingest/rewards", "ingest-rewards"),
     route("POST", "/api/v2/ingest/flush", "flush-events"),

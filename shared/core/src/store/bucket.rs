@@ -54,6 +54,12 @@ pub fn posterior_key(organization: &str, model: &str, version: u64) -> String {
     format!("posteriors/{organization}/{model}/{version}.safetensors")
 }
 
+/// The key of what the run that made a posterior measured, beside it.
+#[must_use]
+pub fn results_key(organization: &str, model: &str, version: u64) -> String {
+    format!("posteriors/{organization}/{model}/{version}.results.json")
+}
+
 /// The prefix under which training requests wait.
 pub const REQUESTS: &str = "requests/";
 

@@ -13,7 +13,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use bucket::{Bucket, FLUSHES, REQUESTS, SnapshotListing, flush_key, posterior_key, request_key, snapshots_prefix};
+pub use bucket::{
+    Bucket, FLUSHES, REQUESTS, SnapshotListing, flush_key, posterior_key, request_key, results_key, snapshots_prefix,
+};
 pub use error::StoreError;
 pub use models::{LeaseAttempt, Page, is_place_of_model};
 pub use optimizations::OptimizationChange;

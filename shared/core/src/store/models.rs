@@ -401,8 +401,9 @@ impl Table {
             .key("pk", text(organization_key(organization)))
             .key("sk", text(model_key(id)))
             .update_expression(
-                "SET posterior = :posterior, highest_version = :version, trained_snapshot = :snapshot, \
-                 fulfilled = :request, updated_at = :now, list_order = :order REMOVE #lease, last_error, begun_runs ADD revision :one",
+                "SET posterior = :posterior, highest_version = :version, measured_version = :version, \
+                 trained_snapshot = :snapshot, fulfilled = :request, updated_at = :now, list_order = :order \
+                 REMOVE #lease, last_error, begun_runs ADD revision :one",
             )
             .condition_expression(
                 "#lease.#owner = :owner AND attribute_not_exists(archived_at) AND highest_version < :version",
@@ -412,7 +413,10 @@ impl Table {
             .expression_attribute_values(":posterior", nested(posterior)?)
             .expression_attribute_values(":version", number(version))
             .expression_attribute_values(":snapshot", text(&posterior.snapshot_id))
-            .expression_attribute_values(":request", model.completed_request.as_deref().map_or(AttributeValue::Null(true), text))
+            .expression_attribute_values(
+                ":request",
+                model.completed_request.as_deref().map_or(AttributeValue::Null(true), text),
+            )
             .expression_attribute_values(":now", number(now.timestamp_millis()))
             .expression_attribute_values(":order", text(list_order("MODEL", now, id)))
             .expression_attribute_values(":owner", text(owner))

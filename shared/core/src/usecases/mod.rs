@@ -5,7 +5,9 @@ mod events;
 mod models;
 mod optimizations;
 mod posterior_object;
+mod results;
 
 pub use events::{CompactionOutcome, Ingested};
 pub use models::{RetrainOutcome, TrainResponse, Trained};
 pub use optimizations::{Decision, PolicyDocument, PublishedPolicy, WithModel};
+pub use results::Span;

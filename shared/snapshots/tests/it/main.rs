@@ -13,4 +13,5 @@ mod limits;
 mod mapping;
 mod skips;
 mod tables;
+mod user_table;
 mod writers;

@@ -12,7 +12,7 @@ use ::events::SnapshotManifest;
 use ::events::snapshot::{MANIFEST_NAME, ManifestObject};
 use bandit::CellTable;
 use bytes::Bytes;
-use snapshots::{Check, Kind, Limits, Object, Plan, SnapshotError, Source, SourceError};
+use snapshots::{Check, Kind, Limits, Object, Plan, SnapshotError, Source, SourceError, TablesPlan};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
@@ -22,6 +22,7 @@ use crate::error::ApiError;
 use crate::storage_calls::StorageCalls;
 use crate::store::{Bucket, SnapshotListing, StoreError, snapshots_prefix};
 use crate::usecases::blocking::blocking;
+use crate::usecases::results::{MOST_USERS, Measured, midnights};
 
 /// What a run learns from.
 pub(super) struct Read {
@@ -30,6 +31,8 @@ pub(super) struct Read {
     pub(super) observations: Observations,
     /// What was left out in a way that its reader should know.
     pub(super) warnings: Vec<Warning>,
+    /// What results are made of.
+    pub(super) measured: Measured,
     /// How long reading took.
     pub(super) took: Duration,
 }
@@ -115,6 +118,7 @@ impl App {
         model: &Model,
         checked: &Arc<Checked>,
         snapshot: SnapshotListing,
+        holdout_percentage: f64,
     ) -> Result<Read, ApiError> {
         let started = Instant::now();
         let prefix = snapshots_prefix(&model.organization_id, &model.optimization_id.to_string());
@@ -130,15 +134,21 @@ impl App {
         let _waiting = GiveUp(Arc::clone(&source.given_up));
         let (checked, threads, optimization) = (Arc::clone(checked), self.threads, model.optimization_id.to_string());
         let place = format!("s3://{}/{}", self.bucket.name(), source.prefix);
-        let now = self.clock.now().timestamp_micros();
-        let count = move || snapshots::count(&source, &objects, &plan(&checked, &optimization, threads, now));
-        let counted = blocking(count).await?.map_err(|error| refusal(&error, &place))?;
+        let now = self.clock.now();
+        let count = move || {
+            let instants = midnights(now);
+            let tables = TablesPlan { holdout_percentage, instants: &instants, most_users: MOST_USERS };
+            let plan = plan(&checked, &optimization, threads, now.timestamp_micros());
+            snapshots::count_with_tables(&source, &objects, &plan, &tables)
+        };
+        let (counted, tables) = blocking(count).await?.map_err(|error| refusal(&error, &place))?;
         let seen = counted.observations;
         let skipped = seen.skipped.iter().map(|(reason, &rows)| (reason.name().to_owned(), rows)).collect();
         let (exposures, rewards, attributed_rewards) = (seen.exposures, seen.rewards, seen.attributed_rewards);
         let observations = Observations { exposures, rewards, attributed_rewards, skipped };
         let (cells, warnings) = (counted.cells, counted.warnings);
-        Ok(Read { snapshot_id: snapshot.id, cells, observations, warnings, took: started.elapsed() })
+        let measured = Measured::new(&cells, tables, holdout_percentage);
+        Ok(Read { snapshot_id: snapshot.id, cells, observations, warnings, measured, took: started.elapsed() })
     }
 }
 

@@ -13,11 +13,13 @@ use uuid::Uuid;
 use super::changes::{changes, unseen_levels};
 use super::lease::{LeaseGuard, archived};
 use crate::app::App;
-use crate::domain::{Checked, InSampleMetrics, Interval, Model, POLICY_IN_RECORD, PosteriorRecord, Served};
+use crate::domain::{
+    Checked, InSampleMetrics, Interval, Model, POLICY_IN_RECORD, PosteriorRecord, Served, StoredResults,
+};
 use crate::echo::quoted;
 use crate::error::ApiError;
 use crate::log_fields::log_field;
-use crate::store::{SnapshotListing, StoreError, posterior_key};
+use crate::store::{SnapshotListing, StoreError, posterior_key, results_key};
 use crate::usecases::blocking::blocking;
 
 /// A run that succeeded.
@@ -162,8 +164,9 @@ impl App {
         snapshot: SnapshotListing,
     ) -> Result<(PosteriorRecord, Duration), ApiError> {
         let checked = Arc::new(model.checked()?);
-        let holdout_share = self.holdout_share(model).await?;
-        let read = self.read_snapshot(model, &checked, snapshot).await?;
+        let holdout_percentage = self.holdout_percentage(model).await?;
+        let holdout_share = holdout_percentage / 100.0;
+        let read = self.read_snapshot(model, &checked, snapshot, holdout_percentage).await?;
         let seed = seed(model, &read.snapshot_id)?;
         let unseen_levels = unseen_levels(&checked.space, &read.cells);
         let shared = Arc::clone(&checked);
@@ -194,9 +197,13 @@ impl App {
         log_warnings(model, &posterior);
         let provenance = provenance(model, &posterior)?;
         let policy = training.policy.to_bytes();
-        let encode = move || bandit::stored::encode(&checked.space, &training, &provenance);
+        let report = training.report.clone();
+        let of = Arc::clone(&checked);
+        let encode = move || bandit::stored::encode(&of.space, &training, &provenance);
         let bytes = blocking(encode).await?.map_err(ApiError::internal)?;
         let posterior = self.write_posterior(model, bytes.into(), posterior).await?;
+        self.write_results(model, &posterior, &read.measured.stored(model, &checked.space, &posterior, &report))
+            .await?;
         let served = served_version(model, &posterior, policy);
         lease.stop_renewing();
         match self.table.publish(model, &lease.owner, &posterior, &served).await {
@@ -223,6 +230,21 @@ impl App {
         }
     }
 
+    /// Writes what the run measured, beside its posterior.
+    async fn write_results(
+        &self,
+        model: &Model,
+        posterior: &PosteriorRecord,
+        results: &StoredResults,
+    ) -> Result<(), ApiError> {
+        let bytes = serde_json::to_vec(results).map_err(ApiError::internal)?;
+        let key = results_key(&model.organization_id, &model.id.to_string(), posterior.posterior_version);
+        if self.bucket.put_new(&key, bytes.into()).await? {
+            return Ok(());
+        }
+        Err(ApiError::internal(format!("{key} is there already, although its posterior was written by this run")))
+    }
+
     pub(super) async fn lease_lost(&self, model: &Model) -> ApiError {
         match self.table.model(&model.organization_id, model.id).await {
             Ok(Some(now)) if now.archived_at.is_some() => archived(model.id),
@@ -234,8 +256,12 @@ impl App {
     }
 
     pub(super) async fn holdout_share(&self, model: &Model) -> Result<f64, ApiError> {
+        Ok(self.holdout_percentage(model).await? / 100.0)
+    }
+
+    async fn holdout_percentage(&self, model: &Model) -> Result<f64, ApiError> {
         let parent = self.table.optimization(&model.organization_id, model.optimization_id).await?;
-        Ok(parent.map_or(0.0, |p| p.holdout_percentage / 100.0))
+        Ok(parent.map_or(0.0, |p| p.holdout_percentage))
     }
 }
 

@@ -1,0 +1,159 @@
+//! From the tables of a pass and the report of a fit to what is stored.
+
+use std::collections::BTreeMap;
+
+use bandit::evaluation::Arm;
+use bandit::{CellTable, Report, Space};
+use chrono::{DateTime, Utc};
+use snapshots::{Tables, UserTable};
+
+use crate::domain::{
+    Belief, ExposureRow, FactorImportance, Model, PosteriorRecord, RESULTS_FORMAT, Stats, StoredResults,
+    StoredUnattributed, StoredUsers, UserRow, VariantTotals,
+};
+
+/// The most users that a run keeps apart, about 100 bytes of memory each.
+pub(in crate::usecases) const MOST_USERS: u64 = 5_000_000;
+
+const DAY_MICROS: i64 = 86_400_000_000;
+/// 2000-01-01, before which no time of a snapshot is plausible, in days since 1970.
+const FIRST_DAY: i64 = 10_957;
+
+/// All midnights at which a plausible day begins, in microseconds since 1970: the periods of the cube are then days.
+pub(in crate::usecases) fn midnights(now: DateTime<Utc>) -> Vec<i64> {
+    let last = now.timestamp_micros().div_euclid(DAY_MICROS) + 2;
+    (FIRST_DAY..=last).map(|day| day * DAY_MICROS).collect()
+}
+
+/// What a run measured, and what it needs to be written down.
+pub(in crate::usecases) struct Measured {
+    pub(in crate::usecases) totals: Vec<VariantTotals>,
+    pub(in crate::usecases) tables: Option<Tables>,
+    pub(in crate::usecases) holdout_percentage: f64,
+}
+
+impl Measured {
+    pub(in crate::usecases) fn new(cells: &CellTable, tables: Option<Tables>, holdout_percentage: f64) -> Self {
+        let mut totals: BTreeMap<usize, VariantTotals> = BTreeMap::new();
+        for cell in cells.cells() {
+            let empty = VariantTotals { variant: cell.variant, n: 0, sum: 0.0 };
+            let of = totals.entry(cell.variant).or_insert(empty);
+            of.n += cell.n;
+            of.sum += cell.sum;
+        }
+        Self { totals: totals.into_values().collect(), tables, holdout_percentage }
+    }
+
+    /// What is stored of it, beside a posterior.
+    pub(in crate::usecases) fn stored(
+        self,
+        model: &Model,
+        space: &Space,
+        posterior: &PosteriorRecord,
+        report: &Report,
+    ) -> StoredResults {
+        let rewards = posterior.observations.rewards;
+        let unattributed = self.tables.as_ref().map(|tables| StoredUnattributed {
+            rewards,
+            without_exposure: tables.unattributed.without_exposure,
+            before_exposures: tables.unattributed.before_exposures,
+            outside_windows: tables.unattributed.outside_windows,
+        });
+        let belief = |v: &bandit::VariantState| Belief {
+            expected_reward_mean: v.expected_reward_mean,
+            expected_reward_lo: v.expected_reward_lo,
+            expected_reward_hi: v.expected_reward_hi,
+            prob_best: v.prob_best,
+            weight: v.weight,
+        };
+        let importance = |f: &bandit::FactorState| FactorImportance {
+            factor: f.name.clone(),
+            mean: f.size.map(|size| size.mean),
+            q1: f.size.map(|size| size.q1),
+            q3: f.size.map(|size| size.q3),
+            kind: f.role,
+        };
+        StoredResults {
+            format: RESULTS_FORMAT.to_owned(),
+            posterior_version: posterior.posterior_version,
+            snapshot_id: posterior.snapshot_id.clone(),
+            computed_at: posterior.trained_at,
+            metric_name: model.config.reward.name.clone(),
+            reward_type: model.config.reward.reward_type,
+            holdout_percentage: self.holdout_percentage,
+            totals: self.totals,
+            exposures: self.tables.as_ref().map(exposures),
+            users: self.tables.as_ref().and_then(|tables| tables.users.as_ref()).map(|table| users(space, table)),
+            unattributed,
+            beliefs: report.variants.iter().map(belief).collect(),
+            stats: Stats {
+                estimated_improvement_percent: report.estimated_improvement_percent,
+                estimated_improvement_interval: report.estimated_improvement_interval,
+                best_vs_baseline_percent: report.best_vs_baseline_percent,
+                best_vs_baseline_interval: report.best_vs_baseline_interval,
+                estimated_progress: report.estimated_progress,
+                improvement_probability: report.improvement_probability,
+            },
+            factor_importance: report.factors.iter().map(importance).collect(),
+        }
+    }
+}
+
+/// The cube summed over contexts; its periods are days.
+fn exposures(tables: &Tables) -> Vec<ExposureRow> {
+    let mut rows: BTreeMap<(i64, bool, usize), ExposureRow> = BTreeMap::new();
+    for cell in &tables.cube {
+        // Period k begins with the k-th midnight.
+        let day = FIRST_DAY - 1 + i64::from(cell.period);
+        let (held_out, variant) = (cell.held_out, cell.variant);
+        let row =
+            rows.entry((day, held_out, variant)).or_insert(ExposureRow { day, held_out, variant, n: 0, sum: 0.0 });
+        row.n += cell.n;
+        row.sum += cell.sum;
+    }
+    rows.into_values().collect()
+}
+
+fn users(space: &Space, table: &UserTable) -> StoredUsers {
+    let mut by_variant: BTreeMap<(i64, bool, usize), (u64, Arm)> = BTreeMap::new();
+    let mut by_level: BTreeMap<(i64, bool, (usize, usize)), (u64, Arm)> = BTreeMap::new();
+    for group in &table.groups {
+        let arm = Arm { users: group.users, sum: group.sum, sum_sq: group.sum_sq };
+        let add = |(converting, sums): &mut (u64, Arm)| {
+            *converting += group.converting;
+            *sums = sums.plus(arm);
+        };
+        add(by_variant.entry((group.day, group.held_out, group.variant)).or_default());
+        for (factor, level) in space.decode_context(group.context).into_iter().enumerate() {
+            add(by_level.entry((group.day, group.held_out, (factor, level))).or_default());
+        }
+    }
+    StoredUsers {
+        by_variant: rows(by_variant),
+        by_level: rows(by_level),
+        sums: table.sums,
+        exposures_per_user: per_user(&table.exposures),
+        several_variants: table.several_variants,
+    }
+}
+
+fn rows<K>(sums: BTreeMap<(i64, bool, K), (u64, Arm)>) -> Vec<UserRow<K>> {
+    let row = |((day, held_out, by), (converting, arm))| UserRow { day, held_out, by, converting, arm };
+    sums.into_iter().map(row).collect()
+}
+
+/// Mean, 99 % quantile and greatest of how many users have how many exposures.
+#[expect(clippy::cast_precision_loss, reason = "counts of users and exposures are far below 2^52")]
+fn per_user(exposures: &BTreeMap<u64, u64>) -> (f64, u64, u64) {
+    let users: u64 = exposures.values().sum();
+    let all: u64 = exposures.iter().map(|(n, users)| n * users).sum();
+    // The least number that at least 99 % of the users do not exceed.
+    let wanted = users - users / 100;
+    let mut below = 0;
+    let quantile = exposures.iter().find_map(|(n, users)| {
+        below += users;
+        (below >= wanted).then_some(*n)
+    });
+    let mean = if users > 0 { all as f64 / users as f64 } else { 0.0 };
+    (mean, quantile.unwrap_or(0), exposures.keys().next_back().copied().unwrap_or(0))
+}

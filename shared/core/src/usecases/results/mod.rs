@@ -1,0 +1,8 @@
+//! What happened: measured by the run that trains, stored beside the posterior, answered for any span of days.
+
+mod answer;
+mod measure;
+mod read;
+
+pub(super) use measure::{MOST_USERS, Measured, midnights};
+pub use read::Span;

@@ -1,0 +1,191 @@
+//! The users of a snapshot: when and how each was first seen, and what they earned.
+
+use std::collections::BTreeMap;
+use std::hash::BuildHasher as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bandit::evaluation::UserSums;
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+/// Parts of the table, each under a lock of its own.
+const SHARDS: usize = 64;
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+/// Users by day of first exposure, arm, and variant and context first seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UserGroup {
+    /// Day of the first exposure in the snapshot, in UTC, as days since 1970.
+    pub day: i64,
+    /// Whether they are held out.
+    pub held_out: bool,
+    /// The variant first seen.
+    pub variant: usize,
+    /// The context first seen.
+    pub context: u64,
+    /// Users.
+    pub users: u64,
+    /// Users credited with something other than 0.
+    pub converting: u64,
+    /// Σ y, reward units. y is 0 or 1 for a bool reward, else the sum of what the user's exposures were credited with.
+    pub sum: f64,
+    /// Σ y².
+    pub sum_sq: f64,
+}
+
+/// All users of a snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserTable {
+    /// In the order of (day, arm, variant, context).
+    pub groups: Vec<UserGroup>,
+    /// Exposures and rewards per user, of the optimized users and of the holdout.
+    pub sums: [UserSums; 2],
+    /// How many users have how many exposures.
+    pub exposures: BTreeMap<u64, u64>,
+    /// Users who saw more than one variant.
+    pub several_variants: u64,
+}
+
+/// 128 bits that tell an id from others: two hashes, each with a seed of its own.
+pub(crate) type IdHash = [u64; 2];
+
+/// An exposure that counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) hash: IdHash,
+    pub(crate) time: i64,
+    pub(crate) variant: u32,
+    pub(crate) context: u64,
+}
+
+/// What is known of a user. Of several exposures at the first time, that of the least variant and context is the first, so that
+/// the order of the rows decides nothing.
+#[derive(Clone, Copy, Debug)]
+struct User {
+    hash: IdHash,
+    first: (i64, u32, u64),
+    exposures: u32,
+    held_out: bool,
+    several_variants: bool,
+}
+
+impl User {
+    fn see(&mut self, seen: &Seen) {
+        self.several_variants |= self.first.1 != seen.variant;
+        self.first = self.first.min((seen.time, seen.variant, seen.context));
+        self.exposures = self.exposures.saturating_add(1);
+    }
+
+    fn group(&self) -> GroupKey {
+        let (time, variant, context) = self.first;
+        (time.div_euclid(DAY), self.held_out, variant, context)
+    }
+}
+
+type GroupKey = (i64, bool, u32, u64);
+
+/// The table while it is filled, by several threads at once. What comes of it does not depend on their order.
+#[derive(Debug)]
+pub(crate) struct UserTableBuilder {
+    hashers: [DefaultHashBuilder; 2],
+    shards: Vec<Mutex<HashTable<User>>>,
+    users: AtomicU64,
+    most: u64,
+    /// Whether there were more users than may be kept; then there is no table.
+    full: AtomicBool,
+}
+
+impl UserTableBuilder {
+    pub(crate) fn new(most: u64) -> Self {
+        Self {
+            hashers: [DefaultHashBuilder::default(), DefaultHashBuilder::default()],
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            users: AtomicU64::new(0),
+            most,
+            full: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn hash(&self, id: &[u8]) -> IdHash {
+        [self.hashers[0].hash_one(id), self.hashers[1].hash_one(id)]
+    }
+
+    /// The part of the table that a user is in.
+    pub(crate) fn shard(hash: IdHash) -> usize {
+        // Bits of the second hash: the table places users by the first.
+        #[expect(clippy::cast_possible_truncation, reason = "a remainder by the number of shards")]
+        let shard = (hash[1] % SHARDS as u64) as usize;
+        shard
+    }
+
+    fn lock(&self, shard: usize) -> MutexGuard<'_, HashTable<User>> {
+        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes exposures of users of one shard, and returns for each whether its user is held out; `held_out` is asked about new users.
+    pub(crate) fn see(&self, shard: usize, seen: &[Seen], held_out: impl Fn(usize) -> bool, arms: &mut Vec<bool>) {
+        let mut table = self.lock(shard);
+        arms.clear();
+        if self.full.load(Ordering::Relaxed) {
+            *table = HashTable::new();
+            arms.extend((0..seen.len()).map(held_out));
+            return;
+        }
+        let before = table.len() as u64;
+        for (number, seen) in seen.iter().enumerate() {
+            let arm = if let Some(user) = table.find_mut(seen.hash[0], |user| user.hash == seen.hash) {
+                user.see(seen);
+                user.held_out
+            } else {
+                let held_out = held_out(number);
+                let first = (seen.time, seen.variant, seen.context);
+                let user = User { hash: seen.hash, first, exposures: 1, held_out, several_variants: false };
+                table.insert_unique(seen.hash[0], user, |user| user.hash[0]);
+                held_out
+            };
+            arms.push(arm);
+        }
+        let more = table.len() as u64 - before;
+        if self.users.fetch_add(more, Ordering::Relaxed) + more > self.most {
+            self.full.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The table; `earned` has the users with a reward by their hashes, each once, with Σ r and Σ r² of their exposures. `None` where there
+    /// were too many users.
+    pub(crate) fn finish(&self, is_bool: bool, earned: impl Iterator<Item = (IdHash, f64, f64)>) -> Option<UserTable> {
+        if self.full.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut groups: BTreeMap<GroupKey, UserGroup> = BTreeMap::new();
+        let (mut sums, mut exposures, mut several_variants) = ([UserSums::default(); 2], BTreeMap::new(), 0);
+        for shard in 0..SHARDS {
+            for user in self.lock(shard).iter() {
+                let (day, held_out, variant, context) = user.group();
+                let variant = variant as usize;
+                let empty =
+                    UserGroup { day, held_out, variant, context, users: 0, converting: 0, sum: 0.0, sum_sq: 0.0 };
+                groups.entry(user.group()).or_insert(empty).users += 1;
+                *exposures.entry(u64::from(user.exposures)).or_default() += 1;
+                sums[usize::from(held_out)].add(u64::from(user.exposures), 0.0, 0.0);
+                several_variants += u64::from(user.several_variants);
+            }
+        }
+        for (hash, reward, squares) in earned {
+            let shard = self.lock(Self::shard(hash));
+            let Some(user) = shard.find(hash[0], |user| user.hash == hash) else { continue };
+            let Some(group) = groups.get_mut(&user.group()) else { continue };
+            let y = if is_bool { f64::from(u8::from(reward != 0.0)) } else { reward };
+            group.converting += u64::from(y != 0.0);
+            group.sum += y;
+            group.sum_sq += y * y;
+            let sums = &mut sums[usize::from(user.held_out)];
+            sums.reward += reward;
+            sums.reward_sq += reward * reward;
+            sums.cross += f64::from(user.exposures) * reward;
+            sums.observation_sq += squares;
+        }
+        Some(UserTable { groups: groups.into_values().collect(), sums, exposures, several_variants })
+    }
+}
