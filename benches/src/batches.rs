@@ -196,7 +196,9 @@ fn compare(
     counted: &[(usize, Cell, u64)],
 ) -> Result<Run, Error> {
     let mut by_batch = vec![0.0; means.len()];
-    counted.iter().for_each(|(batch, cell, _)| by_batch[*batch] += cell.n as f64 / table.trials() as f64);
+    for (batch, cell, _) in &counted {
+        by_batch[*batch] += cell.n as f64 / table.trials() as f64;
+    }
     let truths: Vec<f64> = (0..space.variants())
         .map(|arm| by_batch.iter().zip(means).map(|(share, means)| share * means[arm]).sum())
         .collect();

@@ -27,7 +27,7 @@ fn visitors(optimization: &str) -> Vec<Visitor> {
         let id = format!("v{number}");
         let held_out = hold_out(optimization, &id, 10.0);
         let headline = if held_out || number.is_multiple_of(2) { "A" } else { "B" };
-        let device = if number % 3 == 0 { "mobile" } else { "desktop" };
+        let device = if number.is_multiple_of(3) { "mobile" } else { "desktop" };
         let converts = number % 20 < if headline == "A" { 2 } else { 5 };
         Visitor { id, held_out, headline, device, day: number % 4, converts }
     };

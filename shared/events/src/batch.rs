@@ -15,7 +15,7 @@ pub(crate) const NO_TEXT: TextId = u32::MAX;
 /// Texts, each of them once.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
-    texts: Vec<Box<str>>,
+    in_order: Vec<Box<str>>,
     ids: HashMap<Box<str>, TextId>,
     bytes: usize,
 }
@@ -25,15 +25,15 @@ impl Texts {
         if let Some(&id) = self.ids.get(text) {
             return id;
         }
-        let id = u32::try_from(self.texts.len()).unwrap_or(NO_TEXT - 1);
-        self.texts.push(text.into());
+        let id = u32::try_from(self.in_order.len()).unwrap_or(NO_TEXT - 1);
+        self.in_order.push(text.into());
         self.ids.insert(text.into(), id);
         self.bytes += 2 * text.len() + 64;
         id
     }
 
     pub(crate) fn get(&self, id: TextId) -> Option<&str> {
-        self.texts.get(id as usize).map(AsRef::as_ref)
+        self.in_order.get(id as usize).map(AsRef::as_ref)
     }
 }
 

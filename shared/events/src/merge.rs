@@ -114,8 +114,8 @@ mod tests {
     #[test]
     fn a_byte_is_rewritten_a_few_times() {
         let (mut objects, mut written) = (Vec::new(), 0);
-        for _ in 0..4_096 {
-            objects.push(20_000_u64);
+        for arriving in std::iter::repeat_n(20_000_u64, 4_096) {
+            objects.push(arriving);
             loop {
                 let found = sizes(&objects, false);
                 let Some(group) = found.first() else { break };

@@ -168,7 +168,7 @@ impl Sink for AggregatedCells<'_> {
     type Unit = Part;
 
     fn rows(&mut self, object: &str, batch: &Batch) -> Result<(), SnapshotError> {
-        self.origin.batch(&mut self.part.skipped, object, batch);
+        Origin::batch(&mut self.part.skipped, object, batch);
         (0..batch.rows).try_for_each(|row| self.row(At { object, batch, row }))
     }
 

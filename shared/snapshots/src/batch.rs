@@ -356,7 +356,7 @@ impl Batch {
             place: self.place(row),
             column: column.into(),
             value: value.to_string(),
-            expected,
+            expected: expected.into(),
         }
     }
 }

@@ -164,7 +164,7 @@ impl Cell<'_> {
     }
 }
 
-impl<'a> Cell<'a> {
+impl Cell<'_> {
     /// The field where only a scalar may be: an object or an array that was found in its place is none.
     pub(crate) fn for_field(self, field: Field) -> Self {
         let may_be_nested = matches!(field, Field::Variant | Field::Context | Field::Source(_));

@@ -133,7 +133,7 @@ pub enum SnapshotError {
         /// The value.
         value: String,
         /// What would be right.
-        expected: String,
+        expected: Box<str>,
     },
     /// A record of a text file that is too long to be one.
     #[error("{object}, line {line}: the record is longer than {limit} bytes")]
@@ -170,7 +170,7 @@ pub enum SnapshotError {
         limit: u64,
     },
     /// More than half of the rows do not fit the model, of all files or of one.
-    #[error("{}{skipped} of {rows} {what} were skipped, more than half; {}{}", of(object), describe(&observations.skipped), shown(example))]
+    #[error("{}{skipped} of {rows} {what} were skipped, more than half; {}{}", of(object.as_deref()), describe(&observations.skipped), shown(example.as_deref()))]
     TooManySkipped {
         /// What the rows are: exposures, rewards, observations or cells.
         what: &'static str,
@@ -253,7 +253,7 @@ pub enum SnapshotError {
         /// What the file says.
         value: String,
         /// What the path says.
-        in_path: String,
+        in_path: Box<str>,
     },
     /// The file `mapping.json` is wrong.
     #[error("mapping.json: {detail}")]
@@ -271,7 +271,7 @@ pub enum SnapshotError {
         what: &'static str,
     },
     /// The snapshot holds nothing usable.
-    #[error("no usable observation; {}{}", describe(&observations.skipped), shown(example))]
+    #[error("no usable observation; {}{}", describe(&observations.skipped), shown(example.as_deref()))]
     NoObservations {
         /// The report.
         observations: Observations,
@@ -317,10 +317,10 @@ impl SnapshotError {
 }
 
 /// `exposures/a.csv: `, or nothing.
-fn of(object: &Option<String>) -> String {
-    object.as_ref().map_or_else(String::new, |object| format!("{object}: "))
+fn of(object: Option<&str>) -> String {
+    object.map_or_else(String::new, |object| format!("{object}: "))
 }
 
-fn shown(example: &Option<Box<Example>>) -> String {
-    example.as_ref().map_or_else(String::new, |example| format!("; for example {example}"))
+fn shown(example: Option<&Example>) -> String {
+    example.map_or_else(String::new, |example| format!("; for example {example}"))
 }

@@ -83,7 +83,7 @@ impl Sink for ExposureCells<'_> {
     type Unit = Part;
 
     fn rows(&mut self, object: &str, batch: &Batch) -> Result<(), SnapshotError> {
-        self.origin.batch(&mut self.part.skipped, object, batch);
+        Origin::batch(&mut self.part.skipped, object, batch);
         self.candidates.clear();
         (0..batch.rows).try_for_each(|row| self.row(At { object, batch, row }))?;
         // One thing at a time for all rows, so that the processor waits for many places of memory at once.

@@ -65,7 +65,8 @@ pub(crate) struct Wanted {
     /// The names, the first one preferred.
     pub(crate) names: Vec<String>,
     pub(crate) required: bool,
-    /// What the path of the file says of it, where it does.
+    /// What the path of the file says of it, where it does; within, none is null.
+    #[expect(clippy::option_option, reason = "a path that says null is not one that says nothing")]
     pub(crate) in_path: Option<Option<String>>,
 }
 

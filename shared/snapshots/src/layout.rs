@@ -127,7 +127,7 @@ fn table(key: &str) -> Result<(), SnapshotError> {
             || name.ends_with(".metadata.json.gz")
             || name.ends_with(".gz.metadata.json")
             || name == "version-hint.text"
-            || (name.starts_with("snap-") && name.ends_with(".avro"));
+            || (name.starts_with("snap-") && name.rsplit('.').next() == Some("avro"));
         if is_of_iceberg {
             return refuse(root, "an Apache Iceberg table");
         }

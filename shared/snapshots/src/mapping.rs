@@ -141,9 +141,10 @@ impl Columns {
                 },
                 Field::DesignFactor(_) if table.variant.is_some() => Made::Absent,
                 Field::ContextFactor(_) if table.context.is_some() => Made::Absent,
-                _ => match table.fields.get(name) {
-                    Some(path) => Made::Path(located(path, wanted.required)),
-                    None => {
+                _ => {
+                    if let Some(path) = table.fields.get(name) {
+                        Made::Path(located(path, wanted.required))
+                    } else {
                         let first =
                             wanted.names.iter().map(|name| located(&Path::column(name), false)).collect::<Vec<_>>();
                         match first.as_slice() {
@@ -155,7 +156,7 @@ impl Columns {
                             [] => Made::Absent,
                         }
                     }
-                },
+                }
             });
         }
         let filters = table.filters.iter().map(|(path, values)| (located(path, true), values.clone())).collect();
@@ -182,13 +183,14 @@ impl Columns {
             .for_field(wanted.field),
             Made::Keyed { from, name, levels } => match value(from).and_then(|value| text_of(&value)) {
                 None => Cell::Null,
-                Some(key) => match levels.get(&key) {
-                    Some(levels) => Cell::Text(Cow::Borrowed(levels)),
-                    None => {
+                Some(key) => {
+                    if let Some(levels) = levels.get(&key) {
+                        Cell::Text(Cow::Borrowed(levels))
+                    } else {
                         let unknown = Map::from_iter([(format!("{name} = {key}"), Value::Bool(true))]);
                         Cell::Text(Cow::Owned(Value::Object(unknown).to_string()))
                     }
-                },
+                }
             },
             Made::Object(paths) => {
                 let levels = paths.iter().filter_map(|(factor, at)| Some((factor.clone(), value(at)?)));

@@ -169,7 +169,7 @@ pub(crate) struct At<'b> {
 
 impl Origin<'_> {
     /// Counts what of a batch is no row.
-    pub(crate) fn batch(&self, skipped: &mut Skipped, object: &str, batch: &Batch) {
+    pub(crate) fn batch(skipped: &mut Skipped, object: &str, batch: &Batch) {
         let place = || crate::error::Place::Object.example(object);
         skipped.skips.add(SkipReason::BadJson, batch.bad_records, place);
         skipped.skips.add(SkipReason::Filtered, batch.filtered, place);

@@ -65,7 +65,7 @@ impl Sink for RewardList<'_> {
     type Unit = Part;
 
     fn rows(&mut self, object: &str, batch: &Batch) -> Result<(), SnapshotError> {
-        self.origin.batch(&mut self.part.named.skipped, object, batch);
+        Origin::batch(&mut self.part.named.skipped, object, batch);
         self.part.latest = self.part.latest.max(latest(batch));
         self.counted.clear();
         for row in 0..batch.rows {

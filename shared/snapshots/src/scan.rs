@@ -68,7 +68,7 @@ pub(crate) fn scan<'f, S: Sink>(
     for ((number, file), parquet) in files.iter().enumerate().zip(&opened) {
         match parquet {
             Some(parquet) => {
-                units.extend((0..parquet.row_groups()).map(|group| (number, Unit::RowGroup(parquet, group))))
+                units.extend((0..parquet.row_groups()).map(|group| (number, Unit::RowGroup(parquet, group))));
             }
             None => units.push((number, Unit::Text(file))),
         }

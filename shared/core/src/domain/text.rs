@@ -30,6 +30,7 @@ pub mod number {
     ///
     /// # Errors
     /// As the serializer.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
     pub fn serialize<S: Serializer>(value: &f64, s: S) -> Result<S::Ok, S::Error> {
         super::serialize(value, s)
     }

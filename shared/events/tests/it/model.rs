@@ -98,7 +98,7 @@ fn line(kind: Kind, id: &str, key: EventKey, at: DateTime<Utc>, number: usize) -
             r#"{{"key":"{key}","anonymous_id":"{id}","timestamp":{at},"optimization_id":"{optimization}","variant":{{"a":"x"}}}}"#
         ),
         // A third of the rewards are for no one optimization.
-        Kind::Rewards if number % 3 == 0 => {
+        Kind::Rewards if number.is_multiple_of(3) => {
             format!(r#"{{"key":"{key}","anonymous_id":"{id}","timestamp":{at},"name":"signup","value":1.0}}"#)
         }
         Kind::Rewards => format!(

@@ -156,8 +156,8 @@ fn latest_checkpoint<'o>(log: &[&'o Object]) -> Option<(u64, Vec<&'o Object>)> {
             found.entry((version, parts)).or_default().insert(part, object);
         }
     }
-    let complete = found.into_iter().filter(|((_, parts), objects)| objects.len() == *parts);
-    complete.last().map(|((version, _), objects)| (version, objects.into_values().collect()))
+    let mut complete = found.into_iter().filter(|((_, parts), objects)| objects.len() == *parts);
+    complete.next_back().map(|((version, _), objects)| (version, objects.into_values().collect()))
 }
 
 fn whole(source: &dyn Source, object: &Object) -> Result<Bytes, SnapshotError> {

@@ -12,7 +12,7 @@ pub(super) fn is_hidden(name: &str) -> bool {
 pub(super) fn is_beside(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let ends = |ending: &&str| lower.ends_with(*ending);
-    ["_$folder$", ".metadata", ".crc", ".md5", ".sha256"].iter().any(|ending| ends(&ending)) || name == "manifest"
+    ["_$folder$", ".metadata", ".crc", ".md5", ".sha256"].iter().any(ends) || name == "manifest"
 }
 
 /// Whether a file is a list of the others, as Redshift and Athena write it: `0000_manifest`, `…-manifest.csv`.

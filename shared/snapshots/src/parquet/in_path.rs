@@ -121,6 +121,6 @@ pub(super) fn agree(
         place: batch.place(row),
         column: wanted.names[0].clone(),
         value: shown(batch.example(file.key, row, Some(column.field), None).value),
-        in_path: shown(value.map(str::to_owned)),
+        in_path: shown(value.map(str::to_owned)).into(),
     })
 }

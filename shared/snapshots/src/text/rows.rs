@@ -95,12 +95,11 @@ impl<'r, 'a> Rows<'r, 'a> {
                 (cell, _) => cell.clone(),
             })
             .collect();
-        match columns.apply(&given) {
-            Some(fields) => self.push_fields(line, &columns.fields, &fields),
-            None => {
-                self.batch.filtered += 1;
-                Ok(())
-            }
+        if let Some(fields) = columns.apply(&given) {
+            self.push_fields(line, &columns.fields, &fields)
+        } else {
+            self.batch.filtered += 1;
+            Ok(())
         }
     }
 
@@ -215,7 +214,7 @@ impl<'r, 'a> Rows<'r, 'a> {
             place: Place::Line(line),
             column: column.names[0].clone(),
             value: shown(cell),
-            in_path: shown(in_path),
+            in_path: shown(in_path).into(),
         })
     }
 

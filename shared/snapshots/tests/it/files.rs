@@ -116,7 +116,8 @@ fn check(case: &str, expected: &str, counted: &Result<SnapshotCounts, SnapshotEr
         ("null is no reward", Ok(counted)) => {
             let (seen, sum) = (&counted.observations, counted.cells.reward_sum());
             let nulls = seen.skipped.get(&SkipReason::NullReward).copied().unwrap_or_default();
-            let whole = seen.exposures == nulls + seen.rewards && nulls > 0 && (sum - seen.rewards as f64).abs() < 1e-9;
+            let rewards = u32::try_from(seen.rewards).map_or(f64::NAN, f64::from);
+            let whole = seen.exposures == nulls + seen.rewards && nulls > 0 && (sum - rewards).abs() < 1e-9;
             if whole { Ok(()) } else { Err(format!("{seen:?}")) }
         }
         (_, Err(error)) => Err(error.to_string()),

@@ -81,12 +81,11 @@ fn credits(exposures: &[Exposure], rewards: &[Reward]) -> Vec<Option<f64>> {
 
 type CubeRow = (u64, u64, f64, f64);
 
+/// Rows by (period, held out, variant, context).
+type Cube = BTreeMap<(u32, bool, usize, u64), CubeRow>;
+
 /// Both tables, row by row.
-fn by_hand(
-    exposures: &[Exposure],
-    rewards: &[Reward],
-    is_bool: bool,
-) -> (BTreeMap<(u32, bool, usize, u64), CubeRow>, Vec<UserGroup>, [UserSums; 2], u64) {
+fn by_hand(exposures: &[Exposure], rewards: &[Reward], is_bool: bool) -> (Cube, Vec<UserGroup>, [UserSums; 2], u64) {
     let credits = credits(exposures, rewards);
     let mut cube: BTreeMap<_, CubeRow> = BTreeMap::new();
     let mut users: BTreeMap<&str, Vec<(&Exposure, Option<f64>)>> = BTreeMap::new();

@@ -108,7 +108,7 @@ mod tests {
         let reward = Reward::parse(&raw, 0, DateTime::UNIX_EPOCH)?;
         let mut lines = Vec::new();
         reward.write(&mut lines, ("object", 0)).unwrap();
-        assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count(), 1, "an event is one line");
+        assert_eq!(String::from_utf8(lines.clone()).unwrap().lines().count(), 1, "an event is one line");
         Ok(serde_json::from_slice(&lines).unwrap())
     }
 

@@ -144,7 +144,7 @@ impl App {
             // Whoever took it over will release it.
             Ok(()) | Err(StoreError::Condition { .. }) => {}
             Err(error) => {
-                tracing::warn!(organization, %error, "the lease of a compaction was not released; it expires")
+                tracing::warn!(organization, %error, "the lease of a compaction was not released; it expires");
             }
         }
         match ran {

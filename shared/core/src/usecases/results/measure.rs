@@ -114,9 +114,12 @@ fn exposures(tables: &Tables) -> Vec<ExposureRow> {
     rows.into_values().collect()
 }
 
+/// A context factor and one of its levels.
+type FactorLevel = (usize, usize);
+
 fn users(space: &Space, table: &UserTable) -> StoredUsers {
     let mut by_variant: BTreeMap<(i64, bool, usize), (u64, Arm)> = BTreeMap::new();
-    let mut by_level: BTreeMap<(i64, bool, (usize, usize)), (u64, Arm)> = BTreeMap::new();
+    let mut by_level: BTreeMap<(i64, bool, FactorLevel), (u64, Arm)> = BTreeMap::new();
     for group in &table.groups {
         let arm = Arm { users: group.users, sum: group.sum, sum_sq: group.sum_sq };
         let add = |(converting, sums): &mut (u64, Arm)| {
