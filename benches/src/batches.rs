@@ -196,7 +196,7 @@ fn compare(
     counted: &[(usize, Cell, u64)],
 ) -> Result<Run, Error> {
     let mut by_batch = vec![0.0; means.len()];
-    for (batch, cell, _) in &counted {
+    for (batch, cell, _) in counted {
         by_batch[*batch] += cell.n as f64 / table.trials() as f64;
     }
     let truths: Vec<f64> = (0..space.variants())
