@@ -12,6 +12,9 @@ use super::service::ServiceArgs;
 pub enum OptimizationsCommand {
     /// List the optimizations of the organization, most recently changed first.
     List {
+        /// Archived ones too.
+        #[arg(long)]
+        include_archived: bool,
         /// Where the service is and who calls.
         #[command(flatten)]
         service: ServiceArgs,
@@ -24,7 +27,7 @@ pub enum OptimizationsCommand {
         #[command(flatten)]
         service: ServiceArgs,
     },
-    /// Create an optimization with its model from a JSON file: {"name", "model_type", "training_data_config", "holdout_percentage"?}.
+    /// Create an optimization with its model from a JSON file: {"name", "model_type", "training_data_config", "reward_metric_id"?, "holdout_percentage"?}.
     Create {
         /// The file; - for standard input.
         #[arg(long, value_name = "FILE")]

@@ -115,12 +115,16 @@ pub(super) fn read(file: &Path) -> Result<Bytes, CliError> {
     Ok(bytes.into())
 }
 
-/// All pages of the list: an answer can be too large for the gateway.
-async fn list_all(screen: Screen, include_archived: bool, service: &ServiceArgs) -> Result<(), CliError> {
+/// All pages of a list, in one answer: one alone can be too large for the gateway.
+pub(super) async fn pages(
+    service: &ServiceArgs,
+    path: &str,
+    name: &str,
+    include_archived: bool,
+) -> Result<Value, CliError> {
     let client = Client::from_args(service)?;
-    let mut models: Vec<Value> = Vec::new();
+    let mut all: Vec<Value> = Vec::new();
     let mut cursor = String::new();
-    let mut answer;
     loop {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         if include_archived {
@@ -131,20 +135,24 @@ async fn list_all(screen: Screen, include_archived: bool, service: &ServiceArgs)
         }
         let query = query.finish();
         let mark = if query.is_empty() { "" } else { "?" };
-        answer = client.send(Method::GET, &format!("/api/v2/models{mark}{query}"), None).await?;
-        models.extend_from_slice(list(&answer, "/models"));
+        let mut answer = client.send(Method::GET, &format!("{path}{mark}{query}"), None).await?;
+        all.extend_from_slice(list(&answer, &format!("/{name}")));
         cursor = answer.pointer("/meta/next_cursor").and_then(Value::as_str).unwrap_or_default().to_owned();
         if cursor.is_empty() {
-            break;
+            answer[name] = Value::Array(all);
+            return Ok(answer);
         }
     }
+}
+
+async fn list_all(screen: Screen, include_archived: bool, service: &ServiceArgs) -> Result<(), CliError> {
+    let answer = pages(service, "/api/v2/models", "models", include_archived).await?;
     if service.json {
-        answer["models"] = Value::Array(models);
         print_json(&answer);
         return Ok(());
     }
     let mut table = Table::new(&["id", "type", "status", ">version", "reward", "factors", "updated"]);
-    for model in &models {
+    for model in list(&answer, "/models") {
         let factors = list(model, "/training_data_config/design_factors");
         table.row(vec![
             text(model, "/id"),
@@ -163,7 +171,8 @@ async fn list_all(screen: Screen, include_archived: bool, service: &ServiceArgs)
 fn shown(screen: Screen, model: &Value) -> String {
     let factors = |list_name: &str| {
         let one = |factor: &Value| {
-            let levels = list(factor, "/levels").iter().map(|level| text(level, ""));
+            let levels =
+                list(factor, "/levels").iter().map(|level| text(level, if level.is_object() { "/value" } else { "" }));
             format!("{} ({})", text(factor, "/name"), levels.collect::<Vec<_>>().join(", "))
         };
         let all = list(model, &format!("/training_data_config/{list_name}")).iter().map(one);

@@ -5,7 +5,7 @@ use lambda_http::http::Method;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::models::{call, read};
+use super::models::{call, pages, read};
 use crate::answers::{assignment, facts, list, number, text};
 use crate::args::{OptimizationsCommand, ServeArgs, ServiceArgs};
 use crate::client::Client;
@@ -22,8 +22,14 @@ pub(crate) async fn run(command: OptimizationsCommand) -> Result<(), CliError> {
         call(service, method, path, body, |o| shown(screen, o)).await
     };
     match command {
-        OptimizationsCommand::List { service } => {
-            call(&service, Method::GET, PATH, None, |all| table(screen, all)).await
+        OptimizationsCommand::List { include_archived, service } => {
+            let all = pages(&service, PATH, "optimizations", include_archived).await?;
+            if service.json {
+                print_json(&all);
+            } else {
+                print_text(&table(screen, &all));
+            }
+            Ok(())
         }
         OptimizationsCommand::Show { id, service } => answer(&service, Method::GET, &one(id), None).await,
         OptimizationsCommand::Create { file, service } => {
@@ -40,7 +46,18 @@ pub(crate) async fn run(command: OptimizationsCommand) -> Result<(), CliError> {
 }
 
 fn table(screen: Screen, answer: &Value) -> String {
-    let mut table = Table::new(&["id", "name", "status", ">holdout", "model", "model status", "updated"]);
+    let mut table = Table::new(&[
+        "id",
+        "name",
+        "status",
+        ">holdout",
+        "model",
+        "model status",
+        ">lift",
+        ">confidence",
+        ">exposures",
+        "updated",
+    ]);
     for optimization in list(answer, "/optimizations") {
         table.row(vec![
             text(optimization, "/id"),
@@ -49,10 +66,18 @@ fn table(screen: Screen, answer: &Value) -> String {
             format!("{} %", number(optimization, "/holdout_percentage")),
             text(optimization, "/model_id"),
             text(optimization, "/model_status"),
+            of_summary(optimization, "lift", |lift| format!("{lift:+.1} %")),
+            of_summary(optimization, "confidence", percent),
+            text(optimization, "/summary/exposures"),
             text(optimization, "/updated_at"),
         ]);
     }
     table.render(screen)
+}
+
+/// A number of the summary; empty where there is none yet.
+fn of_summary(optimization: &Value, name: &str, shown: impl Fn(f64) -> String) -> String {
+    optimization.pointer(&format!("/summary/{name}")).and_then(Value::as_f64).map(shown).unwrap_or_default()
 }
 
 fn shown(screen: Screen, optimization: &Value) -> String {
@@ -65,6 +90,7 @@ fn shown(screen: Screen, optimization: &Value) -> String {
             ("holdout", format!("{} %", number(optimization, "/holdout_percentage"))),
             ("model", text(optimization, "/model_id")),
             ("model status", text(optimization, "/model_status")),
+            ("reward metric", text(optimization, "/reward_metric_id")),
             ("created", text(optimization, "/created_at")),
             ("updated", text(optimization, "/updated_at")),
         ],

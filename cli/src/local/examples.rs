@@ -5,8 +5,10 @@
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use fulcrum_core::auth::{ApiKey, Scope, Secret};
-use fulcrum_core::domain::{Checked, Lease, Model, Optimization, OptimizationStatus, Served, Serving, rfc3339};
-use fulcrum_core::store::{OptimizationChange, StoreError, request_key, snapshots_prefix};
+use fulcrum_core::domain::{
+    Checked, Lease, Model, Optimization, OptimizationStatus, PatchOptimization, Served, Serving, rfc3339,
+};
+use fulcrum_core::store::{StoreError, request_key, snapshots_prefix};
 use fulcrum_core::{ApiError, App, Body};
 use lambda_http::http::Request;
 use serde_json::{Value, json};
@@ -59,7 +61,7 @@ enum Then {
     Archive,
     /// A run that never ends has its lease.
     Lease,
-    /// Its optimization is over.
+    /// Its optimization is completed.
     Complete,
 }
 
@@ -257,9 +259,9 @@ impl Example {
                 Ok(())
             }
             Then::Complete => {
-                let status = Some(OptimizationStatus::Completed);
-                let change = OptimizationChange { name: None, status, at: app.clock.now() };
-                Ok(app.table.change_optimization(organization, optimization_id(self.number), &change).await?)
+                let patch = PatchOptimization { name: None, status: Some(OptimizationStatus::Completed) };
+                app.update_optimization(organization, optimization_id(self.number), patch).await?;
+                Ok(())
             }
         }
     }
@@ -287,7 +289,9 @@ impl Example {
             name: self.name.to_owned(),
             status: OptimizationStatus::Live,
             model_id: Some(model.id),
+            reward_metric_id: None,
             holdout_percentage: 10.0,
+            summary: None,
             created_at: now,
             updated_at: now,
         };

@@ -72,17 +72,10 @@ async fn publish(server: &TestServer, id: &str, owner: &str, version: u64) -> Re
         observations: Observations::default(),
         warnings: Vec::new(),
         unseen_levels: None,
+        summary: None,
         object: "nowhere".into(),
     };
-    let policy = Served {
-        model_id: model.id,
-        model_type: model.model_type,
-        config: model.config.clone(),
-        posterior_version: version,
-        bias: BTreeMap::new(),
-        object: Some("nowhere".into()),
-        policy: None,
-    };
+    let policy = Served { policy: None, ..Served::version(&model, &posterior, Vec::new()) };
     server.app.table.publish(&model, owner, &posterior, &policy).await
 }
 

@@ -16,6 +16,7 @@ mod lists;
 mod local;
 mod log;
 mod process;
+mod published;
 mod results;
 mod retraining;
 mod serving;

@@ -122,7 +122,7 @@ async fn refusals() {
         .await;
     refused("rollback_bad", "POST", &format!("/api/v2/models/{model}/rollback"), json!({"posterior_version": -1}))
         .await;
-    shape("list_query", &server.call("GET", &format!("{OPTIMIZATIONS}?limit=1"), None).await);
+    shape("list_query", &server.call("GET", &format!("{OPTIMIZATIONS}?page=1"), None).await);
 
     // Who may call: everything but serving needs a token, and its scope.
     let (_, reader) = server.key_of("org_test", &[Scope::ModelsRead]).await;

@@ -3,7 +3,7 @@ import { choose, holdOut, variantKeys } from "./rendezvous.js";
 
 export type Variant = Record<string, string | boolean>;
 export type Context = Record<string, unknown>;
-type Factor = { name: string; levels: (string | boolean)[]; ordinals?: number[] };
+type Factor = { name: string; levels: (string | boolean)[]; previous_values?: string[][]; ordinals?: number[] };
 type Rows = { total: number; rows: { context?: string; variants: number[]; counts: number[] }[] };
 type Model = { optimization_id: string; model_id: string; posterior_version: number };
 export type Policy = Model & Rows & { format: string; frozen: boolean; holdout_percentage: number; design: Factor[]; context: Factor[] };
@@ -27,8 +27,9 @@ export function compile(policy: Policy): (user: string, context: Context) => Dec
     // The service refuses these.
     const bytes = /\p{Surrogate}/u.test(user) ? 0 : new TextEncoder().encode(user).length;
     if (bytes < 1 || bytes > 1_024) throw new RangeError("the id of a user is a text of 1 to 1,024 bytes");
-    const number = policy.context.reduce((n, { name, levels }) => {
-      const level = levels.findIndex((level) => isLevel(level, context[name]));
+    const number = policy.context.reduce((n, { name, levels, previous_values: before }) => {
+      const now = levels.findIndex((level) => isLevel(level, context[name]));
+      const level = now < 0 && before ? before.findIndex((was) => was.some((level) => isLevel(level, context[name]))) : now;
       return n * BigInt(levels.length + 1) + BigInt(level < 0 ? levels.length : level);
     }, 0n);
     const row = rows.get(undefined) ?? rows.get(String(number));

@@ -1,6 +1,7 @@
-//! `GET /api/v2/optimizations/{id}`: one optimization.
+//! `GET /api/v2/optimizations/{id}`: one optimization, with what its model learns from.
 
 use fulcrum_core::auth::Scope;
+use fulcrum_core::domain::OptimizationDetailView;
 use fulcrum_core::http::{path_id, query};
 use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::StatusCode;
@@ -13,6 +14,7 @@ use lambda_http::{Body, Request, Response};
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let call = Call::begin(app, &request, Scope::ModelsRead).await?;
     query(&request, &[])?;
-    let found = app.optimization(&call.caller.organization_id, path_id(&request)?).await?;
-    call.respond(StatusCode::OK, &found.view())
+    let (optimization, model) = app.optimization(&call.caller.organization_id, path_id(&request)?).await?;
+    let view = OptimizationDetailView::new(&optimization, model.as_ref(), app.clock.now());
+    call.respond(StatusCode::OK, &view)
 }

@@ -1,8 +1,11 @@
-//! `GET /api/v2/optimizations`: the optimizations of the organization, newest `updated_at` first.
+//! `GET /api/v2/optimizations`: the optimizations of the organization, newest first, with what their models are and promise.
 
 use fulcrum_core::auth::Scope;
 use fulcrum_core::domain::OptimizationView;
-use fulcrum_core::http::query;
+use fulcrum_core::echo::quoted;
+use fulcrum_core::error::Detail;
+use fulcrum_core::http::{Paging, cursor, query};
+use fulcrum_core::store::{ListOptions, ListOrder};
 use fulcrum_core::usecases::WithModel;
 use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::StatusCode;
@@ -20,8 +23,24 @@ struct Optimizations<'a> {
 /// [`ApiError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let call = Call::begin(app, &request, Scope::ModelsRead).await?;
-    query(&request, &[])?;
-    let all = app.optimizations(&call.caller.organization_id).await?;
-    let optimizations = all.iter().map(WithModel::view).collect();
-    call.respond(StatusCode::OK, &Optimizations { optimizations })
+    let query = query(&request, &["limit", "order_by", "include_archived", "cursor"])?;
+    let order = match query.text("order_by") {
+        None | Some("updated_at") => ListOrder::UpdatedAt,
+        Some("created_at") => ListOrder::CreatedAt,
+        Some(other) => {
+            let message = format!("{} is not updated_at or created_at", quoted(other));
+            return Err(ApiError::invalid_at([Detail::new("order_by", message)]));
+        }
+    };
+    let paging = Paging::of(&query, order.kind())?;
+    let options = ListOptions {
+        include_archived: paging.include_archived,
+        limit: paging.limit,
+        cursor: paging.cursor.as_deref(),
+        max_bytes: app.answer_bytes,
+    };
+    let page = app.optimizations(&call.caller.organization_id, order, &options).await?;
+    let optimizations = page.items.iter().map(WithModel::view).collect();
+    let next = page.next.as_deref().map(cursor);
+    call.respond_page(StatusCode::OK, &Optimizations { optimizations }, next)
 }

@@ -65,6 +65,8 @@ pub struct Factor {
     dtype: Dtype,
     levels: Vec<String>,
     ordinals: Vec<u32>,
+    /// What levels were called before, with their numbers.
+    previous: Vec<(String, usize)>,
 }
 
 impl Factor {
@@ -83,7 +85,7 @@ impl Factor {
             }
         }
         let ordinals = (0..).take(levels.len()).collect();
-        Ok(Self { name, dtype, levels, ordinals })
+        Ok(Self { name, dtype, levels, ordinals, previous: Vec::new() })
     }
 
     /// The same factor with other ordinals: the place of each level in the order in which the factor's levels were created,
@@ -98,6 +100,27 @@ impl Factor {
             return Err(FactorError::BadOrdinals { name: self.name, levels: self.levels.len(), ordinals });
         }
         Ok(Self { ordinals, ..self })
+    }
+
+    /// The same factor whose levels had other names before, given with the levels' numbers: data that have one of them count
+    /// under the level.
+    ///
+    /// # Errors
+    /// [`FactorError::DuplicateLevel`] for a text that is a level, or a previous one of another level.
+    pub fn with_previous(self, previous: Vec<(String, usize)>) -> Result<Self, FactorError> {
+        for (i, (text, level)) in previous.iter().enumerate() {
+            let earlier = previous[..i].iter().any(|(other, of)| other == text && of != level);
+            if earlier || self.levels.contains(text) {
+                return Err(FactorError::DuplicateLevel { name: self.name, level: text.clone() });
+            }
+        }
+        Ok(Self { previous, ..self })
+    }
+
+    /// What levels were called before, with their numbers.
+    #[must_use]
+    pub fn previous(&self) -> &[(String, usize)] {
+        &self.previous
     }
 
     /// The factor's name.
@@ -124,10 +147,11 @@ impl Factor {
         &self.ordinals
     }
 
-    /// The number of a level, or `None` where the factor has no such level.
+    /// The number of a level, of its text or of one that it had before; `None` where the factor has no such level.
     #[must_use]
     pub fn level(&self, text: &str) -> Option<usize> {
-        self.levels.iter().position(|l| l == text)
+        let before = || self.previous.iter().find(|(previous, _)| previous == text).map(|(_, level)| *level);
+        self.levels.iter().position(|l| l == text).or_else(before)
     }
 }
 
@@ -177,7 +201,7 @@ impl Space {
     pub(crate) fn of_arms(variants: usize) -> Self {
         let levels = (0..variants).map(|v| v.to_string()).collect();
         let ordinals = (0..).take(variants).collect();
-        let factor = Factor { name: "variant".to_owned(), dtype: Dtype::Str, levels, ordinals };
+        let factor = Factor { name: "variant".to_owned(), dtype: Dtype::Str, levels, ordinals, previous: Vec::new() };
         Self { design: vec![factor], context: Vec::new(), allowed: vec![true; variants], contexts: 1 }
     }
 

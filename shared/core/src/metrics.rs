@@ -166,6 +166,7 @@ mod tests {
             },
             warnings: Vec::new(),
             unseen_levels: None,
+            summary: None,
             object: "posteriors/o/m/1.safetensors".into(),
         };
         metrics.trained(&posterior, Duration::from_millis(1500), Duration::from_millis(500));

@@ -68,7 +68,10 @@ pub fn json_level(factor: &Factor, value: &Value) -> Option<usize> {
 fn known(factor: &Factor, text: &str) -> Option<usize> {
     match factor.dtype() {
         Dtype::Str => factor.level(text),
-        Dtype::Bool => factor.levels().iter().position(|level| level.eq_ignore_ascii_case(text)),
+        Dtype::Bool => {
+            let now = factor.levels().iter().position(|level| level.eq_ignore_ascii_case(text));
+            now.or_else(|| factor.level(text))
+        }
     }
 }
 
@@ -220,5 +223,27 @@ mod tests {
         ] {
             assert_eq!(super::level(of, scalar), level, "{scalar:?}");
         }
+    }
+
+    #[test]
+    fn a_value_that_a_level_had_before_is_that_level() {
+        let texts = factor(Dtype::Str, &["Ship faster", "2"]).with_previous(vec![("Go".into(), 0), ("1.5".into(), 1)]);
+        let bools = factor(Dtype::Bool, &["false", "true"]).with_previous(vec![("on".into(), 1)]);
+        let (texts, bools) = (texts.unwrap(), bools.unwrap());
+        for (of, scalar, level) in [
+            (&texts, Scalar::Text("Go"), Level::Known(0)),
+            (&texts, Scalar::Text("go"), Level::Unknown),
+            (&texts, Scalar::Number("1.50"), Level::Known(1)),
+            (&texts, Scalar::Text("Ship faster"), Level::Known(0)),
+            (&bools, Scalar::Text("on"), Level::Known(1)),
+            (&bools, Scalar::Bool(true), Level::Known(1)),
+            (&bools, Scalar::Text("off"), Level::Unknown),
+        ] {
+            assert_eq!(super::level(of, scalar), level, "{scalar:?}");
+        }
+        let taken = factor(Dtype::Str, &["a", "b"]).with_previous(vec![("b".into(), 0)]);
+        assert!(taken.is_err(), "a level cannot be what another one was");
+        let twice = factor(Dtype::Str, &["a", "b"]).with_previous(vec![("c".into(), 0), ("c".into(), 1)]);
+        assert!(twice.is_err(), "two levels cannot have been the same");
     }
 }

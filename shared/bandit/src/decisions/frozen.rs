@@ -42,6 +42,13 @@ impl Policy {
         Ok(policy)
     }
 
+    /// A frozen policy without a row: every context's is made by [`crate::freeze_row`] when it is asked for. For spaces whose frozen
+    /// policy is larger than what may be kept. `None` for a space without variants.
+    #[must_use]
+    pub fn frozen_without_rows(space: &Space) -> Option<Self> {
+        Self::empty(space, 1, Coverage::ObservedContexts)
+    }
+
     /// Whether every context has one variant with probability 1 by count, and nothing is explored: what [`crate::freeze`] makes, and
     /// the policy of an untrained model that allows one variant alone.
     #[must_use]

@@ -30,6 +30,9 @@ pub struct NewOptimization {
     pub model_type: ModelType,
     /// What to learn and from what.
     pub training_data_config: TrainingDataConfig,
+    /// The client's own id of what is earned; kept and shown.
+    #[serde(default)]
+    pub reward_metric_id: Option<String>,
     /// The share of users who always see the baseline, in percent; 0 where absent.
     #[serde(default)]
     pub holdout_percentage: Option<f64>,

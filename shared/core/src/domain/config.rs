@@ -49,7 +49,8 @@ pub struct FactorConfig {
     pub name: String,
     /// The JSON type of its levels.
     pub dtype: Dtype,
-    /// Its levels; may be left out for `bool`, and then are `[false, true]`.
+    /// Its levels, as they were given: each a text (or bool), or `{"id", "value", "previous_values"}`. They may be left out
+    /// for `bool`, and then are `[false, true]`.
     #[serde(default)]
     pub levels: Option<Vec<Value>>,
 }

@@ -23,9 +23,9 @@ pub use ids::parse_uuid;
 pub use levels::{context_number, level_json, variant_json};
 pub use model::{
     BegunRuns, InSampleMetrics, Interval, LastError, Lease, Model, ModelDetailView, ModelView, Observations,
-    PosteriorRecord, PosteriorView, Status,
+    PosteriorRecord, PosteriorView, Standing, Status, Summary,
 };
-pub use optimization::{Optimization, OptimizationStatus, OptimizationView};
+pub use optimization::{Optimization, OptimizationDetailView, OptimizationStatus, OptimizationView};
 pub use results::{
     Belief, ExposureRow, FactorImportance, RESULTS_FORMAT, Stats, StoredResults, StoredUnattributed, StoredUsers,
     UserRow, VariantTotals,

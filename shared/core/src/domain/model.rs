@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bandit::ModelType;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use snapshots::Warning;
 use uuid::Uuid;
@@ -27,6 +28,19 @@ pub enum Status {
     Failed,
     /// Deleted.
     Archived,
+}
+
+impl Status {
+    /// What comes first of these says what a model is.
+    fn of(archived: bool, leased: bool, good_posterior: bool, failed: bool) -> Self {
+        match () {
+            () if archived => Self::Archived,
+            () if leased => Self::Training,
+            () if good_posterior => Self::Trained,
+            () if failed => Self::Failed,
+            () => Self::Untrained,
+        }
+    }
 }
 
 /// A training run's lease on a model: nobody else trains it until the lease is released or expires.
@@ -99,6 +113,19 @@ pub struct InSampleMetrics {
     pub expected_reward: Interval,
 }
 
+/// What a list of optimizations says of a posterior, so that it has to read none.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Variants that may be served.
+    pub variants_count: usize,
+    /// `estimated_improvement_percent` of the state.
+    pub lift: Option<f64>,
+    /// `improvement_probability` of the state.
+    pub confidence: Option<f64>,
+    /// Exposures that it was trained on.
+    pub exposures: u64,
+}
+
 /// A posterior in force or once in force: what the record keeps of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PosteriorRecord {
@@ -123,6 +150,9 @@ pub struct PosteriorRecord {
     /// The levels that no observation had, by factor; absent where the run that made the posterior did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen_levels: Option<BTreeMap<String, Vec<String>>>,
+    /// What a list of optimizations says of it; absent in records of earlier versions.
+    #[serde(default, with = "super::text", skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
     /// The object that holds it.
     pub object: String,
 }
@@ -256,17 +286,32 @@ impl Model {
     /// What the model is now. A lease that has expired does not count.
     #[must_use]
     pub fn status(&self, now: DateTime<Utc>) -> Status {
-        if self.archived_at.is_some() {
-            Status::Archived
-        } else if self.active_lease(now).is_some() {
-            Status::Training
-        } else if self.posterior.is_some() {
-            Status::Trained
-        } else if self.last_error.is_some() {
-            Status::Failed
-        } else {
-            Status::Untrained
-        }
+        let leased = self.active_lease(now).is_some();
+        Status::of(self.archived_at.is_some(), leased, self.posterior.is_some(), self.last_error.is_some())
+    }
+}
+
+/// The part of a model that says what it is at a moment: all that a list reads of it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Standing {
+    /// The model.
+    pub id: Uuid,
+    #[serde(default)]
+    archived_at: Option<IgnoredAny>,
+    #[serde(default)]
+    lease: Option<Lease>,
+    #[serde(default)]
+    posterior: Option<IgnoredAny>,
+    #[serde(default)]
+    last_error: Option<IgnoredAny>,
+}
+
+impl Standing {
+    /// As [`Model::status`].
+    #[must_use]
+    pub fn status(&self, now: DateTime<Utc>) -> Status {
+        let leased = self.lease.as_ref().is_some_and(|lease| lease.expires_at > now);
+        Status::of(self.archived_at.is_some(), leased, self.posterior.is_some(), self.last_error.is_some())
     }
 }
 

@@ -4,16 +4,17 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::model::Status;
+use super::config::TrainingDataConfig;
+use super::model::{Model, Status, Summary};
 use super::time::{millis, rfc3339};
 
 /// Whether an optimization serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizationStatus {
-    /// It serves.
+    /// It serves, explores and trains.
     Live,
-    /// It is over.
+    /// It serves its winner in each context, and trains no more.
     Completed,
     /// It is put away.
     Archived,
@@ -45,9 +46,15 @@ pub struct Optimization {
     /// Its model that is not archived, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_id: Option<Uuid>,
+    /// The client's own id of what is earned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward_metric_id: Option<String>,
     /// The share of users who always see the baseline, in percent.
     #[serde(default, with = "super::text::number")]
     pub holdout_percentage: f64,
+    /// What a list says of the posterior in force; absent before the first training.
+    #[serde(default, with = "super::text", skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
     /// When it was made.
     #[serde(with = "millis")]
     pub created_at: DateTime<Utc>,
@@ -64,7 +71,9 @@ pub struct OptimizationView<'a> {
     status: OptimizationStatus,
     model_id: Option<Uuid>,
     model_status: Option<Status>,
+    reward_metric_id: Option<&'a str>,
     holdout_percentage: f64,
+    summary: Option<Summary>,
     created_at: String,
     updated_at: String,
 }
@@ -79,9 +88,30 @@ impl<'a> OptimizationView<'a> {
             status: optimization.status,
             model_id: optimization.model_id,
             model_status,
+            reward_metric_id: optimization.reward_metric_id.as_deref(),
             holdout_percentage: optimization.holdout_percentage,
+            summary: optimization.summary,
             created_at: rfc3339(optimization.created_at),
             updated_at: rfc3339(optimization.updated_at),
+        }
+    }
+}
+
+/// An optimization as the API shows it alone: with what its model learns from.
+#[derive(Clone, Debug, Serialize)]
+pub struct OptimizationDetailView<'a> {
+    #[serde(flatten)]
+    optimization: OptimizationView<'a>,
+    training_data_config: Option<&'a TrainingDataConfig>,
+}
+
+impl<'a> OptimizationDetailView<'a> {
+    /// The optimization, with its model, if it has one, at a moment.
+    #[must_use]
+    pub fn new(optimization: &'a Optimization, model: Option<&'a Model>, now: DateTime<Utc>) -> Self {
+        Self {
+            optimization: OptimizationView::new(optimization, model.map(|model| model.status(now))),
+            training_data_config: model.map(|model| &model.config),
         }
     }
 }

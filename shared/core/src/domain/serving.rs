@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::config::TrainingDataConfig;
+use super::model::{Model, PosteriorRecord};
 use super::optimization::OptimizationStatus;
 
 /// An optimization as serving sees it. It lies under the optimization's id alone, since serving takes no token.
@@ -44,9 +45,12 @@ pub struct Served {
     /// The object that holds the posterior, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
-    /// The compiled policy, where it is small enough to lie here; else it is read from the object.
+    /// The policy, where it is small enough to lie here; else it is read from the object.
     #[serde(default, with = "serde_bytes", skip_serializing_if = "Option::is_none")]
     pub policy: Option<Vec<u8>>,
+    /// Whether in each context one variant alone is served, and nothing is explored.
+    #[serde(default)]
+    pub frozen: bool,
 }
 
 /// Bytes of a policy that still fit the record.
@@ -56,6 +60,27 @@ impl Served {
     /// A model before its first training.
     #[must_use]
     pub fn untrained(model_id: Uuid, model_type: ModelType, config: TrainingDataConfig) -> Self {
-        Self { model_id, model_type, config, posterior_version: 0, bias: BTreeMap::new(), object: None, policy: None }
+        Self {
+            model_id,
+            model_type,
+            config,
+            posterior_version: 0,
+            bias: BTreeMap::new(),
+            object: None,
+            policy: None,
+            frozen: false,
+        }
+    }
+
+    /// A version of a model's posterior with the policy that training compiled: itself where it is small enough.
+    #[must_use]
+    pub fn version(model: &Model, posterior: &PosteriorRecord, policy: Vec<u8>) -> Self {
+        Self {
+            posterior_version: posterior.posterior_version,
+            bias: posterior.bias.clone(),
+            object: Some(posterior.object.clone()),
+            policy: (policy.len() <= POLICY_IN_RECORD).then_some(policy),
+            ..Self::untrained(model.id, model.model_type, model.config.clone())
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! HTTP as the gateway speaks it: requests in, envelopes out.
 
 mod envelope;
+mod paging;
 mod request;
 mod routes;
 mod serve;
 
 pub use envelope::{Meta, failure, status, success};
+pub use paging::{Paging, cursor};
 pub use request::{
     BODY_LIMIT, EVENTS_BODY_LIMIT, Query, body, body_bytes, path, path_id, path_text, query, request_id,
 };

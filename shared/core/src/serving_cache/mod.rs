@@ -54,7 +54,8 @@ impl ReadyVersion {
 
     /// Whether it is this version.
     pub(crate) fn is(&self, other: &Served) -> bool {
-        (self.served.model_id, self.served.posterior_version) == (other.model_id, other.posterior_version)
+        let of = |served: &Served| (served.model_id, served.posterior_version, served.frozen);
+        of(&self.served) == of(other)
     }
 
     /// The row of a context that was computed lazily before.
@@ -108,9 +109,10 @@ impl CachedOptimization {
 
     /// What it serves, if it does.
     pub(crate) fn serving(&self, id: Uuid) -> Result<&Arc<ReadyVersion>, ApiError> {
-        if self.status != OptimizationStatus::Live {
-            let status = self.status.as_str();
-            return Err(ApiError::conflict(format!("optimization {id} is {status}; only a live one serves")));
+        if self.status == OptimizationStatus::Archived {
+            return Err(ApiError::conflict(format!(
+                "optimization {id} is archived; only a live or completed one serves"
+            )));
         }
         self.ready.as_ref().ok_or_else(|| {
             ApiError::conflict(format!(

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use chrono::{DateTime, Utc};
 
 use super::error::StoreError;
-use super::models::organization_key;
+use super::names::organization_key;
 use super::table::{Table, decode, nested, number, text};
 use crate::domain::Lease;
 use crate::domain::events::EventsRecord;

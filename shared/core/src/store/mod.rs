@@ -4,7 +4,9 @@ mod bucket;
 mod error;
 mod events;
 mod keys;
+mod lists;
 mod models;
+mod names;
 mod optimizations;
 #[cfg(test)]
 mod scripted;
@@ -17,8 +19,9 @@ pub use bucket::{
     Bucket, FLUSHES, REQUESTS, SnapshotListing, flush_key, posterior_key, request_key, results_key, snapshots_prefix,
 };
 pub use error::StoreError;
-pub use models::{LeaseAttempt, Page, is_place_of_model};
-pub use optimizations::OptimizationChange;
+pub use lists::{ListOptions, ListOrder, Page, is_place};
+pub use models::LeaseAttempt;
+pub use optimizations::{OptimizationChange, ServingChange};
 pub use table::{INDEX_BY_UPDATE, Table};
 
 /// A call of the SDK, boxed where it is made: its code is large, and what calls it through a pointer has not to be compiled

@@ -1,4 +1,4 @@
-//! Models in the table: leases, publishing and lists. Every change is conditional on what it must not overwrite.
+//! Models in the table: leases and publishing. Every change is conditional on what it must not overwrite.
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update};
@@ -6,61 +6,13 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::error::StoreError;
-use super::table::{INDEX_BY_UPDATE, Table, decode, item, nested, number, text};
+use super::names::{built, list_order, model_key, optimization_key, organization_key};
+use super::table::{Table, decode, fault, item, nested, number, text};
 use crate::domain::{BegunRuns, LastError, Lease, Model, Optimization, PosteriorRecord, Served, Serving};
-
-const BUILD: &str = "build request";
-
-pub(super) fn built<T>(result: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, StoreError> {
-    result.map_err(|e| StoreError::Fault { operation: BUILD, cause: e.to_string() })
-}
-
-pub(super) fn organization_key(organization: &str) -> String {
-    format!("ORG#{organization}")
-}
-
-fn model_key(id: Uuid) -> String {
-    format!("MODEL#{id}")
-}
-
-pub(super) fn optimization_key(id: Uuid) -> String {
-    format!("OPTIMIZATION#{id}")
-}
 
 /// Versions in 19 digits sort as text.
 fn posterior_record_key(model: Uuid, version: u64) -> String {
     format!("POSTERIOR#{model}#{version:019}")
-}
-
-/// Where a model stands in the list of its organization. Milliseconds in 15 digits sort as text until the year 33658.
-pub(super) fn list_order(kind: &str, updated_at: DateTime<Utc>, id: Uuid) -> String {
-    format!("{kind}#{:015}#{id}", updated_at.timestamp_millis())
-}
-
-/// Whether a text is the place of a model in a list, as [`list_order`] writes it: what a cursor may hold.
-#[must_use]
-pub fn is_place_of_model(text: &str) -> bool {
-    let place = text.strip_prefix("MODEL#").and_then(|rest| rest.split_once('#'));
-    place.is_some_and(|(millis, id)| {
-        let of_digits = millis.len() == 15 && millis.bytes().all(|byte| byte.is_ascii_digit());
-        of_digits && Uuid::try_parse(id).is_ok_and(|parsed| parsed.to_string() == id)
-    })
-}
-
-/// Bytes that a model takes in an answer, which travels from a function to the gateway as text inside JSON: every quote and
-/// every backslash of it is written twice as long. The API's names, times and nulls take up to 200 more than the record's.
-fn bytes_in_answer(model: &Model) -> usize {
-    let json = serde_json::to_string(model).unwrap_or_default();
-    200 + json.len() + json.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count()
-}
-
-/// One page of a list.
-#[derive(Clone, Debug)]
-pub struct Page<T> {
-    /// The items.
-    pub items: Vec<T>,
-    /// Where the next page begins; absent where nothing follows.
-    pub next: Option<String>,
 }
 
 /// What came of an attempt to acquire the lease of a model.
@@ -79,59 +31,6 @@ impl Table {
     /// [`StoreError`].
     pub async fn model(&self, organization: &str, id: Uuid) -> Result<Option<Model>, StoreError> {
         self.get(organization_key(organization), model_key(id)).await
-    }
-
-    /// The models of an organization, newest `updated_at` first, from where `cursor` says; `limit` many at the most,
-    /// and no more than fit `max_bytes` of an answer.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn models(
-        &self,
-        organization: &str,
-        include_archived: bool,
-        limit: Option<usize>,
-        cursor: Option<&str>,
-        max_bytes: usize,
-    ) -> Result<Page<Model>, StoreError> {
-        let upper = cursor.unwrap_or("MODEL#~");
-        let mut query = self
-            .client
-            .query()
-            .index_name(INDEX_BY_UPDATE)
-            .key_condition_expression("pk = :pk AND list_order BETWEEN :lower AND :upper")
-            .expression_attribute_values(":pk", text(organization_key(organization)))
-            .expression_attribute_values(":lower", text("MODEL#"))
-            .expression_attribute_values(":upper", text(upper))
-            .scan_index_forward(false);
-        if !include_archived {
-            query = query.filter_expression("attribute_not_exists(archived_at)");
-        }
-        let mut page = Page { items: Vec::new(), next: None };
-        let (mut bytes, mut last) = (0, String::new());
-        let mut from = None;
-        loop {
-            let (found, more) = self.page(query.clone().set_exclusive_start_key(from)).await?;
-            for item in found {
-                let model: Model = decode(item)?;
-                let order = list_order("MODEL", model.updated_at, model.id);
-                if cursor == Some(order.as_str()) {
-                    continue;
-                }
-                bytes += bytes_in_answer(&model);
-                let full = limit.is_some_and(|limit| page.items.len() >= limit);
-                if full || (bytes > max_bytes && !page.items.is_empty()) {
-                    page.next = Some(last);
-                    return Ok(page);
-                }
-                last = order;
-                page.items.push(model);
-            }
-            if more.is_none() {
-                return Ok(page);
-            }
-            from = more;
-        }
     }
 
     /// Writes a new optimization with its first model, both or neither.
@@ -434,8 +333,23 @@ impl Table {
             TransactWriteItem::builder().update(built(pointer.build())?).build(),
             TransactWriteItem::builder().put(built(record.build())?).build(),
             self.serve_version(model.optimization_id, served)?,
+            self.summarise(model, posterior)?,
         ])
         .await
+    }
+
+    /// Has the parent of a model say what lists say of the posterior that comes into force.
+    fn summarise(&self, model: &Model, posterior: &PosteriorRecord) -> Result<TransactWriteItem, StoreError> {
+        let summary = serde_json::to_string(&posterior.summary).map_err(|e| fault("encode", &e))?;
+        let update = Update::builder()
+            .table_name(&self.name)
+            .key("pk", text(organization_key(&model.organization_id)))
+            .key("sk", text(optimization_key(model.optimization_id)))
+            .update_expression("SET summary = :summary")
+            .condition_expression("model_id = :model")
+            .expression_attribute_values(":summary", text(summary))
+            .expression_attribute_values(":model", text(model.id.to_string()));
+        Ok(TransactWriteItem::builder().update(built(update.build())?).build())
     }
 
     /// The versions of a model's posterior, newest first.
@@ -483,6 +397,7 @@ impl Table {
         self.transact(vec![
             TransactWriteItem::builder().update(built(pointer.build())?).build(),
             self.serve_version(model.optimization_id, served)?,
+            self.summarise(model, posterior)?,
         ])
         .await
     }
@@ -510,7 +425,7 @@ impl Table {
             .table_name(&self.name)
             .key("pk", text(&organization))
             .key("sk", text(optimization_key(model.optimization_id)))
-            .update_expression("SET updated_at = :now, list_order = :order REMOVE model_id")
+            .update_expression("SET updated_at = :now, list_order = :order REMOVE model_id, summary")
             .condition_expression("model_id = :model")
             .expression_attribute_values(":now", millis)
             .expression_attribute_values(":order", text(list_order("OPTIMIZATION", now, model.optimization_id)))

@@ -1,14 +1,22 @@
-//! Optimizations in the table: read, listed and changed, together with what serving reads of them.
+//! Optimizations in the table: read and changed, together with what serving reads of them.
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::error::StoreError;
-use super::models::{built, list_order, optimization_key, organization_key};
-use super::serving::serving_key;
+use super::names::{built, list_order, optimization_key, organization_key};
 use super::table::{Table, nested, number, text};
-use crate::domain::{Optimization, OptimizationStatus};
+use crate::domain::{Optimization, OptimizationStatus, Served, Serving};
+
+/// What serving read of an optimization when a change of its status began, and what it is to read of it from then on.
+#[derive(Clone, Debug)]
+pub struct ServingChange {
+    /// As it was read; nothing is written where it is no longer so.
+    pub before: Serving,
+    /// What is served from then on; what was served where absent.
+    pub served: Option<Served>,
+}
 
 /// What changes of an optimization, and when.
 #[derive(Clone, Debug)]
@@ -30,23 +38,17 @@ impl Table {
         self.get(organization_key(organization), optimization_key(id)).await
     }
 
-    /// The optimizations of an organization, newest `updated_at` first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn optimizations(&self, organization: &str) -> Result<Vec<Optimization>, StoreError> {
-        self.query_by_update(organization, "OPTIMIZATION#").await
-    }
-
     /// Changes an optimization and what serving sees of it, both or neither.
     ///
     /// # Errors
-    /// [`StoreError::Condition`] where there is no such optimization.
+    /// [`StoreError::Condition`] with item 0 where there is no such optimization, with item 1 where what serving reads of it was
+    /// changed since it was read.
     pub async fn change_optimization(
         &self,
         organization: &str,
         id: Uuid,
         change: &OptimizationChange,
+        serving: Option<&ServingChange>,
     ) -> Result<(), StoreError> {
         let mut sets = vec!["updated_at = :now", "list_order = :order"];
         let mut update = Update::builder()
@@ -69,17 +71,8 @@ impl Table {
         }
         let update = update.update_expression(format!("SET {}", sets.join(", ")));
         let mut writes = vec![TransactWriteItem::builder().update(built(update.build())?).build()];
-        if let Some(status) = &change.status {
-            let serving = Update::builder()
-                .table_name(&self.name)
-                .key("pk", text(serving_key(id)))
-                .key("sk", text("SERVING"))
-                .update_expression("SET #status = :status")
-                .condition_expression("organization_id = :organization")
-                .expression_attribute_names("#status", "status")
-                .expression_attribute_values(":status", nested(status)?)
-                .expression_attribute_values(":organization", text(organization));
-            writes.push(TransactWriteItem::builder().update(built(serving.build())?).build());
+        if let (Some(status), Some(serving)) = (change.status, serving) {
+            writes.push(self.serve_under(status, serving)?);
         }
         self.transact(writes).await
     }

@@ -5,9 +5,10 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 use uuid::Uuid;
 
 use super::error::StoreError;
-use super::models::built;
+use super::names::built;
+use super::optimizations::ServingChange;
 use super::table::{Table, item, nested, text};
-use crate::domain::{Served, Serving};
+use crate::domain::{OptimizationStatus, Served, Serving};
 
 const KIND: &str = "SERVING";
 
@@ -51,9 +52,47 @@ impl Table {
         let update = self
             .update_serving(optimization)
             .update_expression("SET served = :served")
-            .condition_expression("served.model_id = :model")
+            // A completed optimization serves what is frozen, another one what explores.
+            .condition_expression(match served.frozen {
+                true => "served.model_id = :model AND #status = :completed",
+                false => "served.model_id = :model AND #status <> :completed",
+            })
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":completed", nested(&OptimizationStatus::Completed)?)
             .expression_attribute_values(":served", nested(served)?)
             .expression_attribute_values(":model", text(served.model_id.to_string()));
+        Ok(TransactWriteItem::builder().update(built(update.build())?).build())
+    }
+
+    /// From now on an optimization serves under another status, and what goes with it, unless it changed since it was read.
+    pub(super) fn serve_under(
+        &self,
+        status: OptimizationStatus,
+        change: &ServingChange,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let ServingChange { before, served } = change;
+        let mut update = self
+            .update_serving(before.optimization_id)
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":organization", text(&before.organization_id))
+            .expression_attribute_values(":before", nested(&before.status)?)
+            .expression_attribute_values(":status", nested(&status)?);
+        let mut condition = "organization_id = :organization AND #status = :before".to_owned();
+        match &before.served {
+            None => condition.push_str(" AND attribute_not_exists(served)"),
+            Some(served) => {
+                condition.push_str(" AND served.model_id = :model AND served.posterior_version = :version");
+                update = update
+                    .expression_attribute_values(":model", text(served.model_id.to_string()))
+                    .expression_attribute_values(":version", nested(&served.posterior_version)?);
+            }
+        }
+        let mut set = "SET #status = :status".to_owned();
+        if let Some(served) = served {
+            set.push_str(", served = :served");
+            update = update.expression_attribute_values(":served", nested(served)?);
+        }
+        let update = update.update_expression(set).condition_expression(condition);
         Ok(TransactWriteItem::builder().update(built(update.build())?).build())
     }
 

@@ -83,7 +83,7 @@ pub(super) fn decode<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
     serde_dynamo::from_item(item).map_err(|e| fault("decode", &e))
 }
 
-fn fault(operation: &'static str, cause: &dyn std::fmt::Display) -> StoreError {
+pub(super) fn fault(operation: &'static str, cause: &dyn std::fmt::Display) -> StoreError {
     StoreError::Fault { operation, cause: cause.to_string() }
 }
 

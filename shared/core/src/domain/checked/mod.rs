@@ -1,5 +1,7 @@
 //! Validation of a configuration, from one as sent to one that is right: every rule of the API, each with its place.
 
+mod levels;
+
 use std::collections::BTreeMap;
 
 use bandit::{Distribution, Dtype, Factor, ModelType, Prior, Settings, Space};
@@ -170,34 +172,9 @@ fn factor(faults: &mut Faults, place: &str, config: &mut FactorConfig) -> Option
         faults.add(levels_place, format!("there are {}; 2 to 50 are allowed", levels.len()));
         return None;
     }
-    let mut texts = Vec::with_capacity(levels.len());
-    for (j, level) in levels.iter().enumerate() {
-        match (level, config.dtype) {
-            (Value::String(text), Dtype::Str) if (1..=256).contains(&text.chars().count()) => texts.push(text.clone()),
-            (Value::String(text), Dtype::Str) => {
-                let length = text.chars().count();
-                faults.add(format!("{levels_place}[{j}]"), format!("it has {length} characters; 1 to 256 are allowed"));
-                return None;
-            }
-            (Value::Bool(b), Dtype::Bool) => texts.push(b.to_string()),
-            (other, Dtype::Str) => {
-                faults.add(
-                    format!("{levels_place}[{j}]"),
-                    format!("{} is not a string, as dtype str requires", echo::value(other)),
-                );
-                return None;
-            }
-            (other, Dtype::Bool) => {
-                faults.add(
-                    format!("{levels_place}[{j}]"),
-                    format!("{} is not true or false, as dtype bool requires", echo::value(other)),
-                );
-                return None;
-            }
-        }
-    }
+    let (texts, previous) = levels::levels(faults, &levels_place, config.dtype, &levels)?;
     config.levels = Some(levels);
-    match Factor::new(name, config.dtype, texts) {
+    match Factor::new(name, config.dtype, texts).and_then(|factor| factor.with_previous(previous)) {
         Ok(factor) => Some(factor),
         Err(e) => {
             faults.add(levels_place, e.to_string());

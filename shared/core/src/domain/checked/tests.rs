@@ -44,6 +44,26 @@ fn a_right_configuration_passes_and_bool_levels_are_written_out() {
 }
 
 #[test]
+fn levels_are_kept_as_they_were_given_and_know_what_they_were() {
+    let mut config = base();
+    let named = json!({"id": "l1", "value": "b", "previous_values": ["B", "bee"]});
+    config["design_factors"][0]["levels"] = json!(["a", named, {"id": "l2", "value": "c"}]);
+    config["design_factors"][1]["levels"] =
+        json!([false, {"id": "on", "value": true, "previous_values": ["on", "yes"]}]);
+    config["excluded_combinations"] = json!([{"headline": "bee", "sticky": true}]);
+    let checked = check(ModelType::Cmab, config.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&checked.config).unwrap()["design_factors"], config["design_factors"]);
+    let headline = &checked.space.design()[0];
+    assert_eq!(headline.levels(), ["a", "b", "c"]);
+    assert_eq!(
+        ["a", "bee", "B", "c", "Bee"].map(|text| headline.level(text)),
+        [Some(0), Some(1), Some(1), Some(2), None]
+    );
+    assert_eq!(checked.space.design()[1].level("yes"), Some(1));
+    assert!(!checked.space.is_allowed(checked.space.encode_variant(&[1, 1])), "excluded under its old name");
+}
+
+#[test]
 fn every_rule_names_its_place_and_the_value() {
     let long = "x".repeat(257);
     let many: Vec<String> = (0..51).map(|i| i.to_string()).collect();
@@ -68,6 +88,32 @@ fn every_rule_names_its_place_and_the_value() {
         ("/design_factors/0/levels", Value::Null, "design_factors[0].levels", "only a bool factor"),
         ("/design_factors/1/levels", json!([true, "no"]), "design_factors[1].levels[1]", "\"no\" is not true or false"),
         ("/design_factors/1/levels", json!([true, true]), "design_factors[1].levels", "\"true\" twice"),
+        ("/design_factors/0/levels", json!(["a", {"value": "b"}]), "design_factors[0].levels[1].id", "it is missing"),
+        ("/design_factors/0/levels", json!(["a", {"id": "1"}]), "design_factors[0].levels[1].value", "it is missing"),
+        (
+            "/design_factors/0/levels",
+            json!(["a", {"id": "1", "value": "b", "text": "B"}]),
+            "design_factors[0].levels[1].text",
+            "a level has id, value and previous_values",
+        ),
+        (
+            "/design_factors/0/levels",
+            json!([{"id": "1", "value": "a"}, {"id": "1", "value": "b"}]),
+            "design_factors[0].levels[1].id",
+            "\"1\" is the id of two levels",
+        ),
+        (
+            "/design_factors/0/levels",
+            json!(["a", {"id": "1", "value": "b", "previous_values": ["c", 2]}]),
+            "design_factors[0].levels[1].previous_values[1]",
+            "2 is not a string",
+        ),
+        (
+            "/design_factors/0/levels",
+            json!(["a", {"id": "1", "value": "b", "previous_values": ["a"]}]),
+            "design_factors[0].levels",
+            "\"a\" twice",
+        ),
         ("/reward/name", json!(""), "reward.name", "\"\" is not a string"),
         (
             "/attribution/conversion_window_hours",

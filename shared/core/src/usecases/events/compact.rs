@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::domain::events::EventsRecord;
 use crate::domain::{CompactionTrigger, Lease, Model};
 use crate::error::ApiError;
-use crate::store::StoreError;
+use crate::store::{ListOptions, StoreError};
 
 /// What a compaction came to, of all organizations that it looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -168,7 +168,7 @@ impl App {
         run.erase(at_once).await?;
         run.expire().await?;
         run.merge().await?;
-        let models = self.table.models(organization, false, None, None, usize::MAX).await.map_err(RunError::Store)?;
+        let models = self.table.models(organization, &ListOptions::ALL).await.map_err(RunError::Store)?;
         let targets: Vec<Target> = models.items.iter().map(target).collect();
         run.publish(&targets, at_once).await?;
         run.sweep().await?;

@@ -90,6 +90,7 @@ mod tests {
             observations: Observations::default(),
             warnings: Vec::new(),
             unseen_levels: unseen,
+            summary: None,
             object: String::new(),
         }
     }

@@ -101,6 +101,14 @@ impl App {
         Ok(transferred.is_some())
     }
 
+    /// Releases the lease that was transferred to a request, where it still has it: the request is dropped.
+    pub(super) async fn release_lease_of_request(&self, model: &Model, request: &str) {
+        match self.table.release_lease(&model.organization_id, model.id, &request_owner(request)).await {
+            Ok(()) | Err(StoreError::Condition { .. }) => {}
+            Err(error) => tracing::warn!(model_id = %model.id, %error, "a lease was not released; it expires"),
+        }
+    }
+
     fn new_lease(&self) -> Lease {
         Lease { owner: Uuid::new_v4().to_string(), expires_at: self.clock.now() + self.lease }
     }

@@ -31,7 +31,7 @@ impl App {
         let model = Model::untrained(organization, optimization, new.model_type, new.training_data_config, now)?;
         let Some(parent) = parent else {
             let name = model.config.reward.name.clone();
-            self.create_both(model.clone(), name, 0.0).await?;
+            self.create_both(model.clone(), name, None, 0.0).await?;
             return Ok(model);
         };
         let served = Served::untrained(model.id, model.model_type, model.config.clone());
@@ -95,7 +95,9 @@ mod tests {
             name: "n".into(),
             status: OptimizationStatus::Live,
             model_id: Some(model),
+            reward_metric_id: None,
             holdout_percentage: 0.0,
+            summary: None,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
         };

@@ -12,9 +12,9 @@ use super::lease::{LeaseGuard, is_leased_by_request};
 use super::requests::TrainingRequest;
 use super::train::{Trained, died};
 use crate::app::App;
-use crate::domain::{LastError, Model, TrainingTrigger};
+use crate::domain::{LastError, Model, OptimizationStatus, TrainingTrigger};
 use crate::error::ApiError;
-use crate::store::{SnapshotListing, snapshots_prefix};
+use crate::store::{ListOptions, SnapshotListing, snapshots_prefix};
 
 /// What came of a training trigger.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ const UNKNOWN: RetrainOutcome = RetrainOutcome::Dropped("there is no such model 
 const ARCHIVED: RetrainOutcome = RetrainOutcome::Dropped("the model is archived");
 const DIED_TWICE: RetrainOutcome =
     RetrainOutcome::Dropped("two runs on this snapshot died; no third one begins by itself");
+const OPTIMIZATION_COMPLETED: RetrainOutcome =
+    RetrainOutcome::Dropped("the optimization is completed and trains no more");
 const COMPLETED: RetrainOutcome = RetrainOutcome::Dropped("the request is completed");
 
 /// What came of waiting for a lease: the lease, or a reason to need it no longer.
@@ -56,6 +58,9 @@ impl App {
                 let Some(model) = parent.model_id else {
                     return Ok(RetrainOutcome::Dropped("the optimization has no active model"));
                 };
+                if parent.status == OptimizationStatus::Completed {
+                    return Ok(OPTIMIZATION_COMPLETED);
+                }
                 self.retrain_on_snapshot(organization, model, snapshot).await
             }
             TrainingTrigger::TrainingRequested { organization, model, key } => {
@@ -105,6 +110,14 @@ impl App {
     /// Processes a training request, and deletes it.
     async fn process_request(&self, organization: &str, id: Uuid, key: &str) -> Result<RetrainOutcome, ApiError> {
         let Some(request) = self.read_request(key).await? else { return Ok(COMPLETED) };
+        let model = self.table.model(organization, id).await?;
+        if let Some(model) = model.filter(|model| model.archived_at.is_none())
+            && self.is_completed(&model).await?
+        {
+            self.delete_request(key).await;
+            self.release_lease_of_request(&model, name(key)).await;
+            return Ok(OPTIMIZATION_COMPLETED);
+        }
         let outcome = match request {
             Ok(TrainingRequest::TrainOnSnapshot { snapshot_id }) => {
                 self.retrain_on_snapshot(organization, id, &snapshot_id).await?
@@ -257,7 +270,7 @@ impl App {
     async fn models_with_snapshots(&self, organization: &str) -> Result<Vec<Model>, ApiError> {
         let folders = self.bucket.folders(&format!("snapshots/{organization}/")).await?;
         let folders: BTreeSet<Uuid> = folders.iter().filter_map(|id| id.parse().ok()).collect();
-        let mut models = self.table.models(organization, false, None, None, usize::MAX).await?.items;
+        let mut models = self.table.models(organization, &ListOptions::ALL).await?.items;
         models.retain(|model| folders.contains(&model.optimization_id));
         Ok(models)
     }
@@ -266,7 +279,11 @@ impl App {
     async fn enqueue_if_stale(&self, model: &Model) -> Result<bool, ApiError> {
         let prefix = snapshots_prefix(&model.organization_id, &model.optimization_id.to_string());
         match self.bucket.latest_snapshot_id(&prefix).await? {
-            Some(snapshot_id) if !model.is_trained_on(&snapshot_id) && model.next_run(&snapshot_id, None).is_some() => {
+            Some(snapshot_id)
+                if !model.is_trained_on(&snapshot_id)
+                    && model.next_run(&snapshot_id, None).is_some()
+                    && !self.is_completed(model).await? =>
+            {
                 // One name for one snapshot: what is queued or has failed for good is not enqueued again.
                 let request = TrainingRequest::TrainOnSnapshot { snapshot_id: snapshot_id.clone() };
                 self.put_request(model, &snapshot_id, &request).await

@@ -14,7 +14,7 @@ use super::changes::{changes, unseen_levels};
 use super::lease::{LeaseGuard, archived};
 use crate::app::App;
 use crate::domain::{
-    Checked, InSampleMetrics, Interval, Model, POLICY_IN_RECORD, PosteriorRecord, Served, StoredResults,
+    Checked, InSampleMetrics, Interval, Model, OptimizationStatus, PosteriorRecord, Served, StoredResults, Summary,
 };
 use crate::echo::quoted;
 use crate::error::ApiError;
@@ -60,6 +60,9 @@ impl App {
             return Err(archived(id));
         }
         model.checked()?.check_bias(&bias)?;
+        if self.is_completed(&model).await? {
+            return Err(completed(model.optimization_id));
+        }
         let (mut lease, model) = match self.acquire_lease(organization, id).await {
             Err(error @ ApiError::Conflict { .. }) => {
                 self.metrics.conflict();
@@ -186,6 +189,12 @@ impl App {
                     ci_upper: metrics.expected_reward.ci_upper,
                 },
             },
+            summary: Some(Summary {
+                variants_count: checked.space.allowed().count(),
+                lift: training.report.estimated_improvement_percent,
+                confidence: training.report.improvement_probability,
+                exposures: read.observations.exposures,
+            }),
             observations: read.observations,
             warnings: read.warnings,
             unseen_levels: Some(unseen_levels),
@@ -204,7 +213,7 @@ impl App {
         let posterior = self.write_posterior(model, bytes.into(), posterior).await?;
         self.write_results(model, &posterior, &read.measured.stored(model, &checked.space, &posterior, &report))
             .await?;
-        let served = served_version(model, &posterior, policy);
+        let served = Served::version(model, &posterior, policy);
         lease.stop_renewing();
         match self.table.publish(model, &lease.owner, &posterior, &served).await {
             Ok(()) => Ok((posterior, read.took)),
@@ -248,11 +257,18 @@ impl App {
     pub(super) async fn lease_lost(&self, model: &Model) -> ApiError {
         match self.table.model(&model.organization_id, model.id).await {
             Ok(Some(now)) if now.archived_at.is_some() => archived(model.id),
+            Ok(Some(_)) if self.is_completed(model).await.unwrap_or(false) => completed(model.optimization_id),
             _ => ApiError::conflict(format!(
                 "the run's lease on model {} expired before it ended, and another run acquired it; this run changed nothing",
                 model.id
             )),
         }
+    }
+
+    /// Whether the optimization of a model is completed, and trains no more.
+    pub(super) async fn is_completed(&self, model: &Model) -> Result<bool, ApiError> {
+        let parent = self.table.optimization(&model.organization_id, model.optimization_id).await?;
+        Ok(parent.is_some_and(|parent| parent.status == OptimizationStatus::Completed))
     }
 
     pub(super) async fn holdout_share(&self, model: &Model) -> Result<f64, ApiError> {
@@ -275,6 +291,13 @@ pub(super) fn died(snapshot: &str) -> ApiError {
             quoted(snapshot)
         ),
     }
+}
+
+/// The error for a run on an optimization that is completed.
+fn completed(optimization: Uuid) -> ApiError {
+    ApiError::conflict(format!(
+        "optimization {optimization} is completed: it serves its winner and trains no more; set its status to live to train again"
+    ))
 }
 
 async fn compute(
@@ -349,19 +372,6 @@ fn log_inference(model: &Model, training: &Training) {
         covered_share = made.covered_share,
         "fitted"
     );
-}
-
-/// What serving gets of a posterior: the policy itself where it is small enough.
-pub(super) fn served_version(model: &Model, posterior: &PosteriorRecord, policy: Vec<u8>) -> Served {
-    Served {
-        model_id: model.id,
-        model_type: model.model_type,
-        config: model.config.clone(),
-        posterior_version: posterior.posterior_version,
-        bias: posterior.bias.clone(),
-        object: Some(posterior.object.clone()),
-        policy: (policy.len() <= POLICY_IN_RECORD).then_some(policy),
-    }
 }
 
 /// SHA-256 of the model's type and configuration as JSON, hexadecimal.

@@ -1,11 +1,12 @@
 //! Versions of a model's posterior, and the rollback to one.
 
+use std::time::Duration;
+
 use bandit::Policy;
 use bytes::Bytes;
 use uuid::Uuid;
 
 use super::lease::archived;
-use super::train::served_version;
 use crate::app::App;
 use crate::domain::{Model, PosteriorRecord};
 use crate::error::ApiError;
@@ -59,10 +60,16 @@ impl App {
             }
             read => read?,
         };
-        let served = served_version(&model, &record, policy.to_vec());
+        let (parent, _) = self.optimization(organization, model.optimization_id).await?;
+        let served = self.served_version_under(parent.status, &model, &record, policy).await?;
         match self.table.activate_version(&model, &record, &served, self.clock.now()).await {
             Ok(()) => self.model(organization, id).await,
-            Err(StoreError::Condition { .. }) => Err(archived(id)),
+            Err(StoreError::Condition { item: 0, .. }) => Err(archived(id)),
+            // Its optimization became completed or live at this moment.
+            Err(StoreError::Condition { .. }) => Err(ApiError::Conflict {
+                message: format!("what model {id} serves was changed at this moment; try again"),
+                retry_after: Some(Duration::from_secs(1)),
+            }),
             Err(other) => Err(other.into()),
         }
     }

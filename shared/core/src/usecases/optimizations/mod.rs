@@ -1,5 +1,6 @@
 //! Optimizations: made, seen, changed and served.
 
+mod frozen;
 mod load;
 mod policy;
 mod policy_row;

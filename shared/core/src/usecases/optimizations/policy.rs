@@ -32,6 +32,9 @@ pub struct PolicyDocument {
 struct FactorDocument {
     name: String,
     levels: Vec<Value>,
+    /// What each level was before, where one of them was something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_values: Option<Vec<Vec<String>>>,
     /// Of the design alone: the levels' places in the order of their creation, of which the variants' keys are made.
     #[serde(skip_serializing_if = "Option::is_none")]
     ordinals: Option<Vec<u32>>,
@@ -92,7 +95,14 @@ impl PublishedPolicy {
 
 fn factor(factor: &Factor) -> FactorDocument {
     let levels = (0..factor.levels().len()).map(|level| level_json(factor, level)).collect();
-    FactorDocument { name: factor.name().to_owned(), levels, ordinals: None }
+    let before = |level| factor.previous().iter().filter(move |(_, of)| *of == level).map(|(text, _)| text.clone());
+    let previous = (0..factor.levels().len()).map(|level| before(level).collect());
+    FactorDocument {
+        name: factor.name().to_owned(),
+        levels,
+        previous_values: (!factor.previous().is_empty()).then(|| previous.collect()),
+        ordinals: None,
+    }
 }
 
 fn design_factor(of: &Factor) -> FactorDocument {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bandit::{CompileLimits, PolicyOptions, Posterior, Row, draw_row, serving_seed};
+use bandit::{CompileLimits, PolicyOptions, Posterior, Row, draw_row, freeze_row, serving_seed};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -30,6 +30,9 @@ impl App {
         let seed = serving_seed(optimization, version, context);
         let of = Arc::clone(ready);
         let draw = move || {
+            if of.served.frozen {
+                return freeze_row(&of.checked.space, &posterior, context).map_err(ApiError::internal);
+            }
             let options = PolicyOptions {
                 bias: &of.served.bias,
                 exploration: of.checked.settings.exploration,
@@ -44,7 +47,8 @@ impl App {
         Ok(row)
     }
 
-    async fn read_posterior(&self, model: Uuid, object: &str) -> Result<Arc<Posterior>, ApiError> {
+    /// The posterior of an object, as far as decisions need it.
+    pub(super) async fn read_posterior(&self, model: Uuid, object: &str) -> Result<Arc<Posterior>, ApiError> {
         let bytes = self.bucket.read_all(object).await?;
         let stored = blocking(move || bandit::stored::decode(&bytes)).await?;
         let stored = stored.map_err(|e| ApiError::internal(format!("{object}: {e}")))?;

@@ -1,6 +1,7 @@
 //! Optimizations: create, get, list, update.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -11,7 +12,10 @@ use crate::domain::{
 };
 use crate::echo::quoted;
 use crate::error::{ApiError, Detail};
-use crate::store::{OptimizationChange, StoreError};
+use crate::store::{ListOptions, ListOrder, OptimizationChange, Page, ServingChange, StoreError};
+
+/// How often a change is tried that meets others.
+const MOST_ATTEMPTS: u32 = 5;
 
 /// An optimization with the status of its model.
 #[derive(Clone, Debug)]
@@ -30,11 +34,11 @@ impl WithModel {
     }
 }
 
-fn check_name(name: &str) -> Result<(), ApiError> {
-    if (1..=256).contains(&name.chars().count()) {
+fn check_text(field: &str, text: &str) -> Result<(), ApiError> {
+    if (1..=256).contains(&text.chars().count()) {
         return Ok(());
     }
-    Err(ApiError::invalid_at([Detail::new("name", format!("{} is not a string of 1 to 256 characters", quoted(name)))]))
+    Err(ApiError::invalid_at([Detail::new(field, format!("{} is not a string of 1 to 256 characters", quoted(text)))]))
 }
 
 /// The least share of users, in percent: one in a hundred million. What is less is a slip, not a holdout.
@@ -61,14 +65,17 @@ impl App {
     /// # Errors
     /// [`ApiError::InvalidRequest`], and storage errors.
     pub async fn create_optimization(&self, organization: &str, new: NewOptimization) -> Result<WithModel, ApiError> {
-        check_name(&new.name)?;
+        check_text("name", &new.name)?;
+        if let Some(metric) = &new.reward_metric_id {
+            check_text("reward_metric_id", metric)?;
+        }
         // Of the two zeros the positive one.
         let holdout = new.holdout_percentage.unwrap_or(0.0) + 0.0;
         check_holdout(holdout)?;
         let now = self.clock.now();
         let id = Uuid::new_v4();
         let model = Model::untrained(organization, id, new.model_type, new.training_data_config, now)?;
-        let optimization = self.create_both(model, new.name, holdout).await?;
+        let optimization = self.create_both(model, new.name, new.reward_metric_id, holdout).await?;
         Ok(WithModel { optimization, model_status: Some(Status::Untrained) })
     }
 
@@ -77,7 +84,8 @@ impl App {
         &self,
         model: Model,
         name: String,
-        holdout: f64,
+        reward_metric_id: Option<String>,
+        holdout_percentage: f64,
     ) -> Result<Optimization, ApiError> {
         let optimization = Optimization {
             id: model.optimization_id,
@@ -85,7 +93,9 @@ impl App {
             name,
             status: OptimizationStatus::Live,
             model_id: Some(model.id),
-            holdout_percentage: holdout,
+            reward_metric_id,
+            holdout_percentage,
+            summary: None,
             created_at: model.created_at,
             updated_at: model.created_at,
         };
@@ -93,40 +103,47 @@ impl App {
             optimization_id: optimization.id,
             organization_id: optimization.organization_id.clone(),
             status: optimization.status,
-            holdout_percentage: holdout,
+            holdout_percentage: optimization.holdout_percentage,
             served: Some(Served::untrained(model.id, model.model_type, model.config.clone())),
         };
         self.table.create_both(&optimization, &model, &serving).await?;
         Ok(optimization)
     }
 
-    /// The optimizations of an organization, newest `updated_at` first, with the status of their models.
+    /// The optimizations of an organization, newest first, with the status of their models, and where the next page begins. It
+    /// reads no posterior, and of the models nothing but what says their status.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn optimizations(&self, organization: &str) -> Result<Vec<WithModel>, ApiError> {
-        let optimizations = self.table.optimizations(organization).await?;
-        let models = self.table.models(organization, false, None, None, usize::MAX).await?;
+    pub async fn optimizations(
+        &self,
+        organization: &str,
+        order: ListOrder,
+        options: &ListOptions<'_>,
+    ) -> Result<Page<WithModel>, ApiError> {
+        let Page { items, next } = self.table.optimizations(organization, order, options).await?;
+        let models: Vec<Uuid> = items.iter().filter_map(|found| found.model_id).collect();
         let now = self.clock.now();
-        let statuses: HashMap<Uuid, Status> = models.items.iter().map(|m| (m.id, m.status(now))).collect();
+        let standings = self.table.standings(organization, &models).await?;
+        let statuses: HashMap<Uuid, Status> = standings.iter().map(|m| (m.id, m.status(now))).collect();
         let with_model = |optimization: Optimization| {
             let model_status = optimization.model_id.and_then(|id| statuses.get(&id).copied());
             WithModel { optimization, model_status }
         };
-        Ok(optimizations.into_iter().map(with_model).collect())
+        Ok(Page { items: items.into_iter().map(with_model).collect(), next })
     }
 
-    /// An optimization of an organization, with the status of its model.
+    /// An optimization of an organization, with its model, if it has one.
     ///
     /// # Errors
     /// [`ApiError::NotFound`], and storage errors.
-    pub async fn optimization(&self, organization: &str, id: Uuid) -> Result<WithModel, ApiError> {
+    pub async fn optimization(&self, organization: &str, id: Uuid) -> Result<(Optimization, Option<Model>), ApiError> {
         let optimization = self.table.optimization(organization, id).await?.ok_or_else(|| not_found(id))?;
         let model = match optimization.model_id {
             Some(model) => self.table.model(organization, model).await?,
             None => None,
         };
-        Ok(WithModel { optimization, model_status: model.map(|m| m.status(self.clock.now())) })
+        Ok((optimization, model))
     }
 
     /// Changes an optimization's name or status. Serving follows the status within its cache time.
@@ -140,16 +157,48 @@ impl App {
         patch: PatchOptimization,
     ) -> Result<WithModel, ApiError> {
         if let Some(name) = &patch.name {
-            check_name(name)?;
+            check_text("name", name)?;
         }
         if patch.name.is_none() && patch.status.is_none() {
             return Err(ApiError::invalid("there is nothing to change; send name, status or both"));
         }
         let change = OptimizationChange { name: patch.name, status: patch.status, at: self.clock.now() };
-        match self.table.change_optimization(organization, id, &change).await {
-            Ok(()) => self.optimization(organization, id).await,
-            Err(StoreError::Condition { .. }) => Err(not_found(id)),
-            Err(other) => Err(other.into()),
+        for _ in 0..MOST_ATTEMPTS {
+            let serving = match change.status {
+                Some(status) => Some(self.serving_under(status, organization, id).await?),
+                None => None,
+            };
+            match self.table.change_optimization(organization, id, &change, serving.as_ref()).await {
+                Ok(()) => {
+                    let (optimization, model) = self.optimization(organization, id).await?;
+                    let now = self.clock.now();
+                    return Ok(WithModel { optimization, model_status: model.map(|model| model.status(now)) });
+                }
+                Err(StoreError::Condition { item: 0, .. }) => return Err(not_found(id)),
+                // Another version came into force, or another status, since this was read.
+                Err(StoreError::Condition { .. }) => {}
+                Err(other) => return Err(other.into()),
+            }
         }
+        Err(ApiError::Conflict {
+            message: format!("what optimization {id} serves keeps changing at this moment; try again"),
+            retry_after: Some(Duration::from_secs(1)),
+        })
+    }
+
+    /// What serving reads of an optimization now, and what it is to serve under a status.
+    async fn serving_under(
+        &self,
+        status: OptimizationStatus,
+        organization: &str,
+        id: Uuid,
+    ) -> Result<ServingChange, ApiError> {
+        let before = self.table.serving(id).await?.filter(|serving| serving.organization_id == organization);
+        let before = before.ok_or_else(|| not_found(id))?;
+        let served = match &before.served {
+            Some(served) => self.served_under(status, served).await?,
+            None => None,
+        };
+        Ok(ServingChange { before, served })
     }
 }

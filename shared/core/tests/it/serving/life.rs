@@ -1,16 +1,11 @@
 //! When an optimization serves, and when it does not.
 
 use fulcrum_core::ApiError;
-use fulcrum_core::domain::{NewModel, PatchOptimization};
-use fulcrum_core::domain::{OptimizationStatus, Served};
+use fulcrum_core::domain::{NewModel, Served};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::stage::{ORGANIZATION, Stage, config, mab};
-
-fn status(status: OptimizationStatus) -> PatchOptimization {
-    PatchOptimization { name: None, status: Some(status) }
-}
 
 fn conflict<T: std::fmt::Debug>(answer: Result<T, ApiError>) -> String {
     match answer.unwrap_err() {
@@ -35,8 +30,8 @@ async fn a_deleted_model_serves_nothing_until_there_is_a_new_one() {
         format!("optimization {id} has no model: it was deleted; create a new model for it to serve again")
     );
     assert_eq!(conflict(stage.app.policy(id).await.map(|policy| policy.etag())), message);
-    let seen = stage.app.optimization(ORGANIZATION, id).await.unwrap();
-    assert!(seen.optimization.model_id.is_none() && seen.model_status.is_none());
+    let (seen, gone) = stage.app.optimization(ORGANIZATION, id).await.unwrap();
+    assert!(seen.model_id.is_none() && gone.is_none());
 
     let config = serde_json::from_value(mab(&["c", "d"])["training_data_config"].clone()).unwrap();
     let new = NewModel {
@@ -52,22 +47,6 @@ async fn a_deleted_model_serves_nothing_until_there_is_a_new_one() {
     // One active model at a time; and the deleted one cannot be put in force again.
     assert!(conflict(stage.app.create_model(ORGANIZATION, new).await).contains(&second.id.to_string()));
     assert!(conflict(stage.app.rollback(ORGANIZATION, model, 1).await).contains("is archived"));
-}
-
-#[tokio::test]
-async fn only_a_live_optimization_serves() {
-    let stage = Stage::new().await;
-    let id = stage.create(mab(&["a", "b"])).await.optimization.id;
-    for (to, word) in [(OptimizationStatus::Completed, "completed"), (OptimizationStatus::Archived, "archived")] {
-        let changed = stage.app.update_optimization(ORGANIZATION, id, status(to)).await.unwrap();
-        assert_eq!(changed.optimization.status, to);
-        stage.wait();
-        let message = conflict(stage.serve(id, "u", json!({})).await);
-        assert_eq!(message, format!("optimization {id} is {word}; only a live one serves"));
-    }
-    stage.app.update_optimization(ORGANIZATION, id, status(OptimizationStatus::Live)).await.unwrap();
-    stage.wait();
-    stage.serve(id, "u", json!({})).await.unwrap();
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod answers;
 mod cache;
+mod completed;
 mod damaged;
 mod life;
 mod made;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use fulcrum_core::domain::{Checked, InSampleMetrics, Interval, Lease, Observations, POLICY_IN_RECORD};
 use fulcrum_core::domain::{PosteriorRecord, Served};
-use fulcrum_core::store::{LeaseAttempt, posterior_key};
+use fulcrum_core::store::{LeaseAttempt, ListOptions, posterior_key};
 use fulcrum_core::usecases::TrainResponse;
 use fulcrum_core::{ApiError, App};
 use serde_json::{Value, json};
@@ -149,7 +149,7 @@ async fn a_run_may_be_cut_off_after_any_storage_call() {
             assert_eq!(stage.serve(id, "u", json!({})).await.unwrap().posterior_version, in_force, "call {cut}");
             let state = stage.app.model_state(ORGANIZATION, model).await.unwrap();
             assert_eq!(state["posterior_version"], in_force, "call {cut}");
-            let list = stage.app.table.models(ORGANIZATION, false, None, None, usize::MAX).await.unwrap();
+            let list = stage.app.table.models(ORGANIZATION, &ListOptions::ALL).await.unwrap();
             assert_eq!(list.items.len(), 1, "call {cut}");
             stage.clock.advance(stage.app.lease);
             assert!(trained(&stage.app, model, BTreeMap::new()).await > in_force, "call {cut}");
@@ -242,6 +242,7 @@ async fn a_version_whose_policy_lies_in_its_object_comes_back_from_there() {
             observations: Observations::default(),
             warnings: Vec::new(),
             unseen_levels: None,
+            summary: None,
             object: object.clone(),
         };
         let served = Served::untrained(model.id, model.model_type, model.config.clone());
