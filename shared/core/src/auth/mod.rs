@@ -6,6 +6,8 @@ mod organization;
 use chrono::{DateTime, Utc};
 use lambda_http::http::{HeaderMap, header};
 
+#[cfg(feature = "fuzzing")]
+pub use jwt::fuzzing;
 pub use jwt::{Issuer, IssuerSettings};
 pub use organization::is_organization_id;
 

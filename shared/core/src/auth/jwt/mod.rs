@@ -3,6 +3,8 @@
 mod cache;
 mod claims;
 mod fetch;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod keys;
 mod provider;
 mod refusal;
