@@ -7,12 +7,12 @@ use bandit::{RewardType, Space};
 use chrono::{DateTime, NaiveDate};
 use serde_json::{Map, Value, json};
 
-use super::read::Span;
+use super::span::Span;
 use crate::domain::{ExposureRow, StoredResults, StoredUsers, UserRow, level_json, rfc3339, variant_json};
 use crate::error::ApiError;
 
 /// Days times variants above which the series leaves the variants out.
-const MOST_IN_SERIES: usize = 20_000;
+const MOST_IN_SERIES: usize = 10_000;
 
 /// The date of a day.
 fn date(day: i64) -> String {
@@ -38,6 +38,13 @@ fn lift([optimized, holdout]: &Arms, reward: RewardType) -> Result<Lift, ApiErro
 /// Sums of ours that cannot be evaluated.
 fn refused(error: EvaluationError) -> ApiError {
     ApiError::internal(error)
+}
+
+/// The rows of a day; they are in the order of days.
+fn on<T>(rows: &[T], day: i64, day_of: impl Fn(&T) -> i64) -> &[T] {
+    let first = rows.partition_point(|row| day_of(row) < day);
+    let end = rows.partition_point(|row| day_of(row) <= day);
+    &rows[first..end]
 }
 
 /// A lift in the fields of the answer.
@@ -161,7 +168,7 @@ fn series(
     let mut so_far = Arms::default();
     let mut series = Vec::with_capacity(days.len());
     for day in days {
-        let today = arms(in_span().filter(|row| row.day == day));
+        let today = arms(on(&users.by_variant, day, |row| row.day).iter());
         so_far = [so_far[0].plus(today[0]), so_far[1].plus(today[1])];
         let lift = lift(&so_far, stored.reward_type)?;
         let arm = |arm: &Arm| json!({"users": arm.users, "rate": arm.rate()});
@@ -178,10 +185,10 @@ fn series(
 /// The variants that were seen on a day.
 fn of_day(users: &StoredUsers, exposures: &[&ExposureRow], day: i64) -> Vec<Value> {
     let mut seen: BTreeMap<usize, (u64, u64, f64)> = BTreeMap::new();
-    for row in users.by_variant.iter().filter(|row| row.day == day) {
+    for row in on(&users.by_variant, day, |row| row.day) {
         seen.entry(row.by).or_default().0 += row.arm.users;
     }
-    for row in exposures.iter().filter(|row| row.day == day) {
+    for row in on(exposures, day, |row| row.day) {
         let of = seen.entry(row.variant).or_default();
         (of.1, of.2) = (of.1 + row.n, of.2 + row.sum);
     }
@@ -205,7 +212,7 @@ fn quality(stored: &StoredResults, exposures: &[&ExposureRow], span: &Span) -> R
     let in_span = || users.by_variant.iter().filter(|row| span.contains(row.day));
     let mut days = Vec::new();
     for day in in_span().map(|row| row.day).collect::<BTreeSet<_>>() {
-        let found = ratio(&arms(in_span().filter(|row| row.day == day)))?;
+        let found = ratio(&arms(on(&users.by_variant, day, |row| row.day).iter()))?;
         days.push(json!({
             "date": date(day), "users": found.users, "held_out": found.held_out, "p_value": found.p_value,
             "suspect": found.suspect,

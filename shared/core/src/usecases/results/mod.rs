@@ -3,6 +3,7 @@
 mod answer;
 mod measure;
 mod read;
+mod span;
 
 pub(super) use measure::{MOST_USERS, Measured, midnights};
-pub use read::Span;
+pub use span::Span;
