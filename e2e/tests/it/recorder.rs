@@ -82,6 +82,10 @@ impl HttpConnector for Connector {
 fn of_dynamodb(target: &str, body: &[u8]) -> Vec<Need> {
     let body: Value = serde_json::from_slice(body).unwrap();
     let operation = target.split_once('.').unwrap().1;
+    if operation == "BatchGetItem" {
+        let keys = body["RequestItems"][TABLE]["Keys"].as_array().unwrap().iter();
+        return keys.map(|key| of_key("BatchGetItem", key["pk"]["S"].as_str().unwrap())).collect();
+    }
     if operation != "TransactWriteItems" {
         return vec![of_item(operation, &body)];
     }
@@ -95,6 +99,10 @@ fn of_dynamodb(target: &str, body: &[u8]) -> Vec<Need> {
         of_item(&operation, part)
     };
     parts.map(part).collect()
+}
+
+fn of_key(operation: &str, key: &str) -> Need {
+    need(&format!("dynamodb:{operation}"), "Table".to_owned(), Some(key))
 }
 
 fn of_item(operation: &str, body: &Value) -> Need {

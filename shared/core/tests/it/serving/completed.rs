@@ -165,8 +165,8 @@ async fn before_the_first_training_the_baseline_is_all_there_is() {
 #[tokio::test]
 async fn winners_that_are_not_in_the_record_are_found_when_they_are_asked_for() {
     let stage = Stage::new().await;
-    let levels: Vec<String> = (0..25).map(|level| level.to_string()).collect();
-    // 26³ contexts are compiled and too large for the record; of 26⁵ contexts only the two that were seen are compiled.
+    let levels: Vec<String> = (0..30).map(|level| level.to_string()).collect();
+    // 31³ contexts are compiled and too large for the record; of 31⁵ contexts only the two that were seen are compiled.
     for (context_factors, rows) in [(3, 0), (5, 2)] {
         let context: Vec<Value> = (0..context_factors).map(|k| json!([format!("c{k}"), levels])).collect();
         let config = config(&json!([["v", ["x", "y"]]]), &json!(context));
@@ -188,7 +188,7 @@ async fn winners_that_are_not_in_the_record_are_found_when_they_are_asked_for() 
         assert!(frozen.frozen && policy.is_frozen());
         assert_eq!(policy.rows(), rows, "{context_factors} context factors");
         for context in [0, 7, 1_234] {
-            let text = |k: u32| json!(levels.get(usize::try_from(context / 26_u64.pow(k) % 26).unwrap()));
+            let text = |k: u32| json!(levels.get(usize::try_from(context / 31_u64.pow(k) % 31).unwrap()));
             let named = (0..context_factors).map(|k| (format!("c{k}"), text(context_factors - 1 - k)));
             let decision = stage.serve(made.id, "u", Value::Object(named.collect())).await.unwrap();
             let row = bandit::freeze_row(&space, &training.posterior, context).unwrap();
