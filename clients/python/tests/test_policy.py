@@ -137,3 +137,13 @@ def test_a_frozen_policy_serves_one_variant_with_certainty_and_the_holdout_goes_
         expected = (0, 0.125) if decision["holdout"] else (4, 0.875)
         assert (decision["variant_index"], decision["propensity"]) == expected
     assert 50 < held < 250
+
+
+def test_a_context_that_has_what_a_level_was_has_the_level() -> None:
+    factor = {"name": "device", "levels": ["desktop", "mobile"], "previous_values": [[], ["phone", "1"]]}
+    rows = [{"context": str(number), "variants": [number], "counts": [1]} for number in range(3)]
+    document = {**CASES[0]["policy"], "context": [factor], "total": 1, "rows": rows, "holdout_percentage": 0}
+    decide = compile_policy(document)
+    for value, number in [("desktop", 0), ("mobile", 1), ("phone", 1), (1, 1), ("Phone", 2), (None, 2)]:
+        decision = decide("user", {"device": value})
+        assert decision is not None and decision["variant_index"] == number, value

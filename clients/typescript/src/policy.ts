@@ -27,10 +27,9 @@ export function compile(policy: Policy): (user: string, context: Context) => Dec
     // The service refuses these.
     const bytes = /\p{Surrogate}/u.test(user) ? 0 : new TextEncoder().encode(user).length;
     if (bytes < 1 || bytes > 1_024) throw new RangeError("the id of a user is a text of 1 to 1,024 bytes");
-    const number = policy.context.reduce((n, { name, levels, previous_values: before }) => {
-      const now = levels.findIndex((level) => isLevel(level, context[name]));
-      const level = now < 0 && before ? before.findIndex((was) => was.some((level) => isLevel(level, context[name]))) : now;
-      return n * BigInt(levels.length + 1) + BigInt(level < 0 ? levels.length : level);
+    const number = policy.context.reduce((n, { name, levels, previous_values = [] }) => {
+      const place = (all: (string | boolean)[][]) => all.findIndex((names) => names.some((level) => isLevel(level, context[name])));
+      return n * BigInt(levels.length + 1) + BigInt([place(levels.map((level) => [level])), place(previous_values), levels.length].find((at) => at >= 0)!);
     }, 0n);
     const row = rows.get(undefined) ?? rows.get(String(number));
     if (!row) return undefined;

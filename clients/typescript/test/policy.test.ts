@@ -105,3 +105,12 @@ test("a frozen policy serves one variant with certainty, and the holdout goes on
   assert.ok(held.length > 50 && held.length < 250 && held.every(({ variant_index: v, propensity: p }) => v === 0 && p === 0.125));
   assert.ok(decisions.every(({ holdout, variant_index: v, propensity: p }) => holdout || (v === 4 && p === 0.875)));
 });
+
+test("a context that has what a level was has the level", () => {
+  const device = { name: "device", levels: ["desktop", "mobile"], previous_values: [[], ["phone", "1"]] };
+  const rows = [0, 1, 2].map((number) => ({ context: String(number), variants: [number], counts: [1] }));
+  const decide = compile({ ...cases[0]!.policy, context: [device], total: 1, rows, holdout_percentage: 0 });
+  for (const [value, number] of [["desktop", 0], ["mobile", 1], ["phone", 1], [1, 1], ["Phone", 2], [null, 2]] as const) {
+    assert.equal(decide("user", { device: value })?.variant_index, number, String(value));
+  }
+});

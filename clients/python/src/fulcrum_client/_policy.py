@@ -57,8 +57,8 @@ def _text(value: object) -> str | None:
     return None
 
 
-def _place(levels: list[str | bool], value: object) -> int:
-    """The number of a level; the number of levels where it is none of them."""
+def _place(levels: list[str | bool], previous: list[list[str]], value: object) -> int:
+    """The number of a level, by what it is or was before; the number of levels where it is none of them."""
     text = _text(value)
     for place, level in enumerate(levels):
         if isinstance(level, bool):
@@ -66,7 +66,7 @@ def _place(levels: list[str | bool], value: object) -> int:
                 return place
         elif text == level:
             return place
-    return len(levels)
+    return next((place for place, before in enumerate(previous) if text in before), len(levels))
 
 
 def compile_policy(policy: Mapping[str, Any]) -> Callable[[str, Context], Decision | None]:
@@ -81,7 +81,9 @@ def compile_policy(policy: Mapping[str, Any]) -> Callable[[str, Context], Decisi
     for factor in policy["design"]:
         variants = [{**known, factor["name"]: level} for known in variants for level in factor["levels"]]
     keys = variant_keys([factor.get("ordinals", range(len(factor["levels"]))) for factor in policy["design"]])
-    factors: list[tuple[str, list[str | bool]]] = [(factor["name"], factor["levels"]) for factor in policy["context"]]
+    factors: list[tuple[str, list[str | bool], list[list[str]]]] = [
+        (factor["name"], factor["levels"], factor.get("previous_values", [])) for factor in policy["context"]
+    ]
     rows: dict[str | None, tuple[list[int], list[int]]] = {
         row.get("context"): (row["variants"], row["counts"]) for row in policy["rows"]
     }
@@ -91,8 +93,8 @@ def compile_policy(policy: Mapping[str, Any]) -> Callable[[str, Context], Decisi
         if not 1 <= len(user.encode()) <= 1024:
             raise ValueError("the id of a user is a text of 1 to 1,024 bytes")
         number = 0
-        for name, levels in factors:
-            number = number * (len(levels) + 1) + _place(levels, context.get(name))
+        for name, levels, previous in factors:
+            number = number * (len(levels) + 1) + _place(levels, previous, context.get(name))
         row = rows.get(None) or rows.get(str(number))
         if row is None:
             return None
