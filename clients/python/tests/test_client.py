@@ -177,7 +177,7 @@ def test_the_networked_call_is_tried_twice_then_there_is_the_fallback() -> None:
 
 
 @pytest.mark.parametrize("status", [404, 409])
-def test_404_and_409_end_the_policy_at_hand(status: int) -> None:
+def test_404_and_409_end_the_cached_policy(status: int) -> None:
     with stage(publishes(ALWAYS["policy"], '"1"'), answers(status, {"error": "no model"})) as made:
         assert made.source() == "policy"
         made.now = 60
