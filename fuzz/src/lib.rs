@@ -1,6 +1,8 @@
 //! What the targets share: a space, a snapshot in memory, and what must hold of whatever is read from it.
 
 use std::ops::Range;
+use std::panic;
+use std::sync::Once;
 
 use bandit::{Dtype, Factor, RewardType, Space};
 use bytes::Bytes;
@@ -38,12 +40,27 @@ impl Source for Memory<'_> {
     }
 }
 
+/// The crate `parquet` panics on some corrupt files. The reader catches that and says that the file is corrupt; the fuzzer's own
+/// hook would end the process before. A panic that is not caught ends it all the same.
+fn let_the_decoder_panic() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let end = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !panic.location().is_some_and(|place| place.file().contains("/parquet-")) {
+                end(panic);
+            }
+        }));
+    });
+}
+
 /// Counts a file: the first byte says of which folder (`e`xposures, `r`ewards, `o`bservations, `c`ells; others as those by
 /// turns), the rest is the file.
 ///
 /// # Panics
 /// As [`count_objects`].
 pub fn count_file(ending: &str, data: &[u8]) {
+    let_the_decoder_panic();
     let Some((&folder, file)) = data.split_first() else { return };
     let folder = match folder {
         b'e' => "exposures",
