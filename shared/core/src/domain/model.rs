@@ -30,19 +30,6 @@ pub enum Status {
     Archived,
 }
 
-impl Status {
-    /// What comes first of these says what a model is.
-    fn of(archived: bool, leased: bool, good_posterior: bool, failed: bool) -> Self {
-        match () {
-            () if archived => Self::Archived,
-            () if leased => Self::Training,
-            () if good_posterior => Self::Trained,
-            () if failed => Self::Failed,
-            () => Self::Untrained,
-        }
-    }
-}
-
 /// A training run's lease on a model: nobody else trains it until the lease is released or expires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
@@ -286,8 +273,13 @@ impl Model {
     /// What the model is now. A lease that has expired does not count.
     #[must_use]
     pub fn status(&self, now: DateTime<Utc>) -> Status {
-        let leased = self.active_lease(now).is_some();
-        Status::of(self.archived_at.is_some(), leased, self.posterior.is_some(), self.last_error.is_some())
+        match self {
+            Self { archived_at: Some(_), .. } => Status::Archived,
+            _ if self.active_lease(now).is_some() => Status::Training,
+            Self { posterior: Some(_), .. } => Status::Trained,
+            Self { last_error: Some(_), .. } => Status::Failed,
+            _ => Status::Untrained,
+        }
     }
 }
 
@@ -310,8 +302,13 @@ impl Standing {
     /// As [`Model::status`].
     #[must_use]
     pub fn status(&self, now: DateTime<Utc>) -> Status {
-        let leased = self.lease.as_ref().is_some_and(|lease| lease.expires_at > now);
-        Status::of(self.archived_at.is_some(), leased, self.posterior.is_some(), self.last_error.is_some())
+        match self {
+            Self { archived_at: Some(_), .. } => Status::Archived,
+            Self { lease: Some(lease), .. } if lease.expires_at > now => Status::Training,
+            Self { posterior: Some(_), .. } => Status::Trained,
+            Self { last_error: Some(_), .. } => Status::Failed,
+            _ => Status::Untrained,
+        }
     }
 }
 

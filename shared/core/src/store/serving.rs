@@ -53,9 +53,10 @@ impl Table {
             .update_serving(optimization)
             .update_expression("SET served = :served")
             // A completed optimization serves what is frozen, another one what explores.
-            .condition_expression(match served.frozen {
-                true => "served.model_id = :model AND #status = :completed",
-                false => "served.model_id = :model AND #status <> :completed",
+            .condition_expression(if served.frozen {
+                "served.model_id = :model AND #status = :completed"
+            } else {
+                "served.model_id = :model AND #status <> :completed"
             })
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":completed", nested(&OptimizationStatus::Completed)?)

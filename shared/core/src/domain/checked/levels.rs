@@ -6,13 +6,11 @@ use serde_json::{Map, Value};
 use super::Faults;
 use crate::echo::{self, quoted};
 
-/// The levels of a factor as text, and what they were before, with their numbers; `None` where something is wrong with them.
-pub(super) fn levels(
-    faults: &mut Faults,
-    place: &str,
-    dtype: Dtype,
-    given: &[Value],
-) -> Option<(Vec<String>, Vec<(String, usize)>)> {
+/// The levels of a factor as text, and each text that one of them had before, with that level's number.
+pub(super) type Levels = (Vec<String>, Vec<(String, usize)>);
+
+/// The levels of a factor; `None` where something is wrong with them.
+pub(super) fn levels(faults: &mut Faults, place: &str, dtype: Dtype, given: &[Value]) -> Option<Levels> {
     let (mut texts, mut previous, mut ids) = (Vec::with_capacity(given.len()), Vec::new(), Vec::new());
     for (j, level) in given.iter().enumerate() {
         let place = format!("{place}[{j}]");
