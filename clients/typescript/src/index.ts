@@ -1,18 +1,18 @@
 // Serves by the policy at hand, else by the network, else the caller's fallback. It never throws.
-import { type Context, type Decision, type Variant, compile } from "./policy.js";
+import { type Decided, type Exposure, type Served, tell } from "./exposure.js";
+import { type Context, type Variant, compile } from "./policy.js";
+export * from "./events.js";
 export * from "./policy.js";
-
-export type Decided = Decision & { source: "policy" | "network" };
-export type Served = Decided | { variant: Variant; source: "fallback"; error: unknown };
 
 export class Client {
   private state: { decide?: ReturnType<typeof compile>; etag?: string; error?: unknown; until: number } = { until: 0 };
   private pending: Promise<void> | undefined;
-  constructor(readonly url: string, readonly optimization: string, readonly timeoutMs = 2_000) {}
+  /** `onExposure` is told what was decided, with all that the ingestion takes; a fallback is no decision. */
+  constructor(readonly url: string, readonly optimization: string, readonly timeoutMs = 2_000, readonly onExposure?: (exposure: Exposure) => unknown) {}
 
   /** Decides at once by a policy at hand, up to 30 s past its time. Otherwise it waits, at most the time-out in all. */
   readonly serve = (user: string, context: Context, fallback: Variant): Promise<Served> =>
-    this.decided(user, context).catch((error: unknown) => ({ variant: fallback, source: "fallback", error }));
+    this.decided(user, context).then(tell(this.onExposure, user, context), (error: unknown) => ({ variant: fallback, source: "fallback", error }));
 
   private async decided(user: string, context: Context, now = Date.now()): Promise<Decided> {
     if (now >= this.state.until) this.pending ??= this.refresh(now).finally(() => (this.pending = undefined));
