@@ -71,6 +71,10 @@ class Events:
         on_lost: Callable[[Sequence[Event], str], None] = _log_lost,
         on_warning: Callable[[str], None] = _log_warning,
     ):
+        if not re.match(r"https?://[^/]", url):
+            raise ValueError(f"{url!r} is not the URL of a service, such as https://fulcrum.example")
+        if not (key.isascii() and key.isprintable()):
+            raise ValueError("the key contains characters that keys never contain")
         self._base = f"{url.rstrip('/')}/api/v2/ingest"
         self._key = key
         self._batch, self._interval, self._most, self._timeout, self._retry = batch, interval, queue, timeout, retry
@@ -172,12 +176,15 @@ class Events:
                 continue
             failures = 0
             body = _parsed(answer.text) or {}
-            error = body.get("error") or {}
+            error: dict[str, Any] = body.get("error") or {}
             message = str(error.get("message") or f"status {answer.status}")
             # One event of an optimization that is not ours refuses them all: the others are sent without it.
             refused = re.match(r"events\[(\d+)\]", message) if answer.status == 403 else None
             lost: list[tuple[list[Event], str]] = []
             with self._changed:
+                if not queue.lines:
+                    # Closed meanwhile, and told as lost.
+                    return
                 if answer.status in (200, 207):
                     events = self._taken(queue, len(lines))
                     lost = [([events[r["index"]]], str(r["message"])) for r in body.get("rejected", [])]
