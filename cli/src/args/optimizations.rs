@@ -36,6 +36,14 @@ pub enum OptimizationsCommand {
         #[command(flatten)]
         service: ServiceArgs,
     },
+    /// Who changed what of an optimization, newest first.
+    History {
+        /// The optimization.
+        id: Uuid,
+        /// Where the service is and who calls.
+        #[command(flatten)]
+        service: ServiceArgs,
+    },
     /// Change the name or the status of an optimization.
     Update {
         /// The optimization.

@@ -32,6 +32,15 @@ pub(crate) async fn run(command: OptimizationsCommand) -> Result<(), CliError> {
             Ok(())
         }
         OptimizationsCommand::Show { id, service } => answer(&service, Method::GET, &one(id), None).await,
+        OptimizationsCommand::History { id, service } => {
+            let all = pages(&service, &format!("{}/history", one(id)), "history", false).await?;
+            if service.json {
+                print_json(&all);
+            } else {
+                print_text(&history(screen, &all));
+            }
+            Ok(())
+        }
         OptimizationsCommand::Create { file, service } => {
             let body = Some(read(&file)?);
             call(&service, Method::POST, PATH, body, |o| shown(screen, o)).await
@@ -71,6 +80,32 @@ fn table(screen: Screen, answer: &Value) -> String {
             text(optimization, "/summary/exposures"),
             text(optimization, "/updated_at"),
         ]);
+    }
+    table.render(screen)
+}
+
+fn history(screen: Screen, answer: &Value) -> String {
+    let mut table = Table::new(&["at", "what", "who", "before", "after"]);
+    for change in list(answer, "/history") {
+        let who = match text(change, "/who/kind").as_str() {
+            "api_key" => format!("key {}", text(change, "/who/id")),
+            "token" => {
+                format!("token of {}", change.pointer("/who/subject").and_then(Value::as_str).unwrap_or("nobody"))
+            }
+            kind => kind.to_owned(),
+        };
+        let aspects = |side: &str| {
+            let of = |path: &str| change.pointer(&format!("/{side}{path}")).and_then(Value::as_str);
+            let served = change.pointer(&format!("/{side}/served")).map(|served| {
+                if served["model_id"].is_null() {
+                    return "no model".to_owned();
+                }
+                format!("version {} ({})", text(served, "/posterior_version"), text(served, "/allocation"))
+            });
+            let parts = [of("/name").map(|name| format!("{name:?}")), of("/status").map(str::to_owned), served];
+            parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        };
+        table.row(vec![text(change, "/at"), text(change, "/what"), who, aspects("before"), aspects("after")]);
     }
     table.render(screen)
 }

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use fulcrum_core::auth::{ApiKey, Scope, Secret};
 use fulcrum_core::domain::{
-    Checked, Lease, Model, Optimization, OptimizationStatus, PatchOptimization, Served, Serving, rfc3339,
+    Actor, Aspects, Change, ChangeKind, Checked, Lease, Model, Optimization, OptimizationStatus, PatchOptimization,
+    Served, ServedVersion, Serving, rfc3339,
 };
 use fulcrum_core::store::{StoreError, request_key, snapshots_prefix};
 use fulcrum_core::{ApiError, App, Body};
@@ -302,7 +303,10 @@ impl Example {
             holdout_percentage: optimization.holdout_percentage,
             served: Some(Served::untrained(model.id, model.model_type, model.config.clone())),
         };
-        unless_there(app.table.create_both(&optimization, &model, &serving).await)
+        let after = Aspects::all(&optimization, ServedVersion::of_model(&model, optimization.status));
+        let of = (self.organization, optimization.id);
+        let change = Change::new(of, (&Actor::Service, now), ChangeKind::Created, Aspects::default(), after);
+        unless_there(app.table.create_both(&optimization, &model, &serving, &change).await)
     }
 }
 

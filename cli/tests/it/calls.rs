@@ -40,8 +40,15 @@ async fn no_request_makes_more_calls_than_it_needs() {
     assert_eq!(state.status, 200, "{}", state.body);
     insta::assert_json_snapshot!("calls_of_state", calls);
 
+    // Authentication, the model and its optimization; and the versions and what was in force when.
+    let (_, calls) = count(&server, "GET", &format!("{path}/posteriors"), None).await;
+    assert_eq!(calls, expected(&[("DynamoDB.GetItem", 3), ("DynamoDB.Query", 2)]));
+    let (_, calls) = count(&server, "GET", &format!("/api/v2/optimizations/{optimization}/history"), None).await;
+    assert_eq!(calls, expected(&[("DynamoDB.GetItem", 2), ("DynamoDB.Query", 1)]));
+
+    // The optimization says how what is archived was served.
     let (_, calls) = count(&server, "DELETE", &path, None).await;
-    assert_eq!(calls, expected(&[("DynamoDB.GetItem", 2), ("DynamoDB.TransactWriteItems", 1)]));
+    assert_eq!(calls, expected(&[("DynamoDB.GetItem", 3), ("DynamoDB.TransactWriteItems", 1)]));
     let (_, calls) = count(&server, "DELETE", &path, None).await;
     assert_eq!(calls, expected(&[("DynamoDB.GetItem", 2)]), "deleting again writes nothing");
     server.shutdown().await;

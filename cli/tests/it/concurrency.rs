@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use fulcrum_core::domain::{InSampleMetrics, Interval, Lease, Observations, PosteriorRecord, Served};
+use fulcrum_core::domain::{Actor, Change, InSampleMetrics, Interval, Lease, Observations, PosteriorRecord, Served};
 use fulcrum_core::store::{LeaseAttempt, StoreError};
 use uuid::Uuid;
 
@@ -76,7 +76,8 @@ async fn publish(server: &TestServer, id: &str, owner: &str, version: u64) -> Re
         object: "nowhere".into(),
     };
     let policy = Served { policy: None, ..Served::version(&model, &posterior, Vec::new()) };
-    server.app.table.publish(&model, owner, &posterior, &policy).await
+    let change = Change::trained(&model, &policy, (&Actor::Service, posterior.trained_at));
+    server.app.table.publish(&model, owner, &posterior, &policy, &change).await
 }
 
 #[tokio::test]

@@ -14,6 +14,6 @@ use lambda_http::{Body, Request, Response};
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let call = Call::begin(app, &request, Scope::ModelsWrite).await?;
     query(&request, &[])?;
-    let model = app.create_model(&call.caller.organization_id, body(&request)?).await?;
+    let model = app.on_behalf_of(&call.caller).create_model(&call.caller.organization_id, body(&request)?).await?;
     call.respond(StatusCode::CREATED, &ModelDetailView::new(&model, app.clock.now()))
 }

@@ -13,6 +13,7 @@ use lambda_http::{Body, Request, Response};
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let call = Call::begin(app, &request, Scope::ModelsWrite).await?;
     query(&request, &[])?;
-    let made = app.create_optimization(&call.caller.organization_id, body(&request)?).await?;
+    let made =
+        app.on_behalf_of(&call.caller).create_optimization(&call.caller.organization_id, body(&request)?).await?;
     call.respond(StatusCode::CREATED, &made.view())
 }

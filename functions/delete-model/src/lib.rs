@@ -22,6 +22,6 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     let call = Call::begin(app, &request, Scope::ModelsWrite).await?;
     query(&request, &[])?;
     let id = path_id(&request)?;
-    app.delete_model(&call.caller.organization_id, id).await?;
+    app.on_behalf_of(&call.caller).delete_model(&call.caller.organization_id, id).await?;
     call.respond(StatusCode::OK, &Deleted { id: id.to_string(), status: Status::Archived })
 }

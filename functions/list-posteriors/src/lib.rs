@@ -20,7 +20,7 @@ struct Posteriors<'a> {
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let call = Call::begin(app, &request, Scope::ModelsRead).await?;
     query(&request, &[])?;
-    let (active, records) = app.posteriors(&call.caller.organization_id, path_id(&request)?).await?;
-    let posteriors = records.iter().map(|record| PosteriorView::new(record, active)).collect();
+    let (model, records, timeline) = app.posteriors(&call.caller.organization_id, path_id(&request)?).await?;
+    let posteriors = records.iter().map(|record| PosteriorView::new(record, &model, &timeline)).collect();
     call.respond(StatusCode::OK, &Posteriors { posteriors })
 }

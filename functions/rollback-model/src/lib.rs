@@ -23,6 +23,6 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     query(&request, &[])?;
     let id = path_id(&request)?;
     let Rollback { posterior_version } = body(&request)?;
-    let model = app.rollback(&call.caller.organization_id, id, posterior_version).await?;
+    let model = app.on_behalf_of(&call.caller).rollback(&call.caller.organization_id, id, posterior_version).await?;
     call.respond(StatusCode::OK, &ModelDetailView::new(&model, app.clock.now()))
 }

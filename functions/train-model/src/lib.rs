@@ -45,7 +45,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     query(&request, &[])?;
     let id = path_id(&request)?;
     let Train { bias } = body(&request)?;
-    let app = app.until(deadline::of(&request));
+    let app = app.on_behalf_of(&call.caller).until(deadline::of(&request));
     let later = prefers_async(request.headers());
     let run = match app.train(&call.caller.organization_id, id, bias, later).await? {
         TrainResponse::Trained(run) => run,

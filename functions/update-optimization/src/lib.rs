@@ -14,6 +14,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     let call = Call::begin(app, &request, Scope::ModelsWrite).await?;
     query(&request, &[])?;
     let id = path_id(&request)?;
-    let changed = app.update_optimization(&call.caller.organization_id, id, body(&request)?).await?;
+    let changed =
+        app.on_behalf_of(&call.caller).update_optimization(&call.caller.organization_id, id, body(&request)?).await?;
     call.respond(StatusCode::OK, &changed.view())
 }

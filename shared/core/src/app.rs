@@ -11,7 +11,7 @@ use lambda_http::http::HeaderMap;
 use crate::auth::{Caller, Issuer, authenticate};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{ANSWER_BYTES, ConfigError, Endpoints, SYNCHRONOUS_BYTES, Settings, Timeouts, sdk_config};
-use crate::domain::Scope;
+use crate::domain::{Actor, Scope};
 use crate::error::ApiError;
 use crate::ingest_cache::IngestCache;
 use crate::metrics::Metrics;
@@ -48,6 +48,8 @@ pub struct App {
     pub metrics: Metrics,
     /// The issuer whose JWTs are accepted beside API keys.
     pub issuer: Option<Issuer>,
+    /// In whose name records are changed.
+    pub actor: Actor,
 }
 
 impl App {
@@ -101,7 +103,14 @@ impl App {
             deadline: None,
             metrics: Metrics::off(),
             issuer: None,
+            actor: Actor::Service,
         }
+    }
+
+    /// The same app, which changes records in the name of who calls.
+    #[must_use]
+    pub fn on_behalf_of(&self, caller: &Caller) -> Self {
+        Self { actor: caller.actor.clone(), ..self.clone() }
     }
 
     /// Who sent a request with these headers, if the token is good and covers `scope`.

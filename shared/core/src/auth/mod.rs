@@ -11,7 +11,7 @@ pub use jwt::fuzzing;
 pub use jwt::{Issuer, IssuerSettings};
 pub use organization::is_organization_id;
 
-pub use crate::domain::{ApiKey, KEY_PREFIX, Scope, Secret};
+pub use crate::domain::{Actor, ApiKey, KEY_PREFIX, Scope, Secret};
 
 use self::jwt::Bearer;
 use crate::error::ApiError;
@@ -22,6 +22,8 @@ use crate::store::Table;
 pub struct Caller {
     /// Whose data the call may touch.
     pub organization_id: String,
+    /// Who it is, as the history of what it changes says.
+    pub actor: Actor,
 }
 
 fn unauthorized(message: &str) -> ApiError {
@@ -74,7 +76,7 @@ pub async fn authenticate(
     now: DateTime<Utc>,
 ) -> Result<Caller, ApiError> {
     let token = token(headers)?;
-    let Bearer { organization_id, scopes } = if token.starts_with(KEY_PREFIX) {
+    let Bearer { organization_id, scopes, actor } = if token.starts_with(KEY_PREFIX) {
         bearer_of_key(table, token).await?
     } else {
         jwt::verify(issuer, token, now).await?
@@ -82,7 +84,7 @@ pub async fn authenticate(
     if !scopes.contains(&scope) {
         return Err(ApiError::Forbidden { scope: scope.as_str() });
     }
-    Ok(Caller { organization_id })
+    Ok(Caller { organization_id, actor })
 }
 
 async fn bearer_of_key(table: &Table, token: &str) -> Result<Bearer, ApiError> {
@@ -92,7 +94,7 @@ async fn bearer_of_key(table: &Table, token: &str) -> Result<Bearer, ApiError> {
     if key.revoked_at.is_some() {
         return Err(unauthorized("the API key is revoked"));
     }
-    Ok(Bearer { organization_id: key.organization_id, scopes: key.scopes })
+    Ok(Bearer { organization_id: key.organization_id, scopes: key.scopes, actor: Actor::ApiKey { id: key.id } })
 }
 
 #[cfg(test)]

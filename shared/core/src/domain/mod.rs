@@ -5,7 +5,9 @@ mod bodies;
 mod checked;
 mod config;
 pub mod events;
+mod history;
 mod ids;
+mod in_force;
 mod levels;
 mod model;
 mod optimization;
@@ -14,16 +16,19 @@ mod serving;
 mod text;
 mod time;
 mod trigger;
+mod versions;
 
 pub use api_key::{ApiKey, KEY_PREFIX, Scope, Secret};
 pub use bodies::{NewModel, NewOptimization, PatchOptimization, Visitor, null_is_absent};
 pub use checked::Checked;
 pub use config::{AttributionConfig, FactorConfig, PriorConfig, RewardConfig, TrainingDataConfig};
+pub use history::{Actor, Allocation, Aspects, Change, ChangeKind, ChangeView, ServedVersion};
 pub use ids::parse_uuid;
+pub use in_force::{InForce, InForceView, Timeline};
 pub use levels::{context_number, level_json, variant_json};
 pub use model::{
     BegunRuns, InSampleMetrics, Interval, LastError, Lease, Model, ModelDetailView, ModelView, Observations,
-    PosteriorRecord, PosteriorView, Standing, Status, Summary,
+    PosteriorRecord, Standing, Status, Summary,
 };
 pub use optimization::{Optimization, OptimizationDetailView, OptimizationStatus, OptimizationView};
 pub use results::{
@@ -34,3 +39,4 @@ pub use serving::{POLICY_IN_RECORD, Served, Serving};
 pub use snapshots::{Example, Warning};
 pub use time::{millis, rfc3339};
 pub use trigger::{CompactionTrigger, TrainingTrigger};
+pub use versions::PosteriorView;

@@ -384,36 +384,6 @@ impl<'a> ModelDetailView<'a> {
     }
 }
 
-/// A version of a posterior as the API shows it.
-#[derive(Clone, Debug, Serialize)]
-pub struct PosteriorView<'a> {
-    posterior_version: u64,
-    trained_at: String,
-    snapshot_id: &'a str,
-    bias: &'a BTreeMap<String, f64>,
-    in_sample_metrics: InSampleMetrics,
-    observations: &'a Observations,
-    warnings: &'a [Warning],
-    active: bool,
-}
-
-impl<'a> PosteriorView<'a> {
-    /// A version, and whether it is the one in force.
-    #[must_use]
-    pub fn new(record: &'a PosteriorRecord, in_force: Option<u64>) -> Self {
-        Self {
-            posterior_version: record.posterior_version,
-            trained_at: rfc3339(record.trained_at),
-            snapshot_id: &record.snapshot_id,
-            bias: &record.bias,
-            in_sample_metrics: record.in_sample_metrics,
-            observations: &record.observations,
-            warnings: &record.warnings,
-            active: in_force == Some(record.posterior_version),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

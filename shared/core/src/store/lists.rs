@@ -75,20 +75,20 @@ pub struct Page<T> {
 }
 
 /// A page that is being filled.
-struct Filling<'a, T> {
+pub(super) struct Filling<'a, T> {
     options: &'a ListOptions<'a>,
-    page: Page<T>,
+    pub(super) page: Page<T>,
     bytes: usize,
     last: String,
 }
 
 impl<'a, T: Serialize> Filling<'a, T> {
-    fn new(options: &'a ListOptions<'a>) -> Self {
+    pub(super) fn new(options: &'a ListOptions<'a>) -> Self {
         Self { options, page: Page { items: Vec::new(), next: None }, bytes: 0, last: String::new() }
     }
 
     /// Takes the item that stands at a place; `false` where the page was full before.
-    fn take(&mut self, place: String, item: T) -> bool {
+    pub(super) fn take(&mut self, place: String, item: T) -> bool {
         if self.options.cursor == Some(place.as_str()) {
             return true;
         }

@@ -3,6 +3,7 @@
 mod bucket;
 mod error;
 mod events;
+mod history;
 mod keys;
 mod lists;
 mod models;
@@ -19,9 +20,10 @@ pub use bucket::{
     Bucket, FLUSHES, REQUESTS, SnapshotListing, flush_key, posterior_key, request_key, results_key, snapshots_prefix,
 };
 pub use error::StoreError;
+pub use history::CHANGE;
 pub use lists::{ListOptions, ListOrder, Page, is_place};
 pub use models::LeaseAttempt;
-pub use optimizations::{OptimizationChange, ServingChange};
+pub use optimizations::ServingChange;
 pub use table::{INDEX_BY_UPDATE, Table};
 
 /// A call of the SDK, boxed where it is made: its code is large, and what calls it through a pointer has not to be compiled

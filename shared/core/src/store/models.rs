@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::error::StoreError;
 use super::names::{built, list_order, model_key, optimization_key, organization_key};
 use super::table::{Table, decode, fault, item, nested, number, text};
-use crate::domain::{BegunRuns, LastError, Lease, Model, Optimization, PosteriorRecord, Served, Serving};
+use crate::domain::{BegunRuns, Change, LastError, Lease, Model, Optimization, PosteriorRecord, Served, Serving};
 
 /// Versions in 19 digits sort as text.
 fn posterior_record_key(model: Uuid, version: u64) -> String {
@@ -42,6 +42,7 @@ impl Table {
         optimization: &Optimization,
         model: &Model,
         serving: &Serving,
+        change: &Change,
     ) -> Result<(), StoreError> {
         let order = list_order("OPTIMIZATION", optimization.updated_at, optimization.id);
         let put = Put::builder()
@@ -54,14 +55,15 @@ impl Table {
             )?))
             .condition_expression("attribute_not_exists(pk)");
         let first = TransactWriteItem::builder().put(built(put.build())?).build();
-        self.transact(vec![first, self.put_new_model(model)?, self.put_new_serving(serving)?]).await
+        let serve = self.put_new_serving(serving)?;
+        self.transact(vec![first, self.put_new_model(model)?, serve, self.put_change(change)?]).await
     }
 
     /// Writes a new model for an optimization that has none, and says so there.
     ///
     /// # Errors
     /// [`StoreError::Condition`] with item 0 where the optimization is missing or has a model.
-    pub async fn create_model(&self, model: &Model, served: &Served) -> Result<(), StoreError> {
+    pub async fn create_model(&self, model: &Model, served: &Served, change: &Change) -> Result<(), StoreError> {
         let order = list_order("OPTIMIZATION", model.created_at, model.optimization_id);
         let update = Update::builder()
             .table_name(&self.name)
@@ -74,7 +76,7 @@ impl Table {
             .expression_attribute_values(":order", text(order));
         let parent = TransactWriteItem::builder().update(built(update.build())?).build();
         let serve = self.serve_new_model(model.optimization_id, served)?;
-        self.transact(vec![parent, self.put_new_model(model)?, serve]).await
+        self.transact(vec![parent, self.put_new_model(model)?, serve, self.put_change(change)?]).await
     }
 
     fn put_new_model(&self, model: &Model) -> Result<TransactWriteItem, StoreError> {
@@ -291,6 +293,7 @@ impl Table {
         owner: &str,
         posterior: &PosteriorRecord,
         served: &Served,
+        change: &Change,
     ) -> Result<(), StoreError> {
         let (organization, id) = (model.organization_id.as_str(), model.id);
         let now = posterior.trained_at;
@@ -334,6 +337,7 @@ impl Table {
             TransactWriteItem::builder().put(built(record.build())?).build(),
             self.serve_version(model.optimization_id, served)?,
             self.summarise(model, posterior)?,
+            self.put_change(change)?,
         ])
         .await
     }
@@ -382,8 +386,9 @@ impl Table {
         model: &Model,
         posterior: &PosteriorRecord,
         served: &Served,
-        now: DateTime<Utc>,
+        change: &Change,
     ) -> Result<(), StoreError> {
+        let now = change.at;
         let pointer = Update::builder()
             .table_name(&self.name)
             .key("pk", text(organization_key(&model.organization_id)))
@@ -398,6 +403,7 @@ impl Table {
             TransactWriteItem::builder().update(built(pointer.build())?).build(),
             self.serve_version(model.optimization_id, served)?,
             self.summarise(model, posterior)?,
+            self.put_change(change)?,
         ])
         .await
     }
@@ -406,7 +412,8 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Condition`] where the model is missing or archived already.
-    pub async fn archive(&self, model: &Model, now: DateTime<Utc>) -> Result<(), StoreError> {
+    pub async fn archive(&self, model: &Model, change: &Change) -> Result<(), StoreError> {
+        let now = change.at;
         let organization = organization_key(&model.organization_id);
         let millis = number(now.timestamp_millis());
         let child = Update::builder()
@@ -434,6 +441,7 @@ impl Table {
             TransactWriteItem::builder().update(built(child.build())?).build(),
             TransactWriteItem::builder().update(built(parent.build())?).build(),
             self.stop_serving(model.optimization_id, model.id)?,
+            self.put_change(change)?,
         ])
         .await
     }

@@ -1,13 +1,12 @@
 //! Optimizations in the table: read and changed, together with what serving reads of them.
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::error::StoreError;
 use super::names::{built, list_order, optimization_key, organization_key};
 use super::table::{Table, nested, number, text};
-use crate::domain::{Optimization, OptimizationStatus, Served, Serving};
+use crate::domain::{Change, Optimization, PatchOptimization, Served, Serving};
 
 /// What serving read of an optimization when a change of its status began, and what it is to read of it from then on.
 #[derive(Clone, Debug)]
@@ -16,17 +15,6 @@ pub struct ServingChange {
     pub before: Serving,
     /// What is served from then on; what was served where absent.
     pub served: Option<Served>,
-}
-
-/// What changes of an optimization, and when.
-#[derive(Clone, Debug)]
-pub struct OptimizationChange {
-    /// A new name.
-    pub name: Option<String>,
-    /// A new status.
-    pub status: Option<OptimizationStatus>,
-    /// The time of the change.
-    pub at: DateTime<Utc>,
 }
 
 impl Table {
@@ -45,11 +33,11 @@ impl Table {
     /// changed since it was read.
     pub async fn change_optimization(
         &self,
-        organization: &str,
-        id: Uuid,
-        change: &OptimizationChange,
+        patch: &PatchOptimization,
         serving: Option<&ServingChange>,
+        change: &Change,
     ) -> Result<(), StoreError> {
+        let (organization, id) = (change.organization_id.as_str(), change.optimization_id);
         let mut sets = vec!["updated_at = :now", "list_order = :order"];
         let mut update = Update::builder()
             .table_name(&self.name)
@@ -58,12 +46,12 @@ impl Table {
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":now", number(change.at.timestamp_millis()))
             .expression_attribute_values(":order", text(list_order("OPTIMIZATION", change.at, id)));
-        if let Some(name) = &change.name {
+        if let Some(name) = &patch.name {
             sets.push("#name = :name");
             update =
                 update.expression_attribute_names("#name", "name").expression_attribute_values(":name", text(name));
         }
-        if let Some(status) = &change.status {
+        if let Some(status) = &patch.status {
             sets.push("#status = :status");
             update = update
                 .expression_attribute_names("#status", "status")
@@ -71,9 +59,10 @@ impl Table {
         }
         let update = update.update_expression(format!("SET {}", sets.join(", ")));
         let mut writes = vec![TransactWriteItem::builder().update(built(update.build())?).build()];
-        if let (Some(status), Some(serving)) = (change.status, serving) {
+        if let (Some(status), Some(serving)) = (patch.status, serving) {
             writes.push(self.serve_under(status, serving)?);
         }
+        writes.push(self.put_change(change)?);
         self.transact(writes).await
     }
 }

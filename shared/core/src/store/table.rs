@@ -6,6 +6,7 @@
 //! | `ORG#{organization}` | `OPTIMIZATION#{optimization}` | an optimization |
 //! | `ORG#{organization}` | `POSTERIOR#{model}#{version}` | a posterior, once per version |
 //! | `ORG#{organization}` | `APIKEY#{key}` | an API key, for lists |
+//! | `HISTORY#{organization}#{optimization}` | `CHANGE#{time}#{change}` | a change of an optimization, once; it goes after 400 days |
 //! | `SERVING#{optimization}` | `SERVING` | what serving needs of an optimization: it takes no token |
 //! | `APIKEY#{SHA-256 of the secret}` | `APIKEY` | an API key, for authentication |
 //!

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod events;
+mod history;
 mod models;
 mod optimizations;
 mod posterior_object;

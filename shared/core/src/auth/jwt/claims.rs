@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use super::refusal::Refusal;
 use super::settings::IssuerSettings;
 use crate::auth::organization::is_organization_id;
-use crate::domain::Scope;
+use crate::domain::{Actor, Scope};
+use crate::echo::cut;
 
 /// How far the issuer's clock may be from ours, in seconds.
 const LEEWAY: f64 = 60.0;
@@ -16,6 +17,7 @@ const LEEWAY: f64 = 60.0;
 pub(in crate::auth) struct Bearer {
     pub(in crate::auth) organization_id: String,
     pub(in crate::auth) scopes: Vec<Scope>,
+    pub(in crate::auth) actor: Actor,
 }
 
 /// Checks the claims of a token at a moment.
@@ -36,7 +38,8 @@ pub(super) fn check(
         return Err(Refusal::NotYet);
     }
     audience(claims, &settings.audiences)?;
-    Ok(Bearer { organization_id: organization(claims)?, scopes: scopes(claims)? })
+    let actor = Actor::Token { subject: subject(claims) };
+    Ok(Bearer { organization_id: organization(claims)?, scopes: scopes(claims)?, actor })
 }
 
 const NUMBER: &str = "a number of seconds since 1970";
@@ -72,6 +75,14 @@ fn organization(claims: &Map<String, Value>) -> Result<String, Refusal> {
     };
     let id = id.as_str().filter(|id| is_organization_id(id));
     id.map(str::to_owned).ok_or(Refusal::Claim { name, expected: EXPECTED })
+}
+
+/// Characters of a subject: OpenID Connect allows no more.
+const MOST_SUBJECT: usize = 255;
+
+/// Who the token says it speaks for. Nothing is decided by it.
+fn subject(claims: &Map<String, Value>) -> Option<String> {
+    claims.get("sub").and_then(Value::as_str).map(|subject| cut(subject, MOST_SUBJECT).into_owned())
 }
 
 /// Those of our scopes that the token lists; all of them where it has none of the claims that list scopes.
@@ -195,6 +206,17 @@ mod tests {
             let found = organization(json!({"org_id": bad, "o": {"id": "org_b"}}));
             assert!(matches!(found, Err(Refusal::Claim { name: "org_id", .. })), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_subject_is_who_acts() {
+        let actor = |sub: Value| checked(&json!({"sub": sub})).unwrap().actor;
+        let token = |subject: Option<&str>| Actor::Token { subject: subject.map(str::to_owned) };
+        assert_eq!(actor(json!("user_a")), token(Some("user_a")));
+        assert_eq!(actor(json!(null)), token(None));
+        assert_eq!(actor(json!(7)), token(None));
+        let Actor::Token { subject: Some(long) } = actor(json!("x".repeat(1_000))) else { panic!("no subject") };
+        assert!(long.chars().count() <= 300, "{long}");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::error::ApiError;
 use crate::storage_calls::StorageCalls;
 use crate::store::{Bucket, SnapshotListing, StoreError, snapshots_prefix};
 use crate::usecases::blocking::blocking;
-use crate::usecases::results::{MOST_USERS, Measured, midnights};
+use crate::usecases::results::{MOST_USERS, Measured, Periods};
 
 /// What a run learns from.
 pub(super) struct Read {
@@ -135,8 +135,9 @@ impl App {
         let (checked, threads, optimization) = (Arc::clone(checked), self.threads, model.optimization_id.to_string());
         let place = format!("s3://{}/{}", self.bucket.name(), source.prefix);
         let now = self.clock.now();
+        let periods = Periods::new(&Box::pin(self.timeline(model)).await?, now);
+        let instants = periods.instants().to_vec();
         let count = move || {
-            let instants = midnights(now);
             let tables = TablesPlan { holdout_percentage, instants: &instants, most_users: MOST_USERS };
             let plan = plan(&checked, &optimization, threads, now.timestamp_micros());
             snapshots::count_with_tables(&source, &objects, &plan, &tables)
@@ -147,7 +148,7 @@ impl App {
         let (exposures, rewards, attributed_rewards) = (seen.exposures, seen.rewards, seen.attributed_rewards);
         let observations = Observations { exposures, rewards, attributed_rewards, skipped };
         let (cells, warnings) = (counted.cells, counted.warnings);
-        let measured = Measured::new(&cells, tables, holdout_percentage);
+        let measured = Measured::new(&cells, tables, holdout_percentage, periods);
         Ok(Read { snapshot_id: snapshot.id, cells, observations, warnings, measured, took: started.elapsed() })
     }
 }

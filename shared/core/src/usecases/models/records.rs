@@ -5,7 +5,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::domain::{Model, NewModel, Optimization, Served, parse_uuid};
+use crate::domain::{
+    Aspects, ChangeKind, Model, NewModel, Optimization, OptimizationStatus, Served, ServedVersion, parse_uuid,
+};
 use crate::error::ApiError;
 use crate::store::StoreError;
 
@@ -35,7 +37,9 @@ impl App {
             return Ok(model);
         };
         let served = Served::untrained(model.id, model.model_type, model.config.clone());
-        match self.table.create_model(&model, &served).await {
+        let (before, after) = (Aspects::served(ServedVersion::NOTHING), Aspects::served(&served));
+        let change = self.change((organization, parent), ChangeKind::ModelCreated, before, after);
+        match self.table.create_model(&model, &served, &change).await {
             Ok(()) => Ok(model),
             Err(StoreError::Condition { item: 0, .. }) => {
                 Err(occupied(parent, self.table.optimization(organization, parent).await?.as_ref()))
@@ -53,7 +57,12 @@ impl App {
         if model.archived_at.is_some() {
             return Ok(());
         }
-        match self.table.archive(&model, self.clock.now()).await {
+        let parent = self.table.optimization(organization, model.optimization_id).await?;
+        let status = parent.map_or(OptimizationStatus::Live, |parent| parent.status);
+        let before = Aspects::served(ServedVersion::of_model(&model, status));
+        let after = Aspects::served(ServedVersion::NOTHING);
+        let change = self.change((organization, model.optimization_id), ChangeKind::ModelArchived, before, after);
+        match self.table.archive(&model, &change).await {
             Ok(()) => Ok(()),
             // Somebody else archived it in between: it is as it was asked to be.
             Err(refused @ StoreError::Condition { .. }) => match self.model(organization, id).await?.archived_at {
@@ -84,7 +93,6 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::domain::OptimizationStatus;
 
     #[test]
     fn a_model_that_was_just_deleted_stands_in_nobodys_way() {

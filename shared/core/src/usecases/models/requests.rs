@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::lease::{LeaseGuard, archived};
 use crate::app::App;
-use crate::domain::Model;
+use crate::domain::{Actor, Model};
 use crate::error::ApiError;
 use crate::store::request_key;
 
@@ -23,6 +23,9 @@ pub(super) enum TrainingRequest {
     Train {
         /// The biases of the run.
         bias: BTreeMap<String, f64>,
+        /// Who asked.
+        #[serde(default)]
+        who: Actor,
     },
     /// A run if the model was not trained on this snapshot yet.
     #[serde(rename = "learn")]
@@ -45,7 +48,7 @@ impl App {
         bias: BTreeMap<String, f64>,
     ) -> Result<(), ApiError> {
         let request = Uuid::new_v4().to_string();
-        self.put_request(model, &request, &TrainingRequest::Train { bias }).await?;
+        self.put_request(model, &request, &TrainingRequest::Train { bias, who: self.actor.clone() }).await?;
         match self.transfer_lease_to_request(model, lease, &request).await {
             Ok(true) => {}
             Ok(false) if self.is_archived(model).await? => return Err(archived(model.id)),

@@ -122,7 +122,10 @@ impl App {
             Ok(TrainingRequest::TrainOnSnapshot { snapshot_id }) => {
                 self.retrain_on_snapshot(organization, id, &snapshot_id).await?
             }
-            Ok(TrainingRequest::Train { bias }) => self.train_for_request(organization, id, key, bias).await?,
+            Ok(TrainingRequest::Train { bias, who }) => {
+                let app = Self { actor: who, ..self.clone() };
+                app.train_for_request(organization, id, key, bias).await?
+            }
             Err(broken) => match self.wait_for_lease(organization, id, Some(name(key)), |_| None).await? {
                 LeaseWait::Skipped(outcome) => outcome,
                 LeaseWait::Acquired(acquired) => {

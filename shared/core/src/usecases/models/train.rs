@@ -14,7 +14,8 @@ use super::changes::{changes, unseen_levels};
 use super::lease::{LeaseGuard, archived};
 use crate::app::App;
 use crate::domain::{
-    Checked, InSampleMetrics, Interval, Model, OptimizationStatus, PosteriorRecord, Served, StoredResults, Summary,
+    Change, Checked, InSampleMetrics, Interval, Model, OptimizationStatus, PosteriorRecord, Served, StoredResults,
+    Summary,
 };
 use crate::echo::quoted;
 use crate::error::ApiError;
@@ -215,7 +216,8 @@ impl App {
             .await?;
         let served = Served::version(model, &posterior, policy);
         lease.stop_renewing();
-        match self.table.publish(model, &lease.owner, &posterior, &served).await {
+        let change = Change::trained(model, &served, (&self.actor, self.clock.now()));
+        match self.table.publish(model, &lease.owner, &posterior, &served, &change).await {
             Ok(()) => Ok((posterior, read.took)),
             Err(StoreError::Condition { .. }) => Err(self.lease_lost(model).await),
             Err(other) => Err(other.into()),

@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use super::lease::archived;
 use crate::app::App;
-use crate::domain::{Model, PosteriorRecord};
+use crate::domain::{Aspects, ChangeKind, Model, PosteriorRecord, ServedVersion, Timeline};
 use crate::error::ApiError;
 use crate::log_fields::log_field;
 use crate::store::StoreError;
 use crate::usecases::posterior_object::{Provenance, read_tensor};
 
 impl App {
-    /// The versions of a model's posterior, newest first, and the one in force.
+    /// The versions of a model's posterior, newest first, with the model and what was in force when.
     ///
     /// # Errors
     /// [`ApiError::NotFound`], and storage errors.
@@ -23,10 +23,11 @@ impl App {
         &self,
         organization: &str,
         id: Uuid,
-    ) -> Result<(Option<u64>, Vec<PosteriorRecord>), ApiError> {
+    ) -> Result<(Model, Vec<PosteriorRecord>, Timeline), ApiError> {
         let model = self.model(organization, id).await?;
         let records = self.table.posteriors(organization, id).await?;
-        Ok((model.posterior.map(|p| p.posterior_version), records))
+        let timeline = self.timeline(&model).await?;
+        Ok((model, records, timeline))
     }
 
     /// The policy of a version, of which it is known then that it can be served.
@@ -62,7 +63,9 @@ impl App {
         };
         let (parent, _) = self.optimization(organization, model.optimization_id).await?;
         let served = self.served_version_under(parent.status, &model, &record, policy).await?;
-        match self.table.activate_version(&model, &record, &served, self.clock.now()).await {
+        let before = Aspects::served(ServedVersion::of_model(&model, parent.status));
+        let change = self.change((organization, parent.id), ChangeKind::RolledBack, before, Aspects::served(&served));
+        match self.table.activate_version(&model, &record, &served, &change).await {
             Ok(()) => self.model(organization, id).await,
             Err(StoreError::Condition { item: 0, .. }) => Err(archived(id)),
             // Its optimization became completed or live at this moment.

@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::domain::{
-    Model, NewOptimization, Optimization, OptimizationStatus, OptimizationView, PatchOptimization, Served, Serving,
-    Status,
+    Aspects, Change, ChangeKind, Model, NewOptimization, Optimization, OptimizationStatus, OptimizationView,
+    PatchOptimization, Served, ServedVersion, Serving, Status,
 };
 use crate::echo::quoted;
 use crate::error::{ApiError, Detail};
-use crate::store::{ListOptions, ListOrder, OptimizationChange, Page, ServingChange, StoreError};
+use crate::store::{ListOptions, ListOrder, Page, ServingChange, StoreError};
 
 /// How often a change is tried that meets others.
 const MOST_ATTEMPTS: u32 = 5;
@@ -106,7 +106,10 @@ impl App {
             holdout_percentage: optimization.holdout_percentage,
             served: Some(Served::untrained(model.id, model.model_type, model.config.clone())),
         };
-        self.table.create_both(&optimization, &model, &serving).await?;
+        let after = Aspects::all(&optimization, ServedVersion::of_model(&model, optimization.status));
+        let change =
+            self.change((&model.organization_id, optimization.id), ChangeKind::Created, Aspects::default(), after);
+        self.table.create_both(&optimization, &model, &serving, &change).await?;
         Ok(optimization)
     }
 
@@ -162,13 +165,14 @@ impl App {
         if patch.name.is_none() && patch.status.is_none() {
             return Err(ApiError::invalid("there is nothing to change; send name, status or both"));
         }
-        let change = OptimizationChange { name: patch.name, status: patch.status, at: self.clock.now() };
         for _ in 0..MOST_ATTEMPTS {
-            let serving = match change.status {
+            let before = self.table.optimization(organization, id).await?.ok_or_else(|| not_found(id))?;
+            let serving = match patch.status {
                 Some(status) => Some(self.serving_under(status, organization, id).await?),
                 None => None,
             };
-            match self.table.change_optimization(organization, id, &change, serving.as_ref()).await {
+            let change = self.change_by(&patch, &before, serving.as_ref());
+            match self.table.change_optimization(&patch, serving.as_ref(), &change).await {
                 Ok(()) => {
                     let (optimization, model) = self.optimization(organization, id).await?;
                     let now = self.clock.now();
@@ -184,6 +188,23 @@ impl App {
             message: format!("what optimization {id} serves keeps changing at this moment; try again"),
             retry_after: Some(Duration::from_secs(1)),
         })
+    }
+
+    /// What a patch changes, for the history.
+    fn change_by(&self, patch: &PatchOptimization, of: &Optimization, serving: Option<&ServingChange>) -> Change {
+        let (mut before, mut after) = (Aspects::default(), Aspects::default());
+        if let Some(name) = patch.name.as_ref().filter(|name| **name != of.name) {
+            (before.name, after.name) = (Some(of.name.clone()), Some(name.clone()));
+        }
+        if let Some((status, serving)) = patch.status.zip(serving) {
+            if status != serving.before.status {
+                (before.status, after.status) = (Some(serving.before.status), Some(status));
+            }
+            if let Some((was, is)) = serving.before.served.as_ref().zip(serving.served.as_ref()) {
+                (before.served, after.served) = (Some(was.into()), Some(is.into()));
+            }
+        }
+        self.change((&of.organization_id, of.id), ChangeKind::Updated, before, after)
     }
 
     /// What serving reads of an optimization now, and what it is to serve under a status.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use bandit::evaluation::Arm;
 use bandit::{CellTable, Report, Space};
-use chrono::{DateTime, Utc};
 use snapshots::{Tables, UserTable};
 
+use super::periods::Periods;
 use crate::domain::{
     Belief, ExposureRow, FactorImportance, Model, PosteriorRecord, RESULTS_FORMAT, Stats, StoredResults,
     StoredUnattributed, StoredUsers, UserRow, VariantTotals,
@@ -15,25 +15,21 @@ use crate::domain::{
 /// The most users that a run keeps apart, about 100 bytes of memory each.
 pub(in crate::usecases) const MOST_USERS: u64 = 5_000_000;
 
-const DAY_MICROS: i64 = 86_400_000_000;
-/// 2000-01-01, before which no time of a snapshot is plausible, in days since 1970.
-const FIRST_DAY: i64 = 10_957;
-
-/// All midnights at which a plausible day begins, in microseconds since 1970: the periods of the cube are then days.
-pub(in crate::usecases) fn midnights(now: DateTime<Utc>) -> Vec<i64> {
-    let last = now.timestamp_micros().div_euclid(DAY_MICROS) + 2;
-    (FIRST_DAY..=last).map(|day| day * DAY_MICROS).collect()
-}
-
 /// What a run measured, and what it needs to be written down.
 pub(in crate::usecases) struct Measured {
     pub(in crate::usecases) totals: Vec<VariantTotals>,
     pub(in crate::usecases) tables: Option<Tables>,
     pub(in crate::usecases) holdout_percentage: f64,
+    pub(in crate::usecases) periods: Periods,
 }
 
 impl Measured {
-    pub(in crate::usecases) fn new(cells: &CellTable, tables: Option<Tables>, holdout_percentage: f64) -> Self {
+    pub(in crate::usecases) fn new(
+        cells: &CellTable,
+        tables: Option<Tables>,
+        holdout_percentage: f64,
+        periods: Periods,
+    ) -> Self {
         let mut totals: BTreeMap<usize, VariantTotals> = BTreeMap::new();
         for cell in cells.cells() {
             let empty = VariantTotals { variant: cell.variant, n: 0, sum: 0.0 };
@@ -41,7 +37,7 @@ impl Measured {
             of.n += cell.n;
             of.sum += cell.sum;
         }
-        Self { totals: totals.into_values().collect(), tables, holdout_percentage }
+        Self { totals: totals.into_values().collect(), tables, holdout_percentage, periods }
     }
 
     /// What is stored of it, beside a posterior.
@@ -82,7 +78,7 @@ impl Measured {
             reward_type: model.config.reward.reward_type,
             holdout_percentage: self.holdout_percentage,
             totals: self.totals,
-            exposures: self.tables.as_ref().map(exposures),
+            exposures: self.tables.as_ref().map(|tables| exposures(tables, &self.periods)),
             users: self.tables.as_ref().and_then(|tables| tables.users.as_ref()).map(|table| users(space, table)),
             unattributed,
             beliefs: report.variants.iter().map(belief).collect(),
@@ -99,12 +95,11 @@ impl Measured {
     }
 }
 
-/// The cube summed over contexts; its periods are days.
-fn exposures(tables: &Tables) -> Vec<ExposureRow> {
+/// The cube summed over contexts and over the periods of a day.
+fn exposures(tables: &Tables, periods: &Periods) -> Vec<ExposureRow> {
     let mut rows: BTreeMap<(i64, bool, usize), ExposureRow> = BTreeMap::new();
     for cell in &tables.cube {
-        // Period k begins with the k-th midnight.
-        let day = FIRST_DAY - 1 + i64::from(cell.period);
+        let day = periods.day(cell.period);
         let (held_out, variant) = (cell.held_out, cell.variant);
         let row =
             rows.entry((day, held_out, variant)).or_insert(ExposureRow { day, held_out, variant, n: 0, sum: 0.0 });

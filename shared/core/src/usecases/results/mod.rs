@@ -2,8 +2,10 @@
 
 mod answer;
 mod measure;
+mod periods;
 mod read;
 mod span;
 
-pub(super) use measure::{MOST_USERS, Measured, midnights};
+pub(super) use measure::{MOST_USERS, Measured};
+pub(super) use periods::Periods;
 pub use span::Span;

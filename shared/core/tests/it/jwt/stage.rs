@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, TimeZone as _, Utc};
 use fulcrum_core::auth::{Caller, Issuer, IssuerSettings, Scope};
 use fulcrum_core::clock::{Clock as _, ManualClock};
 use fulcrum_core::config::Endpoints;
+use fulcrum_core::domain::Actor;
 use fulcrum_core::{ApiError, App};
 use lambda_http::http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
@@ -103,5 +104,6 @@ pub async fn ask(app: &App, token: &str, scope: Scope) -> Result<Caller, ApiErro
 }
 
 pub fn caller(organization: &str) -> Caller {
-    Caller { organization_id: organization.to_owned() }
+    let actor = Actor::Token { subject: Some("user_a".to_owned()) };
+    Caller { organization_id: organization.to_owned(), actor }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use fulcrum_core::ApiError;
-use fulcrum_core::domain::{Lease, OptimizationStatus, PatchOptimization, Served, TrainingTrigger};
+use fulcrum_core::domain::{Actor, Change, Lease, OptimizationStatus, PatchOptimization, Served, TrainingTrigger};
 use fulcrum_core::store::StoreError;
 use fulcrum_core::usecases::{Decision, RetrainOutcome};
 use serde_json::{Value, json};
@@ -118,7 +118,8 @@ async fn it_trains_no_more_whoever_asks() {
     let mut posterior = record.posterior.clone().unwrap();
     posterior.posterior_version = 2;
     let served = Served::version(&record, &posterior, Vec::new());
-    let late = stage.app.table.publish(&record, "run", &posterior, &served).await;
+    let change = Change::trained(&record, &served, (&Actor::Service, now));
+    let late = stage.app.table.publish(&record, "run", &posterior, &served, &change).await;
     assert!(matches!(late, Err(StoreError::Condition { .. })), "{late:?}");
     stage.app.table.release_lease(ORGANIZATION, model, "run").await.unwrap();
 

@@ -6,6 +6,7 @@ mod answers;
 mod cache;
 mod completed;
 mod damaged;
+mod history;
 mod life;
 mod made;
 mod optimizations;

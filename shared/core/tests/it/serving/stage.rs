@@ -98,6 +98,13 @@ impl Stage {
         self.dynamodb.put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
     }
 
+    /// All items of partitions whose key begins so.
+    pub async fn items(&self, prefix: &str) -> Vec<Value> {
+        let scan = self.dynamodb.scan().table_name(TABLE).filter_expression("begins_with(pk, :prefix)");
+        let found = scan.expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned())).send().await;
+        found.unwrap().items.unwrap().into_iter().map(|item| serde_dynamo::from_item(item).unwrap()).collect()
+    }
+
     /// Puts another version of what an optimization serves into the table.
     pub async fn put_version(&self, optimization: Uuid, version: u64, policy: Vec<u8>) {
         let mut serving = self.app.table.serving(optimization).await.unwrap().unwrap();

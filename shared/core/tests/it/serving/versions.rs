@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use fulcrum_core::domain::{Checked, InSampleMetrics, Interval, Lease, Observations, POLICY_IN_RECORD};
+use fulcrum_core::domain::{Actor, Change, Checked, InSampleMetrics, Interval, Lease, Observations, POLICY_IN_RECORD};
 use fulcrum_core::domain::{PosteriorRecord, Served};
 use fulcrum_core::store::{LeaseAttempt, ListOptions, posterior_key};
 use fulcrum_core::usecases::TrainResponse;
@@ -14,6 +14,12 @@ use uuid::Uuid;
 
 use super::made;
 use super::stage::{Called, Fate, ORGANIZATION, Stage, config, mab};
+
+/// The version in force, and the records of all.
+async fn versions(app: &App, model: Uuid) -> (Option<u64>, Vec<PosteriorRecord>) {
+    let (model, records, _) = app.posteriors(ORGANIZATION, model).await.unwrap();
+    (model.posterior.map(|posterior| posterior.posterior_version), records)
+}
 
 /// Trains a model at once; the version that is in force then.
 async fn trained(app: &App, model: Uuid, bias: BTreeMap<String, f64>) -> u64 {
@@ -63,7 +69,7 @@ async fn rolling_back_moves_the_pointer_and_nothing_else() {
     assert_eq!(serve().await, second, "within the cache time");
     stage.wait();
     assert_eq!(serve().await, first);
-    let (active, records) = app.posteriors(ORGANIZATION, model).await.unwrap();
+    let (active, records) = versions(app, model).await;
     let versions: Vec<u64> = records.iter().map(|record| record.posterior_version).collect();
     assert_eq!((active, versions), (Some(1), vec![2, 1]));
 
@@ -82,7 +88,7 @@ async fn only_what_there_is_can_be_put_in_force() {
     let stage = Stage::new().await;
     let (app, made) = (&stage.app, stage.create(mab(&["a", "b", "c"])).await.optimization);
     let model = made.model_id.unwrap();
-    let (active, records) = app.posteriors(ORGANIZATION, model).await.unwrap();
+    let (active, records) = versions(app, model).await;
     assert!(active.is_none() && records.is_empty());
     stage.snapshot(made.id, "1", &cells([5, 6, 7])).await;
     trained(app, model, BTreeMap::new()).await;
@@ -110,7 +116,7 @@ async fn the_object_of_a_run_that_died_is_passed_over() {
     assert_eq!(trained(app, model, BTreeMap::new()).await, 2);
     assert_eq!(stage.serve(made.id, "u", json!({})).await.unwrap().posterior_version, 2);
     assert_eq!(app.bucket.read_all(&orphan).await.unwrap().as_ref(), b"whatever it had written");
-    let (active, records) = app.posteriors(ORGANIZATION, model).await.unwrap();
+    let (active, records) = versions(app, model).await;
     assert_eq!((active, records.len()), (Some(2), 1));
 }
 
@@ -247,7 +253,8 @@ async fn a_version_whose_policy_lies_in_its_object_comes_back_from_there() {
         };
         let served = Served::untrained(model.id, model.model_type, model.config.clone());
         let served = Served { posterior_version: version, object: Some(object), ..served };
-        stage.app.table.publish(&model, "run", &record, &served).await.unwrap();
+        let change = Change::trained(&model, &served, (&Actor::Service, now));
+        stage.app.table.publish(&model, "run", &record, &served, &change).await.unwrap();
     }
     assert_eq!(stage.serve(made.id, "u", json!({})).await.unwrap().posterior_version, 2);
     stage.app.rollback(ORGANIZATION, model.id, 1).await.unwrap();
