@@ -104,7 +104,8 @@ impl App {
                 let snapshot_id = snapshot.id.clone();
                 let run = async {
                     self.begin_run(model, &lease, &snapshot_id, asked_by).await?;
-                    self.run(model, &lease, bias, snapshot).await
+                    // On the heap, as what it awaits: the stack of a thread is small.
+                    Box::pin(self.run(model, &lease, bias, snapshot)).await
                 };
                 tokio::select! {
                     biased;
@@ -170,7 +171,7 @@ impl App {
         let checked = Arc::new(model.checked()?);
         let holdout_percentage = self.holdout_percentage(model).await?;
         let holdout_share = holdout_percentage / 100.0;
-        let read = self.read_snapshot(model, &checked, snapshot, holdout_percentage).await?;
+        let read = Box::pin(self.read_snapshot(model, &checked, snapshot, holdout_percentage)).await?;
         let seed = seed(model, &read.snapshot_id)?;
         let unseen_levels = unseen_levels(&checked.space, &read.cells);
         let shared = Arc::clone(&checked);
@@ -217,7 +218,8 @@ impl App {
         let served = Served::version(model, &posterior, policy);
         lease.stop_renewing();
         let change = Change::trained(model, &served, (&self.actor, self.clock.now()));
-        match self.table.publish(model, &lease.owner, &posterior, &served, &change).await {
+        let publish = Box::pin(self.table.publish(model, &lease.owner, &posterior, &served, &change));
+        match publish.await {
             Ok(()) => Ok((posterior, read.took)),
             Err(StoreError::Condition { .. }) => Err(self.lease_lost(model).await),
             Err(other) => Err(other.into()),
