@@ -64,6 +64,7 @@ async fn publish(server: &TestServer, id: &str, owner: &str, version: u64) -> Re
         posterior_version: version,
         trained_at: server.app.clock.now(),
         snapshot_id: "1".into(),
+        snapshot_manifest: None,
         bias: BTreeMap::new(),
         in_sample_metrics: InSampleMetrics {
             historic_reward: 0.1,

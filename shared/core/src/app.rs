@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::serving_cache::ServingCache;
 use crate::storage_calls::CountStorageCalls;
 use crate::store::{Bucket, Table};
+use crate::visitor_ids::VisitorIds;
 
 /// What a function is made of.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ pub struct App {
     pub serving: ServingCache,
     /// The optimizations that this process takes events for.
     pub ingest_cache: IngestCache,
+    /// How ids of visitors are kept.
+    pub visitor_ids: VisitorIds,
     /// How compaction proceeds, and for how long it keeps what.
     pub event_limits: Limits,
     /// Threads that a training run may use.
@@ -70,6 +73,7 @@ impl App {
             metrics: Metrics::on_stdout(settings.stage.as_deref().unwrap_or("none")),
             lease: settings.lease,
             serving: ServingCache::new(settings.cache),
+            visitor_ids: settings.visitor_ids.clone(),
             event_limits: Limits {
                 idempotency: settings.idempotency,
                 retention: settings.event_retention,
@@ -96,6 +100,7 @@ impl App {
             lease: TimeDelta::seconds(60),
             serving: ServingCache::new(TimeDelta::seconds(30)),
             ingest_cache: IngestCache::new(TimeDelta::seconds(30)),
+            visitor_ids: VisitorIds::default(),
             event_limits: Limits::default(),
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             synchronous_bytes: SYNCHRONOUS_BYTES,
@@ -152,12 +157,14 @@ mod tests {
                 "SERVING_CACHE_SECONDS" => "0",
                 "TRAINING_LEASE_SECONDS" => "5",
                 "SYNCHRONOUS_SNAPSHOT_BYTES" => "7",
+                "HASH_IDS" => "a secret of thirty-two characters",
                 _ => return None,
             };
             Some(value.to_owned())
         };
         let settings = Settings::read(variable).unwrap();
         let app = App::described(&settings, &config(Timeouts::FUNCTION), &Endpoints::default());
+        assert!(app.visitor_ids.are_hashed());
         assert_eq!((app.serving.seconds(), app.lease, app.synchronous_bytes), (0, TimeDelta::seconds(5), 7));
     }
 

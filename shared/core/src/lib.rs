@@ -23,6 +23,7 @@ pub mod store;
 mod strict;
 pub mod triggers;
 pub mod usecases;
+pub mod visitor_ids;
 pub mod xray;
 
 pub use app::App;

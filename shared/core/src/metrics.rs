@@ -153,6 +153,7 @@ mod tests {
             posterior_version: 1,
             trained_at: "2026-01-15T10:30:00Z".parse().unwrap(),
             snapshot_id: "20260115".into(),
+            snapshot_manifest: None,
             bias: BTreeMap::new(),
             in_sample_metrics: InSampleMetrics {
                 historic_reward: 0.1,

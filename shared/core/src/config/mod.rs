@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 
 use chrono::TimeDelta;
 
+use crate::visitor_ids::{LEAST_SECRET, VisitorIds};
+
 pub use sdk::{Timeouts, http_client, sdk_config};
 
 /// The largest snapshot that is trained on within the call, where nothing else is said: a quarter of a gibibyte is read and
@@ -30,6 +32,14 @@ pub enum ConfigError {
         value: String,
         /// What would be right.
         expected: &'static str,
+    },
+    /// A secret that is too short to be one. It is not shown.
+    #[error("the environment variable {name} has {characters} characters; a secret has at least {LEAST_SECRET}")]
+    ShortSecret {
+        /// The variable.
+        name: &'static str,
+        /// How many it has.
+        characters: usize,
     },
     /// A variable has a number that is out of its range, or no number.
     #[error(
@@ -94,6 +104,7 @@ pub(crate) struct Settings {
     pub(crate) stage: Option<String>,
     pub(crate) idempotency: TimeDelta,
     pub(crate) event_retention: Option<TimeDelta>,
+    pub(crate) visitor_ids: VisitorIds,
 }
 
 impl Settings {
@@ -116,7 +127,20 @@ impl Settings {
             stage: set("STAGE"),
             idempotency: TimeDelta::days(number("IDEMPOTENCY_DAYS", 7, 1..=90)?),
             event_retention: (retention > 0).then(|| TimeDelta::days(retention)),
+            visitor_ids: visitor_ids(set("HASH_IDS").as_deref())?,
         })
+    }
+}
+
+/// How ids of visitors are kept, by the value of `HASH_IDS`.
+///
+/// # Errors
+/// [`ConfigError::ShortSecret`].
+pub fn visitor_ids(secret: Option<&str>) -> Result<VisitorIds, ConfigError> {
+    match secret.filter(|secret| !secret.is_empty()) {
+        None => Ok(VisitorIds::default()),
+        Some(secret) if secret.chars().count() >= LEAST_SECRET => Ok(VisitorIds::hashed(secret)),
+        Some(secret) => Err(ConfigError::ShortSecret { name: "HASH_IDS", characters: secret.chars().count() }),
     }
 }
 
@@ -135,6 +159,8 @@ mod tests {
         let defaults = read(&[("SERVING_CACHE_SECONDS", "")]).unwrap();
         assert_eq!((defaults.lease, defaults.cache), (TimeDelta::seconds(60), TimeDelta::seconds(30)));
         assert_eq!((defaults.synchronous_bytes, defaults.stage), (SYNCHRONOUS_BYTES, None));
+        assert!(!defaults.visitor_ids.are_hashed());
+        assert!(read(&[("HASH_IDS", &"s".repeat(32))]).unwrap().visitor_ids.are_hashed());
     }
 
     #[test]
@@ -148,6 +174,9 @@ mod tests {
             );
             assert_eq!(error.to_string(), expected);
         }
+        let error = read(&[("HASH_IDS", "yes")]).unwrap_err();
+        let expected = "the environment variable HASH_IDS has 3 characters; a secret has at least 32";
+        assert_eq!(error.to_string(), expected);
         for url in ["127.0.0.1:8000", "localhost", "s3://bucket", "http://"] {
             let error = Endpoints { s3: Some(url.into()), dynamodb: None }.checked().unwrap_err();
             assert!(error.to_string().contains("AWS_ENDPOINT_URL_S3"), "{error}");

@@ -123,6 +123,9 @@ pub struct PosteriorRecord {
     pub trained_at: DateTime<Utc>,
     /// What it was trained on.
     pub snapshot_id: String,
+    /// The key of the manifest that named its objects, where it was one of a manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_manifest: Option<String>,
     /// The biases of the run.
     #[serde(with = "super::text")]
     pub bias: BTreeMap<String, f64>,
@@ -340,6 +343,9 @@ struct LastErrorView<'a> {
 pub struct ModelDetailView<'a> {
     #[serde(flatten)]
     model: ModelView<'a>,
+    /// Which manifest its objects were named by, where they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot_manifest: Option<&'a str>,
     in_sample_metrics: Option<InSampleMetrics>,
     observations: Option<&'a Observations>,
     warnings: &'a [Warning],
@@ -377,6 +383,7 @@ impl<'a> ModelDetailView<'a> {
         let posterior = model.posterior.as_ref();
         Self {
             model: ModelView::new(model, now),
+            snapshot_manifest: posterior.and_then(|p| p.snapshot_manifest.as_deref()),
             in_sample_metrics: posterior.map(|p| p.in_sample_metrics),
             observations: posterior.map(|p| &p.observations),
             warnings: posterior.map_or(&[], |p| &p.warnings),

@@ -97,6 +97,8 @@ pub(crate) fn unknown(id: Uuid) -> ApiError {
 
 /// An optimization as serving knows it.
 pub(crate) struct CachedOptimization {
+    /// Whose it is.
+    pub(crate) organization_id: String,
     pub(crate) status: OptimizationStatus,
     pub(crate) holdout_percentage: f64,
     pub(crate) ready: Option<Arc<ReadyVersion>>,
@@ -226,7 +228,8 @@ mod tests {
         let keys = VariantKeys::of(&checked.space).unwrap();
         let ready = Arc::new(ReadyVersion { served, checked, policy, keys, rows: Mutex::default(), bytes });
         let status = OptimizationStatus::Live;
-        let optimization = CachedOptimization { status, holdout_percentage: 0.0, ready: Some(ready) };
+        let organization_id = "org_test".to_owned();
+        let optimization = CachedOptimization { organization_id, status, holdout_percentage: 0.0, ready: Some(ready) };
         CacheEntry { until: at(until), stale_until: at(until) + STALE, optimization: Some(Arc::new(optimization)) }
     }
 

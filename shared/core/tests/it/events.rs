@@ -5,11 +5,13 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use fulcrum_core::domain::{CompactionTrigger, Lease};
+use events::incoming::decompress;
+use fulcrum_core::domain::{CompactionTrigger, Lease, ModelDetailView, Visitor};
 use fulcrum_core::storage_calls::StorageCalls;
 use fulcrum_core::usecases::{CompactionOutcome, TrainResponse};
+use fulcrum_core::visitor_ids::VisitorIds;
 use fulcrum_core::{ApiError, App};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::serving::stage::{Fate, ORGANIZATION, Stage, mab};
@@ -272,4 +274,68 @@ async fn a_manifest_of_foreign_objects_is_an_invalid_snapshot() {
     put("files/x.jsonl", lines.clone()).await;
     put("_MANIFEST.json", manifest(&format!("{prefix}files/x.jsonl"), lines.len())).await;
     assert_eq!(seen(&stage.app, model).await.0, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hashed_ids_are_kept_nowhere_and_served_counted_and_deleted_alike() {
+    let (stage, optimization, model) = stage(json!({})).await;
+    let ids = VisitorIds::hashed(&"secret ".repeat(8));
+    let app = App { visitor_ids: ids.clone(), ..stage.app.clone() };
+    send(&app, optimization).await.unwrap();
+    for (name, _) in app.bucket.list("events/org_test/incoming/").await.unwrap() {
+        let object = app.bucket.read_all(&format!("events/org_test/incoming/{name}")).await.unwrap();
+        let lines = String::from_utf8(decompress(&object).unwrap()).unwrap();
+        assert!(lines.contains(&*ids.kept(ORGANIZATION, "user-13")), "{lines}");
+        assert!(!lines.contains("user-"), "{lines}");
+    }
+    assert_eq!(flush(&app).await.events, 65);
+    assert_eq!(seen(&app, model).await, (60, 5, 5, BTreeMap::new()));
+    // Who is hashed by ingestion is served as that hash would be, and otherwise than by the plain id: of 64 at least one.
+    let visitor = |id: &str| Visitor { anonymous_id: id.to_owned(), context: Map::new(), dry_run: false };
+    let mut differ = 0;
+    for user in 0..64 {
+        let id = format!("user-{user}");
+        let served = app.serve(optimization, &visitor(&id)).await.unwrap();
+        let by_hash = stage.app.serve(optimization, &visitor(&ids.kept(ORGANIZATION, &id))).await.unwrap();
+        assert_eq!(served, by_hash);
+        differ += u32::from(stage.app.serve(optimization, &visitor(&id)).await.unwrap() != served);
+    }
+    assert!(differ > 0, "hashing changes nothing of what is served");
+    let Err(refused) = app.policy(optimization).await else {
+        panic!("a policy that nobody could follow was published")
+    };
+    assert_eq!(refused.code(), "conflict");
+    assert!(stage.app.policy(optimization).await.is_ok());
+    stage.clock.advance(TimeDelta::minutes(1));
+    app.delete_user_events(ORGANIZATION, "req_delete", "user-13").await.unwrap();
+    stage.clock.advance(TimeDelta::minutes(1));
+    assert_eq!(flush(&app).await.snapshots, 1);
+    assert_eq!(seen(&app, model).await, (59, 4, 4, BTreeMap::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_says_by_which_manifest_it_was_trained() {
+    let (stage, optimization, model) = stage(json!({})).await;
+    send(&stage.app, optimization).await.unwrap();
+    flush(&stage.app).await;
+    seen(&stage.app, model).await;
+    let shown = async || {
+        let model = stage.app.model(ORGANIZATION, model).await.unwrap();
+        serde_json::to_value(ModelDetailView::new(&model, stage.app.clock.now())).unwrap()
+    };
+    let by_events = shown().await;
+    let prefix = format!("snapshots/{ORGANIZATION}/{optimization}");
+    let expected = format!("{prefix}/{}/_MANIFEST.json", by_events["snapshot_id"].as_str().unwrap());
+    assert_eq!(by_events["snapshot_manifest"], expected.as_str());
+    let check =
+        stage.app.check_stored_snapshot(ORGANIZATION, optimization, expected.trim_end_matches("_MANIFEST.json"));
+    let check = serde_json::to_value(check.await.unwrap()).unwrap();
+    assert_eq!(check["fails"], Value::Null, "{check}");
+    // A warehouse's snapshot of files of its own has none.
+    for (name, text) in [("exposures/x.jsonl", exposure(optimization, 1, "A").to_string()), ("_SUCCESS", String::new())]
+    {
+        stage.app.bucket.put(&format!("{prefix}/9999/{name}"), text.into_bytes().into()).await.unwrap();
+    }
+    assert_eq!(seen(&stage.app, model).await.0, 1);
+    assert_eq!(shown().await.get("snapshot_manifest"), None);
 }

@@ -75,6 +75,11 @@ impl Exposure {
         Ok(Self { body, optimization, timestamp, posterior_version })
     }
 
+    /// Keeps another id in the place of the visitor's own.
+    pub fn keep_id(&mut self, kept: impl FnOnce(&str) -> String) {
+        self.body.anonymous_id = kept(&self.body.anonymous_id);
+    }
+
     /// What it is an exposure of.
     #[must_use]
     pub const fn optimization(&self) -> Uuid {

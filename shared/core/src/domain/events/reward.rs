@@ -62,6 +62,11 @@ impl Reward {
         Ok(Self { body, optimization, timestamp })
     }
 
+    /// Keeps another id in the place of the visitor's own.
+    pub fn keep_id(&mut self, kept: impl FnOnce(&str) -> String) {
+        self.body.anonymous_id = kept(&self.body.anonymous_id);
+    }
+
     /// What it counts for; all that know the name where there is none.
     #[must_use]
     pub const fn optimization(&self) -> Option<Uuid> {

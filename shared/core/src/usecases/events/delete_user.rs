@@ -23,7 +23,7 @@ impl App {
             let message = format!("it has {bytes} bytes; the id of an event has 1 to 1024");
             return Err(ApiError::invalid_at(vec![Detail::new("anonymous_id", message)]));
         }
-        let request = Request { anonymous_id: anonymous_id.to_owned() };
+        let request = Request { anonymous_id: self.visitor_ids.kept(organization, anonymous_id).into_owned() };
         let json = serde_json::to_vec(&request).map_err(ApiError::internal)?;
         let key = format!("{}{}", root(organization), tombstone_key(self.clock.now(), request_id));
         Ok(self.bucket.put(&key, ByteStream::from(json)).await?)

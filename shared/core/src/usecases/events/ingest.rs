@@ -47,7 +47,12 @@ impl App {
         let (mut good, mut rejected) = (Vec::new(), Vec::new());
         for (index, event) in events.into_iter().enumerate() {
             match Exposure::parse(event, index, now) {
-                Ok(exposure) => good.push((index, exposure)),
+                Ok(mut exposure) => {
+                    if self.visitor_ids.are_hashed() {
+                        exposure.keep_id(|id| self.visitor_ids.kept(organization, id).into_owned());
+                    }
+                    good.push((index, exposure));
+                }
                 Err(fault) => rejected.push(fault),
             }
         }
@@ -85,7 +90,12 @@ impl App {
         let (mut good, mut rejected) = (Vec::new(), Vec::new());
         for (index, event) in events.into_iter().enumerate() {
             match Reward::parse(event, index, now) {
-                Ok(reward) => good.push((index, reward)),
+                Ok(mut reward) => {
+                    if self.visitor_ids.are_hashed() {
+                        reward.keep_id(|id| self.visitor_ids.kept(organization, id).into_owned());
+                    }
+                    good.push((index, reward));
+                }
                 Err(fault) => rejected.push(fault),
             }
         }

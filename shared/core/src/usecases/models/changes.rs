@@ -82,6 +82,7 @@ mod tests {
             posterior_version: 7,
             trained_at: DateTime::UNIX_EPOCH,
             snapshot_id: "s".into(),
+            snapshot_manifest: None,
             bias: BTreeMap::new(),
             in_sample_metrics: InSampleMetrics {
                 historic_reward: rate,

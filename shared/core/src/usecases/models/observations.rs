@@ -27,6 +27,8 @@ use crate::usecases::results::{MOST_USERS, Measured, Periods};
 /// What a run learns from.
 pub(super) struct Read {
     pub(super) snapshot_id: String,
+    /// The key of the manifest that named its objects, if one did.
+    pub(super) manifest: Option<String>,
     pub(super) cells: CellTable,
     pub(super) observations: Observations,
     /// What was left out in a way that its reader should know.
@@ -101,15 +103,28 @@ impl App {
                 self.bucket.name()
             ),
         })?;
-        if found.objects.iter().any(|(key, _)| key == MANIFEST_NAME) {
-            let own = format!("{prefix}{}/", found.id);
-            let bytes = self.bucket.read_all(&format!("{own}{MANIFEST_NAME}")).await?;
-            let manifest = SnapshotManifest::decode(&bytes, &model.organization_id, &own);
-            let place = format!("s3://{}/{own}{MANIFEST_NAME}", self.bucket.name());
-            let invalid = |cause| ApiError::InvalidSnapshot { message: format!("{place}: {cause}") };
-            found.manifest = Some(manifest.map_err(invalid)?);
-        }
+        let own = format!("{prefix}{}/", found.id);
+        found.manifest = self.snapshot_manifest(&model.organization_id, &own, &found.objects).await?;
         Ok(found)
+    }
+
+    /// The manifest of a snapshot whose objects begin with a prefix; `None` where it has none.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidSnapshot`] for a manifest that is none or names what is not the organization's, and storage errors.
+    pub async fn snapshot_manifest(
+        &self,
+        organization: &str,
+        prefix: &str,
+        objects: &[(String, u64)],
+    ) -> Result<Option<SnapshotManifest>, ApiError> {
+        if !objects.iter().any(|(key, _)| key == MANIFEST_NAME) {
+            return Ok(None);
+        }
+        let bytes = self.bucket.read_all(&format!("{prefix}{MANIFEST_NAME}")).await?;
+        let place = format!("s3://{}/{prefix}{MANIFEST_NAME}", self.bucket.name());
+        let invalid = |cause| ApiError::InvalidSnapshot { message: format!("{place}: {cause}") };
+        SnapshotManifest::decode(&bytes, organization, prefix).map(Some).map_err(invalid)
     }
 
     /// Counts a snapshot.
@@ -122,6 +137,7 @@ impl App {
     ) -> Result<Read, ApiError> {
         let started = Instant::now();
         let prefix = snapshots_prefix(&model.organization_id, &model.optimization_id.to_string());
+        let manifest = snapshot.manifest.is_some().then(|| format!("{prefix}{}/{MANIFEST_NAME}", snapshot.id));
         let (objects, named) = objects(snapshot.objects, snapshot.manifest);
         let source = InBucket {
             bucket: self.bucket.clone(),
@@ -149,7 +165,15 @@ impl App {
         let observations = Observations { exposures, rewards, attributed_rewards, skipped };
         let (cells, warnings) = (counted.cells, counted.warnings);
         let measured = Measured::new(&cells, tables, holdout_percentage, periods);
-        Ok(Read { snapshot_id: snapshot.id, cells, observations, warnings, measured, took: started.elapsed() })
+        Ok(Read {
+            snapshot_id: snapshot.id,
+            manifest,
+            cells,
+            observations,
+            warnings,
+            measured,
+            took: started.elapsed(),
+        })
     }
 }
 
@@ -186,11 +210,13 @@ impl App {
         prefix: &str,
     ) -> Result<Check, ApiError> {
         let prefix = format!("{}/", prefix.trim_end_matches('/'));
-        let objects = self.bucket.list(&prefix).await?.into_iter().map(|(key, size)| Object { key, size }).collect();
+        let listed = self.bucket.list(&prefix).await?;
+        let manifest = self.snapshot_manifest(organization, &prefix, &listed).await?;
+        let (objects, named) = objects(listed, manifest);
         let source = InBucket {
             bucket: self.bucket.clone(),
             prefix,
-            named: BTreeMap::new(),
+            named,
             runtime: Handle::current(),
             calls: StorageCalls::current(),
             given_up: Arc::default(),

@@ -182,6 +182,7 @@ impl App {
             posterior_version: model.highest_version + 1,
             trained_at: self.clock.now(),
             snapshot_id: read.snapshot_id,
+            snapshot_manifest: read.manifest,
             bias,
             in_sample_metrics: InSampleMetrics {
                 historic_reward: metrics.historic_reward,

@@ -72,7 +72,8 @@ impl App {
                 }
             }
         };
-        Ok(CachedOptimization { status: serving.status, holdout_percentage: serving.holdout_percentage, ready })
+        let (organization_id, holdout_percentage) = (serving.organization_id, serving.holdout_percentage);
+        Ok(CachedOptimization { organization_id, status: serving.status, holdout_percentage, ready })
     }
 
     async fn prepare(&self, mut served: Served) -> Result<ReadyVersion, ApiError> {

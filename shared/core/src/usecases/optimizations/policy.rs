@@ -113,8 +113,14 @@ impl App {
     /// The policy of an optimization.
     ///
     /// # Errors
-    /// As [`App::serve`]; [`ApiError::Conflict`] also where the policy is too large for one answer.
+    /// As [`App::serve`]; [`ApiError::Conflict`] also where the policy is too large for one answer, and where ids are hashed.
     pub async fn policy(&self, optimization: Uuid) -> Result<PublishedPolicy, ApiError> {
+        if self.visitor_ids.are_hashed() {
+            // Whoever has no secret would serve other variants than the service does.
+            return Err(ApiError::conflict(
+                "ids of visitors are hashed by a secret here (HASH_IDS), so that no client can decide by itself; call serve instead",
+            ));
+        }
         let cached = self.cached_optimization(optimization).await?;
         let ready = Arc::clone(cached.serving(optimization)?);
         // At most: a row's number, brackets, names and the quotes that travel twice as long take 70, two numbers of an entry 11.

@@ -41,6 +41,7 @@ impl App {
             return Err(ApiError::invalid_at([Detail::new("anonymous_id", message)]));
         }
         let cached = self.cached_optimization(optimization).await?;
+        let id = &*self.visitor_ids.kept(&cached.organization_id, id);
         let ready = cached.serving(optimization)?;
         let space = &ready.checked.space;
         let context = context_number(space, &visitor.context);

@@ -243,6 +243,7 @@ async fn a_version_whose_policy_lies_in_its_object_comes_back_from_there() {
             posterior_version: version,
             trained_at: now,
             snapshot_id: version.to_string(),
+            snapshot_manifest: None,
             bias: BTreeMap::new(),
             in_sample_metrics: InSampleMetrics { historic_reward: 0.0, expected_reward },
             observations: Observations::default(),
