@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fulcrum_core::error_chain;
 use http_body_util::{BodyExt as _, Full};
-use hyper_rustls::HttpsConnectorBuilder;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -21,10 +21,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than any training run that answers by itself.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(15);
 
+/// Connections are kept for the next request.
+#[derive(Clone)]
+enum Transport {
+    Plain(HttpClient<HttpConnector, Full<Bytes>>),
+    Tls(HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>),
+}
+
 /// A client of the API.
 #[derive(Clone)]
 pub struct Client {
     base: Url,
+    transport: Transport,
     /// Absent for the endpoints that take no token.
     authorization: Option<HeaderValue>,
     /// Whether long work is to be done after the answer.
@@ -40,7 +48,7 @@ impl Client {
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", api_key.trim()))
             .map_err(|_| CliError::ApiKey { cause: "it contains characters that keys never contain".into() })?;
         authorization.set_sensitive(true);
-        Ok(Self { base: base(url)?, authorization: Some(authorization), respond_async: false })
+        Ok(Self { authorization: Some(authorization), ..Self::without_token(url)? })
     }
 
     /// A client of the endpoints that take no token.
@@ -48,7 +56,8 @@ impl Client {
     /// # Errors
     /// [`CliError::Url`].
     pub fn without_token(url: &str) -> Result<Self, CliError> {
-        Ok(Self { base: base(url)?, authorization: None, respond_async: false })
+        let base = base(url)?;
+        Ok(Self { transport: transport(&base)?, base, authorization: None, respond_async: false })
     }
 
     /// The same client, which asks not to wait for long work.
@@ -102,7 +111,11 @@ impl Client {
             .map_err(|e| CliError::Url { url: url.clone(), cause: e.to_string() })?;
         let no_answer = |cause: String| CliError::NoAnswer { url: url.clone(), cause };
         let answer = async {
-            let response = self.transport(request)?.await.map_err(|e| {
+            let asked = match &self.transport {
+                Transport::Plain(client) => client.request(request),
+                Transport::Tls(client) => client.request(request),
+            };
+            let response = asked.await.map_err(|e| {
                 let cause = error_chain(&e);
                 if e.is_connect() { CliError::Unreachable { url: url.clone(), cause } } else { no_answer(cause) }
             })?;
@@ -128,20 +141,21 @@ impl Client {
             Err(not_the_api())
         }
     }
+}
 
-    fn transport(&self, request: Request<Full<Bytes>>) -> Result<hyper_util::client::legacy::ResponseFuture, CliError> {
-        let mut http = HttpConnector::new();
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        http.enforce_http(false);
-        let builder = HttpClient::builder(TokioExecutor::new());
-        if self.base.scheme() == "http" {
-            return Ok(builder.build(http).request(request));
-        }
-        let tls = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-            .map_err(|e| CliError::Url { url: self.base.to_string(), cause: format!("no root certificates: {e}") })?;
-        Ok(builder.build(tls.https_only().enable_http1().wrap_connector(http)).request(request))
+fn transport(base: &Url) -> Result<Transport, CliError> {
+    let mut http = HttpConnector::new();
+    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    let builder = HttpClient::builder(TokioExecutor::new());
+    if base.scheme() == "http" {
+        return Ok(Transport::Plain(builder.build(http)));
     }
+    let tls = HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+        .map_err(|e| CliError::Url { url: base.to_string(), cause: format!("no root certificates: {e}") })?;
+    Ok(Transport::Tls(builder.build(tls.https_only().enable_http1().wrap_connector(http))))
 }
 
 fn base(url: &str) -> Result<Url, CliError> {

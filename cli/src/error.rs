@@ -156,9 +156,25 @@ pub enum CliError {
     /// The demonstration was stopped before its end.
     #[error("the demonstration was stopped before it was finished")]
     Stopped,
+    /// No training run of the demonstration saw all of its visitors.
+    #[error("the last training run saw {seen} of {sent} exposures, and no other came within two minutes")]
+    DemoUnseen {
+        /// What it saw.
+        seen: u32,
+        /// What there was to see.
+        sent: u32,
+    },
     /// The demonstration's model did not find the best variant.
     #[error("the model's best variant is not the true best")]
     WrongBest,
+    /// Some lines of a file of events are not stored.
+    #[error("{}", not_stored(*count, first))]
+    EventsRejected {
+        /// How many.
+        count: u64,
+        /// The first of them: line and reason.
+        first: Vec<(u64, String)>,
+    },
     /// One of the servers inside the process did not start.
     #[error(transparent)]
     Embedded(#[from] embedded::EmbeddedError),
@@ -223,6 +239,18 @@ fn listen_hint(source: &std::io::Error) -> &'static str {
         std::io::ErrorKind::AddrNotAvailable => "; this machine does not have that address",
         _ => "",
     }
+}
+
+/// How many lines of events are not stored, and why the first of them are not.
+fn not_stored(count: u64, first: &[(u64, String)]) -> String {
+    let mut lines = format!("{count} of the lines are not stored:");
+    for (line, why) in first {
+        let _ = write!(lines, "\n  line {line}: {}", terminal::value(why));
+    }
+    if count > first.len() as u64 {
+        let _ = write!(lines, "\n  and {} more", count - first.len() as u64);
+    }
+    lines
 }
 
 /// The service's own words, each detail on a line, and the request id by which its log can be searched.

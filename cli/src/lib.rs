@@ -5,6 +5,7 @@ mod api_keys;
 pub mod args;
 pub mod client;
 mod commands;
+mod delivery;
 mod demo;
 pub mod error;
 pub mod local;
@@ -30,6 +31,7 @@ pub async fn run(args: Args) -> ExitCode {
         Command::Results(results) => commands::results::run(results).await,
         Command::Serve(serve) => commands::optimizations::serve(serve).await,
         Command::Snapshots(snapshots) => commands::snapshots::run(snapshots).await,
+        Command::Events(events) => commands::events::run(events).await,
         Command::Keys(keys) => commands::keys::run(keys).await,
     };
     match ended {

@@ -155,6 +155,42 @@ fn padded(text: &str, width: usize, align: Align) -> String {
     }
 }
 
+/// Text that takes the place of the one before, on a terminal that can go back.
+#[derive(Debug)]
+pub(crate) struct Redrawn {
+    goes_back: bool,
+    lines: usize,
+}
+
+impl Redrawn {
+    /// On standard output.
+    pub(crate) fn stdout() -> Self {
+        let goes_back = std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        Self { goes_back, lines: 0 }
+    }
+
+    /// Whether a text takes the place of the one before. Where none does, each is one more.
+    pub(crate) const fn goes_back(&self) -> bool {
+        self.goes_back
+    }
+
+    /// Shows a text of this program's own.
+    pub(crate) fn draw(&mut self, text: &str) {
+        let back =
+            if self.goes_back && self.lines > 0 { format!("\u{1b}[{}F\u{1b}[J", self.lines) } else { String::new() };
+        self.lines = text.lines().count();
+        let mut out = std::io::stdout().lock();
+        let _ = writeln!(out, "{back}{}", text.trim_end_matches('\n'));
+        let _ = out.flush();
+    }
+}
+
+/// Writes text whose values are escaped already; whether anybody reads it.
+pub(crate) fn write_text(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+}
+
 /// Writes to standard output. A reader that has gone away (`| head`) is no fault. Only on a terminal with colour may the text
 /// hold escape sequences, this module's own.
 pub(crate) fn print_text(text: &str) {

@@ -57,6 +57,15 @@ pub struct LocalArgs {
 /// `fulcrum demo`.
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
+    /// Watch it learn instead: a site of 2,000 visitors a minute is served, and its events train the model that serves it.
+    #[arg(long)]
+    pub live: bool,
+    /// How many visitors the live site has.
+    #[arg(long, requires = "live", default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub visitors: u32,
+    /// How many times as fast as 2,000 visitors a minute the live site runs, if the machine can.
+    #[arg(long, requires = "live", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub speed: u32,
     /// Exit once the model is trained, with status 1 if its best variant is not the true best.
     #[arg(long)]
     pub exit: bool,
@@ -67,7 +76,7 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 20_261_123)]
     pub seed: u64,
     /// The number of exposures to simulate.
-    #[arg(long, default_value_t = 100_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1_000..=10_000_000))]
+    #[arg(long, conflicts_with = "live", default_value_t = 100_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1_000..=10_000_000))]
     pub exposures: usize,
 }
 

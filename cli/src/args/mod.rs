@@ -1,5 +1,6 @@
 //! The command line.
 
+mod events;
 mod local;
 mod models;
 mod optimizations;
@@ -8,6 +9,7 @@ mod stores;
 
 use clap::{Parser, Subcommand};
 
+pub use events::EventsCommand;
 pub use local::{DemoArgs, LocalArgs};
 pub use models::ModelsCommand;
 pub use optimizations::{OptimizationsCommand, ResultsArgs, ServeArgs};
@@ -43,6 +45,9 @@ pub enum Command {
     /// Upload observation snapshots to the bucket, and list them.
     #[command(subcommand)]
     Snapshots(SnapshotsCommand),
+    /// Send exposures and rewards, and watch them come in.
+    #[command(subcommand)]
+    Events(EventsCommand),
     /// Create, list and revoke API keys in the table.
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -1,12 +1,15 @@
 //! What each command does.
 
 mod check;
+pub(crate) mod events;
 pub(crate) mod keys;
 pub(crate) mod models;
 pub(crate) mod optimizations;
 pub(crate) mod results;
+mod send;
 pub(crate) mod snapshots;
 mod state;
 mod stores;
+mod tail;
 mod upload;
 mod versions;

@@ -202,6 +202,7 @@ fn shown(screen: Screen, model: &Value) -> String {
         ("trained", text(model, "/trained_at")),
         ("version", text(model, "/posterior_version")),
         ("snapshot", text(model, "/snapshot_id")),
+        ("manifest", text(model, "/snapshot_manifest")),
     ];
     pairs.extend(what_was_read(model));
     pairs.extend(metrics(model));

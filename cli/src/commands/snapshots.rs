@@ -4,6 +4,7 @@ use std::path::Path;
 
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use events::snapshot::{MANIFEST_NAME, ManifestObject};
 use fulcrum_core::App;
 use fulcrum_core::store::snapshots_prefix;
 use serde_json::json;
@@ -75,7 +76,7 @@ pub(crate) async fn run(command: SnapshotsCommand) -> Result<(), CliError> {
         SnapshotsCommand::List { optimization, bucket, organization } => {
             let app = app("", &bucket).await;
             let prefix = snapshots_prefix(&organization.organization, &optimization.to_string());
-            list(&app, &prefix, organization.json).await.map_err(of_bucket(&bucket))
+            list(&app, &organization.organization, &prefix, organization.json).await.map_err(of_bucket(&bucket))
         }
     }
 }
@@ -108,30 +109,68 @@ async fn only(app: &App, prefix: &str, id: &str, files: &[LocalFile]) -> Result<
     if others.is_empty() { Ok(()) } else { Err(CliError::Leftovers { id: id.to_owned(), keys: others }) }
 }
 
-async fn list(app: &App, prefix: &str, as_json: bool) -> Result<(), CliError> {
+/// What a manifest names: objects, their bytes and, where it says them, their rows.
+fn named(objects: &[ManifestObject]) -> serde_json::Value {
+    let rows = objects.iter().map(|object| object.rows).sum::<Option<u64>>();
+    let bytes: u64 = objects.iter().map(|object| object.size).sum();
+    json!({"objects": objects.len(), "bytes": bytes, "rows": rows})
+}
+
+async fn list(app: &App, organization: &str, prefix: &str, as_json: bool) -> Result<(), CliError> {
     let mut table = Table::new(&["snapshot", "state", ">files", ">size", "shape"]);
     let mut all = Vec::new();
     for id in app.bucket.snapshot_ids(prefix).await? {
         let objects = app.bucket.list(&format!("{prefix}{id}/")).await?;
         let complete = objects.iter().any(|(key, _)| key == SUCCESS);
         let data: Vec<_> = objects.iter().filter(|(key, _)| key != SUCCESS).collect();
-        let bytes: u64 = data.iter().map(|(_, bytes)| bytes).sum();
+        // What a manifest names is what the snapshot has; its own objects are then the manifest alone.
+        let manifest = app.snapshot_manifest(organization, &format!("{prefix}{id}/"), &objects).await;
+        let (manifest, broken) = match manifest {
+            Ok(manifest) => (manifest, None),
+            Err(fulcrum_core::ApiError::InvalidSnapshot { message }) => (None, Some(message)),
+            Err(other) => return Err(CliError::Core(other)),
+        };
+        let (files, bytes) = match &manifest {
+            Some(manifest) => (manifest.objects().count(), manifest.bytes()),
+            None => (data.len(), data.iter().map(|(_, bytes)| bytes).sum()),
+        };
         let mut folders: Vec<&str> = data.iter().filter_map(|(key, _)| Some(key.split_once('/')?.0)).collect();
         folders.dedup();
-        all.push(json!({
+        let shape = match (&manifest, &broken) {
+            (Some(manifest), _) => {
+                let count =
+                    |objects: &[ManifestObject]| match objects.iter().map(|object| object.rows).sum::<Option<u64>>() {
+                        Some(rows) => format!("{} ({rows} rows)", objects.len()),
+                        None => objects.len().to_string(),
+                    };
+                format!("manifest: exposures {}, rewards {}", count(&manifest.exposures), count(&manifest.rewards))
+            }
+            (None, Some(_)) => format!("{MANIFEST_NAME} is broken"),
+            (None, None) => folders.join(" "),
+        };
+        if let Some(message) = &broken {
+            print_note(&format!("warning: {message}"));
+        }
+        let mut shown = json!({
             "snapshot_id": id,
             "complete": complete,
-            "objects": data.len(),
+            "objects": files,
             "bytes": bytes,
             "folders": folders,
-        }));
+        });
+        if let Some(manifest) = &manifest {
+            let key = format!("{prefix}{id}/{MANIFEST_NAME}");
+            shown["manifest"] =
+                json!({"key": key, "exposures": named(&manifest.exposures), "rewards": named(&manifest.rewards)});
+        }
+        all.push(shown);
         let state = if complete { "complete" } else { "incomplete" };
         table.row(vec![
             terminal::value(&id).into_owned(),
             state.into(),
-            data.len().to_string(),
+            files.to_string(),
             size(bytes),
-            terminal::value(&folders.join(" ")).into_owned(),
+            terminal::value(&shape).into_owned(),
         ]);
     }
     if as_json {

@@ -3,6 +3,7 @@
 mod evaluation;
 mod events;
 mod files;
+mod live;
 mod report;
 mod serving;
 mod truth;
@@ -41,10 +42,12 @@ const PORT: u16 = 3000;
 pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
     logging::init(logging::warnings())?;
     let screen = Screen::stdout();
-    let local = start(args.port).await?;
+    let local = if args.live { live::start(args.port).await? } else { start(args.port).await? };
     let stop = stop_signal()?;
+    let shown =
+        async { if args.live { live::show(screen, &local, &args).await } else { show(screen, &local, &args).await } };
     let found = tokio::select! {
-        found = show(screen, &local, &args) => found,
+        found = shown => found,
         () = stop => Err(CliError::Stopped),
     };
     if found.is_ok() && !args.exit {
@@ -57,8 +60,9 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
     if found? || !args.exit { Ok(()) } else { Err(CliError::WrongBest) }
 }
 
-async fn start(port: Option<u16>) -> Result<Local, CliError> {
-    let settings = |port| Settings {
+/// What the service of a demonstration is.
+fn settings(port: u16, events: bool) -> Settings {
+    Settings {
         address: IpAddr::from([127, 0, 0, 1]),
         hosts: Vec::new(),
         port,
@@ -69,12 +73,15 @@ async fn start(port: Option<u16>) -> Result<Local, CliError> {
         bucket: "fulcrum".to_owned(),
         lease: TimeDelta::seconds(60),
         examples: false,
-        // The demonstration shows the call; the event would train the same snapshot at the same moment.
-        events: false,
+        events,
         issuer: None,
-    };
-    match (port, Local::start(settings(port.unwrap_or(PORT))).await) {
-        (None, Err(CliError::Listen { .. })) => Local::start(settings(0)).await,
+    }
+}
+
+async fn start(port: Option<u16>) -> Result<Local, CliError> {
+    // This demonstration shows the call that trains; the event would train the same snapshot at the same moment.
+    match (port, Local::start(settings(port.unwrap_or(PORT), false)).await) {
+        (None, Err(CliError::Listen { .. })) => Local::start(settings(0, false)).await,
         (_, started) => started,
     }
 }

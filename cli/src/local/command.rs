@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
+use fulcrum_core::App;
 use fulcrum_core::auth::Issuer;
-use fulcrum_core::config::Endpoints;
+use fulcrum_core::config::{Endpoints, visitor_ids};
 use tracing::Level;
 
 use super::service::{Local, Settings, default_data_folder};
@@ -31,7 +32,8 @@ pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
         })?),
     };
     let kept = data.is_some();
-    let local = Local::start(Settings {
+    let visitor_ids = visitor_ids(std::env::var("HASH_IDS").ok().as_deref())?;
+    let settings = Settings {
         address: args.address,
         hosts: args.allow_host,
         port: args.port,
@@ -45,8 +47,8 @@ pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
         // An example that waits to be trained has to go on waiting.
         events: !args.with_examples,
         issuer: Issuer::from_env()?,
-    })
-    .await?;
+    };
+    let local = Local::start_with(settings, |app| App { visitor_ids, ..app }).await?;
     // Listening for signals begins before anybody is told that the service is up.
     let stop = stop_signal()?;
     print_text(&greeting(&local, kept));

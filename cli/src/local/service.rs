@@ -69,6 +69,14 @@ impl Local {
     /// # Errors
     /// [`CliError`] that says which part did not start.
     pub async fn start(settings: Settings) -> Result<Self, CliError> {
+        Self::start_with(settings, |app| app).await
+    }
+
+    /// As [`Local::start`], with an app that is changed before anything runs on it.
+    ///
+    /// # Errors
+    /// As [`Local::start`].
+    pub async fn start_with(settings: Settings, change: impl FnOnce(App) -> App) -> Result<Self, CliError> {
         if let (true, Some(url)) =
             (settings.examples, settings.endpoints.dynamodb.as_ref().or(settings.endpoints.s3.as_ref()))
         {
@@ -91,7 +99,7 @@ impl Local {
         let elsewhere = options.endpoints.clone();
         let stores = Stores::start(options, before.as_ref()).await?;
         let app = App::new(stores.sdk(), stores.endpoints(), &settings.table, &settings.bucket);
-        let app = App { lease: settings.lease, issuer: settings.issuer, ..app };
+        let app = change(App { lease: settings.lease, issuer: settings.issuer, ..app });
         let away = |variable: &'static str, url: Option<String>| {
             move |source: StoreError| match url {
                 Some(url) => CliError::StoreAway { variable: variable_of(variable), url, source },
