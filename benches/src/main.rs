@@ -7,10 +7,12 @@ mod batches;
 mod calibration;
 mod clock;
 mod cold;
+mod compaction;
 mod costs;
 mod draw;
 mod error;
 mod files;
+mod ingest;
 mod pictures;
 mod pool;
 mod regret;
@@ -103,6 +105,21 @@ enum Bench {
         #[arg(long, default_value_t = 40_000)]
         requests: usize,
     },
+    /// What ingestion costs: batches of 500 exposures end to end, and requests at a steady rate beside S3 puts of their bytes.
+    Ingest {
+        /// Requests of 500 exposures.
+        #[arg(long, default_value_t = 6_000)]
+        requests: usize,
+        /// Seconds at 100 requests a second.
+        #[arg(long, default_value_t = 30)]
+        seconds: u32,
+    },
+    /// What compaction costs on one core, and the most memory that it takes.
+    Compaction {
+        /// Events that wait.
+        #[arg(long, default_value_t = 10_000_000)]
+        events: usize,
+    },
     /// What a cold start of each built function costs, under AWS's emulator, beside a function that only says hello.
     ColdStart {
         /// The emulator: aws-lambda-rie, out of the PyPI package aws-sam-cli.
@@ -144,6 +161,8 @@ fn main() -> ExitCode {
         }
         Bench::Fit { only } => costs::fits(seed, only.as_deref()),
         Bench::Decide => costs::decisions(seed),
+        Bench::Ingest { requests, seconds } => ingest::run(requests, seconds),
+        Bench::Compaction { events } => compaction::run(events),
         Bench::Serve { requests } => serve::run(requests),
         Bench::ColdStart { emulator, functions, starts, at_most_over } => {
             let events = PathBuf::from("events");

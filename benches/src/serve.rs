@@ -27,7 +27,7 @@ const ROUNDS: usize = 10;
 /// Levels of the context factor.
 const COUNTRIES: usize = 10;
 
-fn failed(cause: impl std::fmt::Display) -> Error {
+pub(crate) fn failed(cause: impl std::fmt::Display) -> Error {
     Error::Service { cause: cause.to_string() }
 }
 
@@ -54,9 +54,13 @@ pub fn run(requests: usize) -> Result<(), Error> {
     }
 }
 
+/// Two threads, as the smallest machine has.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(failed)
+}
+
 fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.map_err(failed)?.block_on(work)
+    runtime()?.block_on(work)
 }
 
 /// p99 of serving in units of the floor's, at [`JUDGED`] connections.
@@ -169,7 +173,7 @@ fn optimization(levels: usize) -> Value {
 }
 
 /// Milliseconds below which a share of the sorted times lies.
-fn quantile(sorted: &[Duration], share: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[Duration], share: f64) -> f64 {
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place")]
     let at = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
     sorted.get(at).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
@@ -214,7 +218,7 @@ async fn one_connection(address: &str, path: &str, connection: usize, each: usiz
 }
 
 /// Reads one answer with a Content-Length to its end; its status.
-async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<u16, Error> {
+pub(crate) async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<u16, Error> {
     buffer.clear();
     loop {
         if stream.read_buf(buffer).await.map_err(failed)? == 0 {
