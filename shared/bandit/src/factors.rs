@@ -16,7 +16,7 @@ pub enum Dtype {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FactorError {
     /// A factor has fewer than two levels.
-    #[error("factor {name:?} has {count} level(s); at least 2 are needed")]
+    #[error("factor {} has {count} level(s); at least 2 are needed", quoted(name))]
     TooFewLevels {
         /// The factor.
         name: String,
@@ -24,7 +24,7 @@ pub enum FactorError {
         count: usize,
     },
     /// Two levels of a factor are the same text.
-    #[error("factor {name:?} has level {level:?} twice")]
+    #[error("factor {} has level {} twice", quoted(name), quoted(level))]
     DuplicateLevel {
         /// The factor.
         name: String,
@@ -32,13 +32,16 @@ pub enum FactorError {
         level: String,
     },
     /// Two factors share a name.
-    #[error("factor {name:?} appears twice; names are unique over design and context factors together")]
+    #[error("factor {} appears twice; names are unique over design and context factors together", quoted(name))]
     DuplicateFactor {
         /// The name.
         name: String,
     },
     /// The ordinals of a factor's levels are not one for each, or not all different.
-    #[error("factor {name:?} has {levels} levels and the ordinals {ordinals:?}; each level needs one of its own")]
+    #[error(
+        "factor {} has {levels} levels and the ordinals {ordinals:?}; each level needs one of its own",
+        quoted(name)
+    )]
     BadOrdinals {
         /// The factor.
         name: String,
@@ -56,6 +59,14 @@ pub enum FactorError {
         /// `variants` or `contexts`.
         what: &'static str,
     },
+}
+
+/// A name or a level in quotes, cut after 200 characters.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(200) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
 }
 
 /// A named factor with its levels, at least two and all different.

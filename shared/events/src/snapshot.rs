@@ -47,7 +47,7 @@ impl SnapshotManifest {
     pub fn decode(bytes: &[u8], organization: &str, snapshot: &str) -> Result<Self, String> {
         let manifest: Self = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
         if manifest.format != MANIFEST_FORMAT {
-            return Err(format!("format is {:?}; it must be {MANIFEST_FORMAT:?}", manifest.format));
+            return Err(format!("format is {}; it must be {MANIFEST_FORMAT:?}", quoted(&manifest.format)));
         }
         let events = crate::layout::root(organization);
         for (list, objects) in [("exposures", &manifest.exposures), ("rewards", &manifest.rewards)] {
@@ -58,12 +58,12 @@ impl SnapshotManifest {
                 });
                 if !ours {
                     return Err(format!(
-                        "{list}[{i}].key is {:?}; it must lie under {events} or {snapshot}",
-                        object.key
+                        "{list}[{i}].key is {}; it must lie under {events} or {snapshot}",
+                        quoted(&object.key)
                     ));
                 }
                 if !seen.insert(&object.key) {
-                    return Err(format!("{list}[{i}].key is {:?}, which stands there twice", object.key));
+                    return Err(format!("{list}[{i}].key is {}, which stands there twice", quoted(&object.key)));
                 }
             }
         }
@@ -79,6 +79,14 @@ impl SnapshotManifest {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.objects().map(|object| object.size).sum()
+    }
+}
+
+/// A text in quotes, cut after 200 characters.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(200) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
     }
 }
 

@@ -314,7 +314,7 @@ impl Batch {
         let note = self.notes.iter().find(|(at, of, _)| *at == row && *of == field).map(|(_, _, text)| text.clone());
         let Some((record, fields)) = &self.record else { return (None, note) };
         let Some(position) = fields.iter().position(|of| *of == field) else { return (None, note) };
-        let name = record.schema_ref().field(position).name().clone();
+        let name = cut(record.schema_ref().field(position).name());
         (Some(name), note.or_else(|| value::shown(record.column(position), row).map(|text| cut(&text))))
     }
 
@@ -322,7 +322,7 @@ impl Batch {
     pub(crate) fn example(&self, object: &str, row: usize, field: Option<Field>, column: Option<&str>) -> Example {
         let (name, value) = field.map_or((None, None), |field| self.shown(row, field));
         Example {
-            column: name.or_else(|| column.map(str::to_owned)),
+            column: name.or_else(|| column.map(cut)),
             value: value.filter(|_| field != Some(Field::Id)),
             ..self.place(row).example(object)
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::report::{Example, Observations, describe, names};
+use crate::report::{Example, Observations, cut, describe, names};
 use crate::source::SourceError;
 
 /// Where in an object something is.
@@ -62,7 +62,7 @@ pub enum Kind {
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// An object that is not what its name says: truncated, wrong magic, malformed.
-    #[error("{object}{place}: {detail}")]
+    #[error("{}{place}: {detail}", cut(object))]
     Undecodable {
         /// The object.
         object: String,
@@ -73,14 +73,15 @@ pub enum SnapshotError {
     },
     /// An object whose name has no known ending.
     #[error(
-        "{object}: the name ends in none of .parquet, .jsonl, .ndjson, .json, .csv (the text ones also with .gz or .zst)"
+        "{}: the name ends in none of .parquet, .jsonl, .ndjson, .json, .csv (the text ones also with .gz or .zst)",
+        cut(object)
     )]
     UnknownFormat {
         /// The object.
         object: String,
     },
     /// A folder with files of two formats.
-    #[error("{folder}/ holds more than one format: {first} and {second}")]
+    #[error("{folder}/ holds more than one format: {} and {}", cut(first), cut(second))]
     MixedFormats {
         /// The folder.
         folder: &'static str,
@@ -91,7 +92,9 @@ pub enum SnapshotError {
     },
     /// A snapshot of two shapes.
     #[error(
-        "the snapshot has both {first} and {second}; it must be exposures/ with rewards/, or observations/, or cells/"
+        "the snapshot has both {} and {}; it must be exposures/ with rewards/, or observations/, or cells/",
+        cut(first),
+        cut(second)
     )]
     SeveralShapes {
         /// An object of one shape.
@@ -100,7 +103,7 @@ pub enum SnapshotError {
         second: String,
     },
     /// A required column is not there.
-    #[error("{object}: column {column:?} is missing; the columns are {}", names(found))]
+    #[error("{}: column {:?} is missing; the columns are {}", cut(object), cut(column), names(found))]
     MissingColumn {
         /// The object.
         object: String,
@@ -110,7 +113,7 @@ pub enum SnapshotError {
         found: Vec<String>,
     },
     /// A column has a type that cannot hold what it should.
-    #[error("{object}: column {column:?} has type {found}; it must be {expected}")]
+    #[error("{}: column {:?} has type {}; it must be {expected}", cut(object), cut(column), cut(found))]
     ColumnType {
         /// The object.
         object: String,
@@ -122,7 +125,7 @@ pub enum SnapshotError {
         expected: &'static str,
     },
     /// A value that no right snapshot can have.
-    #[error("{object}{place}: column {column:?} is {value}; it must be {expected}")]
+    #[error("{}{place}: column {:?} is {value}; it must be {expected}", cut(object), cut(column))]
     Value {
         /// The object.
         object: String,
@@ -136,7 +139,7 @@ pub enum SnapshotError {
         expected: Box<str>,
     },
     /// A record of a text file that is too long to be one.
-    #[error("{object}, line {line}: the record is longer than {limit} bytes")]
+    #[error("{}, line {line}: the record is longer than {limit} bytes", cut(object))]
     RecordTooLong {
         /// The object.
         object: String,
@@ -146,7 +149,7 @@ pub enum SnapshotError {
         limit: usize,
     },
     /// Two columns of one name that is read.
-    #[error("{object}{place}: there are two columns {column:?}; which is meant cannot be told")]
+    #[error("{}{place}: there are two columns {:?}; which is meant cannot be told", cut(object), cut(column))]
     DuplicateColumn {
         /// The object.
         object: String,
@@ -156,7 +159,7 @@ pub enum SnapshotError {
         column: String,
     },
     /// A file beyond one of the [`Limits`](crate::Limits).
-    #[error("{object}{place}: {what}, more than the limit of {limit} ({name})")]
+    #[error("{}{place}: {what}, more than the limit of {limit} ({name})", cut(object))]
     Limit {
         /// The object.
         object: String,
@@ -199,7 +202,7 @@ pub enum SnapshotError {
         detail: String,
     },
     /// No reward has the model's name, and one has a name that looks like it.
-    #[error("no reward has the name {ours:?}, but one looks like it: {example}; names must be the same")]
+    #[error("no reward has the name {:?}, but one looks like it: {example}; names must be the same", cut(ours))]
     RewardName {
         /// The model's name.
         ours: String,
@@ -208,7 +211,8 @@ pub enum SnapshotError {
     },
     /// Objects in a folder whose name is nearly that of the one that is missing.
     #[error(
-        "there is no {folder}/, but there is {object:?}; it looks like {folder}/, under another name; nothing of it is read"
+        "there is no {folder}/, but there is {:?}; it looks like {folder}/, under another name; nothing of it is read",
+        cut(object)
     )]
     LooksLikeFolder {
         /// The folder that is missing.
@@ -218,9 +222,11 @@ pub enum SnapshotError {
     },
     /// A folder that a table format manages, which says by other files which of them are data.
     #[error(
-        "{object}: {folder}/ is {table}, and which of its files hold rows is written in its metadata; reading all of them would \
+        "{}: {}/ is {table}, and which of its files hold rows is written in its metadata; reading all of them would \
          count rows that were replaced or deleted. Write the rows out instead: UNLOAD (Athena, Redshift), COPY INTO (Snowflake), \
-         EXPORT DATA (BigQuery), or spark.table(…).write.parquet(…)"
+         EXPORT DATA (BigQuery), or spark.table(…).write.parquet(…)",
+        cut(object),
+        cut(folder)
     )]
     Table {
         /// The folder.
@@ -232,8 +238,9 @@ pub enum SnapshotError {
     },
     /// A Delta table that cannot be read.
     #[error(
-        "{object}: the Delta table cannot be read: {detail}. Write its rows out instead: UNLOAD (Athena), or \
-         spark.read.format(\"delta\").load(…).write.parquet(…)"
+        "{}: the Delta table cannot be read: {detail}. Write its rows out instead: UNLOAD (Athena), or \
+         spark.read.format(\"delta\").load(…).write.parquet(…)",
+        cut(object)
     )]
     Delta {
         /// The object of the log.
@@ -242,7 +249,7 @@ pub enum SnapshotError {
         detail: String,
     },
     /// A column of the file and the path of the file say different things.
-    #[error("{object}{place}: column {column:?} is {value}, but the path says {in_path}")]
+    #[error("{}{place}: column {:?} is {value}, but the path says {in_path}", cut(object), cut(column))]
     PathDiffers {
         /// The object.
         object: String,
@@ -279,7 +286,7 @@ pub enum SnapshotError {
         example: Option<Box<Example>>,
     },
     /// An object is not what it was when the snapshot was listed.
-    #[error("{object} changed while it was read: {detail}; a complete snapshot must stay as it is")]
+    #[error("{} changed while it was read: {detail}; a complete snapshot must stay as it is", cut(object))]
     Changed {
         /// The object.
         object: String,
@@ -287,7 +294,7 @@ pub enum SnapshotError {
         detail: String,
     },
     /// An object could not be read.
-    #[error("{object} cannot be read")]
+    #[error("{} cannot be read", cut(object))]
     Source {
         /// The object.
         object: String,
@@ -318,7 +325,7 @@ impl SnapshotError {
 
 /// `exposures/a.csv: `, or nothing.
 fn of(object: Option<&str>) -> String {
-    object.map_or_else(String::new, |object| format!("{object}: "))
+    object.map_or_else(String::new, |object| format!("{}: ", cut(object)))
 }
 
 fn shown(example: Option<&Example>) -> String {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::error::SnapshotError;
 use crate::file::{File, Format, columns_in_path};
-use crate::report::{Example, Warning};
+use crate::report::{Example, Warning, cut};
 use crate::source::{Object, Source};
 use crate::workers::{Job, run};
 use names::Named;
@@ -190,7 +190,8 @@ fn live<'a>(
         for delta::Live { path, columns } in delta::current(source, log)? {
             let Some((object, named)) = by_path.get(path.as_str()) else {
                 let object = log.last().map_or_else(|| root.to_owned(), |object| object.key.clone());
-                let detail = format!("its current version has the file {path:?}, which the snapshot does not have");
+                let detail =
+                    format!("its current version has the file {:?}, which the snapshot does not have", cut(&path));
                 return Err(SnapshotError::Delta { object, detail });
             };
             files.push((object, *named, columns));

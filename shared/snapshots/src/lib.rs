@@ -77,7 +77,7 @@ pub use cube::CubeCell;
 pub use error::{Kind, Place, SnapshotError};
 pub use layout::{FOLDERS, MAPPING, read_keys};
 pub use level::json_level;
-pub use limits::Limits;
+pub use limits::{LimitError, Limits};
 pub use plan::{Attribution, Immature, Plan};
 pub use report::{Example, Observations, SkipReason, Warning};
 pub use source::{Object, Source, SourceError};

@@ -1,5 +1,7 @@
 //! How much one run takes of anything, so that a small file cannot fill the memory or the time of a function.
 
+use std::str::FromStr;
+
 /// Limits on what is read. A file beyond one fails the run with its name and the limit's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -37,5 +39,55 @@ impl Default for Limits {
             page_bytes: 96 << 20,
             nested_values: 8_000_000,
         }
+    }
+}
+
+/// A text that is no list of limits.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a limit with a whole number of at least 1, such as fields=20000")]
+pub struct LimitError(String);
+
+/// The defaults, but for those that a text names: `record_bytes=4194304,fields=20000`.
+impl FromStr for Limits {
+    type Err = LimitError;
+
+    fn from_str(text: &str) -> Result<Self, LimitError> {
+        let mut limits = Self::default();
+        for part in text.split(',').map(str::trim) {
+            let wrong = || LimitError(part.to_owned());
+            let (name, value) = part.split_once('=').ok_or_else(wrong)?;
+            let value: u64 = value.trim().parse().ok().filter(|value| *value > 0).ok_or_else(wrong)?;
+            let size = usize::try_from(value).unwrap_or(usize::MAX);
+            match name.trim() {
+                "record_bytes" => limits.record_bytes = size,
+                "fields" => limits.fields = size,
+                "nesting" => limits.nesting = size,
+                "decompressed_bytes" => limits.decompressed_bytes = value,
+                "ratio" => limits.ratio = value,
+                "ratio_from" => limits.ratio_from = value,
+                "window_bytes" => limits.window_bytes = value,
+                "page_bytes" => limits.page_bytes = value,
+                "nested_values" => limits.nested_values = value,
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_set_by_their_names() {
+        let limits: Limits = "fields=20000, decompressed_bytes = 1".parse().unwrap();
+        assert_eq!(limits, Limits { fields: 20_000, decompressed_bytes: 1, ..Limits::default() });
+        for wrong in ["", "fields", "fields=", "fields=-1", "fields=0", "fields=1.5", "Fields=1", "fields=1,", "rows=5"]
+        {
+            assert!(wrong.parse::<Limits>().is_err(), "{wrong}");
+        }
+        let error = "fields=1,rows=5".parse::<Limits>().unwrap_err();
+        assert!(error.to_string().starts_with("\"rows=5\" is not a limit"), "{error}");
     }
 }

@@ -113,7 +113,7 @@ pub struct Example {
 
 impl fmt::Display for Example {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.object)?;
+        f.write_str(&cut(&self.object))?;
         if let Some(line) = self.line {
             write!(f, ", line {line}")?;
         }
@@ -250,15 +250,28 @@ pub(crate) fn cut(text: &str) -> String {
     }
 }
 
+/// A value as it is written, cut likewise.
+pub(crate) fn value(value: impl fmt::Display) -> String {
+    cut(&value.to_string())
+}
+
 /// Names for a message: the first of them, and how many more there are.
 pub(crate) fn names(all: &[String]) -> String {
-    const NAMES: usize = 20;
     const NAME: usize = 60;
-    let name = |name: &String| match name.char_indices().nth(NAME) {
+    first_of(all, |name| match name.char_indices().nth(NAME) {
         Some((end, _)) => format!("{}…", &name[..end]),
-        None => name.clone(),
-    };
-    let first: Vec<String> = all.iter().take(NAMES).map(name).collect();
+        None => name.to_owned(),
+    })
+}
+
+/// Levels for a message, likewise.
+pub(crate) fn listed(all: &[String]) -> String {
+    first_of(all, cut)
+}
+
+fn first_of(all: &[String], shown: impl Fn(&str) -> String) -> String {
+    const NAMES: usize = 20;
+    let first: Vec<String> = all.iter().take(NAMES).map(|name| shown(name)).collect();
     match all.len().saturating_sub(NAMES) {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),

@@ -188,7 +188,7 @@ impl UnknownLevel {
             None => format!("{factor} missing {rows} times"),
         };
         match &self.near {
-            Some(near) => format!("{what}: did you mean {near:?}?"),
+            Some(near) => format!("{what}: did you mean {:?}?", cut(near)),
             None => what,
         }
     }

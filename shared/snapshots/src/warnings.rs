@@ -2,7 +2,7 @@
 
 use crate::place::Skipped;
 use crate::plan::Plan;
-use crate::report::{SkipReason, Warning};
+use crate::report::{SkipReason, Warning, cut};
 use crate::rewards::Rewards;
 use crate::scan::Reading;
 use crate::unknown::UnknownLevel;
@@ -62,7 +62,7 @@ pub(crate) fn of_rewards(rewards: &Rewards, plan: &Plan<'_>) -> Vec<Warning> {
     let other = || rewards.skipped.skips.example(SkipReason::OtherReward);
     if rewards.rows > 0 && rewards.counted.is_empty() && rewards.skipped.skips.of(SkipReason::ZeroValue) == 0 {
         let message =
-            format!("rewards/ has {} rows, and none of the name {:?} that counts", rewards.rows, plan.reward_name);
+            format!("rewards/ has {} rows, and none of the name {:?} that counts", rewards.rows, cut(plan.reward_name));
         warnings.push(Warning::new("no_rewards", message, other()));
     }
     if let Some((rows, first)) = &rewards.unnamed {

@@ -18,6 +18,7 @@ use crate::error::{Place, SnapshotError};
 use crate::fetch::fetch;
 use crate::file::decoded;
 use crate::parquet::decoding;
+use crate::report::cut;
 use crate::source::{Object, Source};
 
 /// The folder of a table's log.
@@ -235,7 +236,7 @@ impl Table {
         let protocol = self.protocol.ok_or_else(|| refuse(at, "the log has no protocol"))?;
         let features = protocol.reader_features.unwrap_or_default();
         if let Some(unknown) = features.iter().find(|feature| !HARMLESS.contains(&feature.as_str())) {
-            return Err(refuse(at, format!("reading it takes the feature {unknown:?}")));
+            return Err(refuse(at, format!("reading it takes the feature {:?}", cut(unknown))));
         }
         if protocol.min_reader_version > 3 {
             return Err(refuse(at, format!("reading it takes version {} of readers", protocol.min_reader_version)));
@@ -244,7 +245,8 @@ impl Table {
         let mapping = configuration.get("delta.columnMapping.mode").and_then(Option::as_deref).unwrap_or("none");
         if mapping != "none" {
             let detail = format!(
-                "it maps its columns (delta.columnMapping.mode is {mapping:?}), so that the files have other names"
+                "it maps its columns (delta.columnMapping.mode is {:?}), so that the files have other names",
+                cut(mapping)
             );
             return Err(refuse(at, detail));
         }
@@ -253,13 +255,13 @@ impl Table {
             if add.deletion_vector.is_some_and(|vector| !vector.is_null()) {
                 let detail = format!(
                     "rows of {} are deleted by a deletion vector; REORG TABLE … APPLY (PURGE) writes the files anew",
-                    add.path
+                    cut(&add.path)
                 );
                 return Err(refuse(at, detail));
             }
             let path = decoded(&add.path);
             if path.contains("://") || path.starts_with('/') {
-                return Err(refuse(at, format!("{path} is outside the table, as in a shallow clone")));
+                return Err(refuse(at, format!("{} is outside the table, as in a shallow clone", cut(&path))));
             }
             // An empty text is a null in the log.
             let value = |value: Option<String>| value.filter(|value| !value.is_empty());

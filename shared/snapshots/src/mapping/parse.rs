@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::path::{Path, text_of};
 use super::presets;
 use crate::level::json_level;
+use crate::report::{cut, listed, value};
 
 /// The fields that are taken from one path.
 const FIELDS: [&str; 9] =
@@ -45,21 +46,22 @@ pub(super) fn tables(written: &Value) -> Result<BTreeMap<&'static str, Table>, S
         }
         None => Map::new(),
         Some(Value::String(name)) => presets::preset(&name, experiment.as_ref())?,
-        Some(other) => return Err(format!("preset is {other}; it must be one of {}", presets::names())),
+        Some(other) => return Err(format!("preset is {}; it must be one of {}", value(other), presets::names())),
     };
     let written = merged(preset, written);
     let mut tables = BTreeMap::new();
     for (name, table) in &written {
         let known = TABLES.iter().find(|known| *known == name);
-        let known = known
-            .ok_or_else(|| format!("{name:?} is unknown; a mapping has preset, experiment, {}", TABLES.join(", ")))?;
+        let known = known.ok_or_else(|| {
+            format!("{:?} is unknown; a mapping has preset, experiment, {}", cut(name), TABLES.join(", "))
+        })?;
         tables.insert(*known, self::table(name, object(table, name)?)?);
     }
     Ok(tables)
 }
 
-fn object<'v>(value: &'v Value, at: &str) -> Result<&'v Map<String, Value>, String> {
-    value.as_object().ok_or_else(|| format!("{at} is {value}; it must be an object"))
+fn object<'v>(written: &'v Value, at: &str) -> Result<&'v Map<String, Value>, String> {
+    written.as_object().ok_or_else(|| format!("{at} is {}; it must be an object", value(written)))
 }
 
 /// One object over another: objects within are merged too, what is written goes before the preset.
@@ -76,19 +78,19 @@ fn merged(mut under: Map<String, Value>, over: Map<String, Value>) -> Map<String
 
 fn table(at: &str, written: &Map<String, Value>) -> Result<Table, String> {
     let mut table = Table::default();
-    for (name, value) in written {
-        let at = format!("{at}.{name}");
+    for (name, written) in written {
+        let at = format!("{at}.{}", cut(name));
         match name.as_str() {
-            "variant" => table.variant = Some(from(value, &at)?),
-            "context" => table.context = Some(from(value, &at)?),
+            "variant" => table.variant = Some(from(written, &at)?),
+            "context" => table.context = Some(from(written, &at)?),
             "where" => {
-                for (path, value) in object(value, &at)? {
+                for (path, wanted) in object(written, &at)? {
                     let path = Path::parse(&Value::String(path.clone()), &at)?;
-                    table.filters.push((path, values(value, &at)?));
+                    table.filters.push((path, values(wanted, &at)?));
                 }
             }
             field if FIELDS.contains(&field) => {
-                table.fields.insert(field.into(), Path::parse(value, &at)?);
+                table.fields.insert(field.into(), Path::parse(written, &at)?);
             }
             _ => {
                 let known = FIELDS.join(", ");
@@ -101,16 +103,16 @@ fn table(at: &str, written: &Map<String, Value>) -> Result<Table, String> {
 
 /// The values that a filter lets pass: one, or one of several.
 fn values(written: &Value, at: &str) -> Result<Vec<Option<String>>, String> {
-    let one = |value: &Value| match value {
+    let one = |one: &Value| match one {
         Value::Null => Ok(None),
         Value::Array(_) | Value::Object(_) => {
-            Err(format!("{at} has {value}; it must be a text, a number, a bool or null"))
+            Err(format!("{at} has {}; it must be a text, a number, a bool or null", value(one)))
         }
         scalar => Ok(text_of(scalar)),
     };
     match written {
         Value::Array(values) => values.iter().map(one).collect(),
-        value => one(value).map(|value| vec![value]),
+        single => one(single).map(|single| vec![single]),
     }
 }
 
@@ -121,25 +123,26 @@ fn from(written: &Value, at: &str) -> Result<From, String> {
     }
     let Some(key) = of.get("from") else {
         if let Some(values) = of.get("values") {
-            return Err(format!("{at} has values {values}, and no from: the column of the key is missing"));
+            return Err(format!("{at} has values {}, and no from: the column of the key is missing", value(values)));
         }
-        let path =
-            |(factor, path): (&String, &Value)| Ok((factor.clone(), Path::parse(path, &format!("{at}.{factor}"))?));
+        let path = |(factor, path): (&String, &Value)| {
+            Ok((factor.clone(), Path::parse(path, &format!("{at}.{}", cut(factor)))?))
+        };
         return of.iter().map(path).collect::<Result<_, String>>().map(From::Paths);
     };
     if let Some(other) = of.keys().find(|name| !matches!(name.as_str(), "from" | "values")) {
-        return Err(format!("{at}.{other} is unknown; a variation key has from and values"));
+        return Err(format!("{at}.{} is unknown; a variation key has from and values", cut(other)));
     }
     let from = Path::parse(key, &format!("{at}.from"))?;
     let Some(values) = of.get("values") else {
         return Err(format!(
             "{at}.values is missing: it says which levels each value of {:?} stands for, as in {{\"0\": {{\"headline\": \"Ship faster\"}}}}",
-            from.whole()
+            cut(&from.whole())
         ));
     };
     let mut levels = BTreeMap::new();
     for (key, of) in object(values, &format!("{at}.values"))? {
-        object(of, &format!("{at}.values.{key}"))?;
+        object(of, &format!("{at}.values.{}", cut(key)))?;
         levels.insert(key.clone(), of.to_string());
     }
     Ok(From::Keys { from, levels })
@@ -153,7 +156,7 @@ impl Table {
                 Some(From::Paths(paths)) => {
                     let known = |name: &str| space.design().iter().any(|factor| factor.name() == name);
                     match paths.iter().find(|(name, _)| !known(name)) {
-                        Some((name, _)) => Err(format!("the model has no factor {name:?}")),
+                        Some((name, _)) => Err(format!("the model has no factor {:?}", cut(name))),
                         None => Ok(()),
                     }
                 }
@@ -161,13 +164,14 @@ impl Table {
             };
         };
         for (key, text) in levels {
+            let key = cut(key);
             let levels: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
             for (name, level) in &levels {
                 let Some(factor) = space.design().iter().find(|factor| factor.name() == name) else {
-                    return Err(format!("values.{key}: the model has no factor {name:?}"));
+                    return Err(format!("values.{key}: the model has no factor {:?}", cut(name)));
                 };
                 if json_level(factor, level).is_none() {
-                    let known = factor.levels().join(", ");
+                    let (level, known) = (value(level), listed(factor.levels()));
                     return Err(format!("values.{key}: {name} has no level {level}; its levels are {known}"));
                 }
             }

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::report::value;
+
 /// A path: a column, and what is looked for within it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Path(Vec<String>);
@@ -16,7 +18,8 @@ impl Path {
     pub(super) fn parse(written: &Value, at: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "{at} is {written}; it must be a column, or a path such as \"geo.country\" or [\"geo\", \"country\"]"
+                "{at} is {}; it must be a column, or a path such as \"geo.country\" or [\"geo\", \"country\"]",
+                value(written)
             )
         };
         let parts = match written {

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::report::{cut, value};
+
 /// A schema: its name, the path that holds the experiment, and its mapping.
 type Preset = (&'static str, &'static str, &'static str);
 
@@ -81,11 +83,12 @@ pub(super) fn names() -> String {
 /// A preset, with its rows of one experiment only where one is named.
 pub(super) fn preset(name: &str, experiment: Option<&Value>) -> Result<Map<String, Value>, String> {
     let found = PRESETS.iter().find(|(known, ..)| *known == name);
-    let (_, path, mapping) = found.ok_or_else(|| format!("there is no preset {name:?}; there are {}", names()))?;
+    let (_, path, mapping) =
+        found.ok_or_else(|| format!("there is no preset {:?}; there are {}", cut(name), names()))?;
     let mut mapping: Map<String, Value> = serde_json::from_str(mapping).map_err(|error| error.to_string())?;
     let Some(experiment) = experiment else { return Ok(mapping) };
     if !experiment.is_string() && !experiment.is_number() {
-        return Err(format!("experiment is {experiment}; it must be a text or a number"));
+        return Err(format!("experiment is {}; it must be a text or a number", value(experiment)));
     }
     if let Some(Value::Object(exposures)) = mapping.get_mut("exposures") {
         let filters = exposures.entry("where").or_insert_with(|| Value::Object(Map::new()));

@@ -13,6 +13,7 @@ use crate::error::SnapshotError;
 use crate::fields::{Field, Wanted};
 use crate::number::Number;
 use crate::plan::Plan;
+use crate::report::cut;
 use crate::time;
 use crate::unknown::Side;
 
@@ -113,7 +114,7 @@ pub(super) fn agree(
     let shown = |value: Option<String>| match value {
         // An id is not shown.
         _ if column.field == Field::Id => "another".to_owned(),
-        Some(text) => format!("{text:?}"),
+        Some(text) => format!("{:?}", cut(&text)),
         None => "null".to_owned(),
     };
     Err(SnapshotError::PathDiffers {

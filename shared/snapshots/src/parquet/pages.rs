@@ -12,6 +12,7 @@ use super::open::ParquetFile;
 use crate::batch::ROWS;
 use crate::error::{Place, SnapshotError};
 use crate::limits::Limits;
+use crate::report::cut;
 
 /// Bytes that the texts of one batch of one column may come to where they are copied.
 const COPIED: u64 = 64 << 20;
@@ -51,7 +52,7 @@ pub(super) fn check(
     let (mut at_once, mut all, mut packed) = (0, 0, 0);
     let mut together = ROWS as u64;
     for (leaf, chunk) in metadata.columns().iter().enumerate().filter(|(leaf, _)| file.mask.leaf_included(*leaf)) {
-        let column = chunk.column_path().string();
+        let column = cut(&chunk.column_path().string());
         let pages = pages(chunks, chunk).ok_or_else(|| {
             let detail = format!("column {column:?}: corrupt: the header of a page cannot be read");
             SnapshotError::undecodable(file.key, Place::RowGroup(row_group), detail)

@@ -22,6 +22,7 @@ use crate::error::{Place, SnapshotError};
 use crate::fields::{Field, Role, Wanted};
 use crate::mapping::Columns;
 use crate::plan::Plan;
+use crate::report::cut;
 use crate::text::Rows;
 
 /// Decodes a row group and hands its rows on, some thousand at a time. `total` counts the bytes to which the files of the folder are
@@ -70,7 +71,7 @@ pub(crate) fn read(
         fill(&mut batch, file, &record, plan, &mut levels, assigner)?;
         let rows = record.num_rows();
         if let Some(short) = file.columns.iter().find(|column| batch.filled(column.field) != rows) {
-            let detail = format!("column {:?} does not come to one value for each of {rows} rows", short.name);
+            let detail = format!("column {:?} does not come to one value for each of {rows} rows", cut(&short.name));
             return Err(SnapshotError::undecodable(file.key, place, detail));
         }
         batch.complete(rows, assigner.no_context());
@@ -112,7 +113,7 @@ fn blame(file: &ParquetFile<'_>, row_group: usize, chunks: &Chunks, together: us
         });
         match decoded {
             Err(SnapshotError::Undecodable { object, place, detail }) => {
-                let detail = format!("column {:?}: {detail}", column.name);
+                let detail = format!("column {:?}: {detail}", cut(&column.name));
                 Some(SnapshotError::Undecodable { object, place, detail })
             }
             _ => None,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::common::{
-    Exposure, Kind, Memory, Packing, T0, doubles, exposures_file, micros, pack, parquet, plan, space, texts,
+    Exposure, Kind, Memory, Packing, T0, doubles, exposures_file, factor, micros, pack, parquet, plan, space, texts,
 };
 use arrow_array::{ArrayRef, BooleanArray, Date32Array};
 use bandit::RewardType;
 use bytes::Bytes;
+use serde_json::{Value, json};
 use snapshots::{Object, Plan, SnapshotError, Source, SourceError, count};
 
 const VARIANT: &str = r#"{"headline":"a","sticky":true}"#;
@@ -353,4 +354,58 @@ fn objects_may_come_in_any_order() {
     let forward = count(&memory, &objects, &plan(&space)).unwrap();
     objects.reverse();
     assert_eq!(forward, count(&memory, &objects, &plan(&space)).unwrap());
+}
+
+/// Names and values of the longest that there are: keys of objects, levels, columns, values, and whatever stands in a mapping.
+#[test]
+fn no_message_quotes_more_than_200_characters_of_a_name_or_a_value() {
+    let long = "x".repeat(900);
+    let level = "x".repeat(256);
+    let levels: Vec<String> = (0..50).map(|n| format!("{level}{n}")).collect();
+    let levels: Vec<&str> = levels.iter().map(String::as_str).collect();
+    let space = bandit::Space::new(vec![factor("headline", &levels)], vec![]).unwrap();
+    let row = |variant: &str| {
+        json!({"anonymous_id": "u", "timestamp": "2026-06-01T00:00:00Z", "variant": {"headline": variant}}).to_string()
+    };
+    let good = ("exposures/a.jsonl".to_owned(), row(levels[0]));
+    let mapping = |mapping: Value| vec![("mapping.json".to_owned(), mapping.to_string()), good.clone()];
+    let key = |values: Value| mapping(json!({"exposures": {"variant": {"from": "v", "values": values}}}));
+    let cases = [
+        vec![(format!("exposures/{long}.jsonl"), "{\"anonymous_id\": \"u".to_owned())],
+        vec![(format!("exposures/{long}.jsonl"), row("another"))],
+        vec![(format!("exposures/{long}.parquet"), "PAR1PAR1".to_owned())],
+        vec![(format!("exposures/{long}.jsonl"), row(levels[0])), (format!("exposures/{long}.csv"), "a,b".to_owned())],
+        vec![(format!("exposures/{long}"), row(levels[0])), (format!("cells/{long}"), row(levels[0]))],
+        vec![("exposures/a.csv".to_owned(), format!("{long},{long}2\n1,2\n"))],
+        vec![("exposures/a.jsonl".to_owned(), row(&format!("{level}0.")))],
+        vec![("exposures/a.jsonl".to_owned(), row(&long))],
+        vec![("exposures/a.jsonl".to_owned(), row(levels[0]).replace("2026-06-01T00:00:00Z", &long))],
+        vec![("exposures/a.jsonl".to_owned(), row("b").replace("headline", &long))],
+        vec![(format!("{long}exposures/a.jsonl"), row(levels[0]))],
+        mapping(json!({"preset": long})),
+        mapping(json!({"preset": [long]})),
+        mapping(json!({"preset": "growthbook", "experiment": [long]})),
+        mapping(json!({long.as_str(): {}})),
+        mapping(json!({"exposures": long})),
+        mapping(json!({"exposures": {long.as_str(): 1}})),
+        mapping(json!({"exposures": {"anonymous_id": {"a": long}}})),
+        mapping(json!({"exposures": {"where": {"a": {"b": long}}}})),
+        mapping(json!({"exposures": {"variant": {"values": long}}})),
+        mapping(json!({"exposures": {"variant": {"from": long}}})),
+        mapping(json!({"exposures": {"variant": {"from": "v", "values": {}, long.as_str(): 1}}})),
+        mapping(json!({"exposures": {"variant": {long.as_str(): "a"}}})),
+        key(json!(long)),
+        key(json!({long.as_str(): {}})),
+        key(json!({long.as_str(): 1})),
+        key(json!({"0": {long.as_str(): "a"}})),
+        key(json!({"0": {"headline": long}})),
+    ];
+    for case in cases {
+        let told = Memory::of(case.clone()).count(&plan(&space));
+        let error = told.unwrap_err().to_string();
+        let longest = error.split(|character| character != 'x').map(str::len).max();
+        assert!(longest.is_none_or(|longest| longest <= 200), "{case:?}: {error}");
+        // Of fifty levels twenty are named.
+        assert!(error.chars().count() < 5_500, "{} characters: {error}", error.chars().count());
+    }
 }
