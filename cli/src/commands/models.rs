@@ -27,7 +27,9 @@ pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {
             call(&service, Method::GET, &path(id, ""), None, |m| shown(screen, m)).await
         }
         ModelsCommand::State { id, service } => {
-            call(&service, Method::GET, &path(id, "/state"), None, |s| state::shown(screen, s)).await
+            let lists = ["variants", "contexts", "factors", "interactions"];
+            told(&service, &pages(&service, &path(id, "/state"), &lists, false).await?, |s| state::shown(screen, s));
+            Ok(())
         }
         ModelsCommand::Create { file, service } => {
             let body = read(&file)?;
@@ -47,7 +49,9 @@ pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {
             Ok(())
         }
         ModelsCommand::Posteriors { id, service } => {
-            call(&service, Method::GET, &path(id, "/posteriors"), None, |all| versions::shown(screen, all)).await
+            let all = pages(&service, &path(id, "/posteriors"), &["posteriors"], false).await?;
+            told(&service, &all, |all| versions::shown(screen, all));
+            Ok(())
         }
         ModelsCommand::Rollback { id, to, service } => {
             let body = Some(Bytes::from(json!({"posterior_version": to}).to_string()));
@@ -96,12 +100,17 @@ pub(super) async fn call(
     shown: impl FnOnce(&Value) -> String,
 ) -> Result<(), CliError> {
     let answer = Client::from_args(service)?.send(method, path, body).await?;
-    if service.json {
-        print_json(&answer);
-    } else {
-        print_text(&shown(&answer));
-    }
+    told(service, &answer, shown);
     Ok(())
+}
+
+/// Prints an answer, for people or as JSON.
+fn told(service: &ServiceArgs, answer: &Value, shown: impl FnOnce(&Value) -> String) {
+    if service.json {
+        print_json(answer);
+    } else {
+        print_text(&shown(answer));
+    }
 }
 
 /// A file's bytes; `-` is standard input.
@@ -115,15 +124,15 @@ pub(super) fn read(file: &Path) -> Result<Bytes, CliError> {
     Ok(bytes.into())
 }
 
-/// All pages of a list, in one answer: one alone can be too large for the gateway.
+/// All pages of an answer with these lists, in one: it alone can be too large for the gateway.
 pub(super) async fn pages(
     service: &ServiceArgs,
     path: &str,
-    name: &str,
+    lists: &[&str],
     include_archived: bool,
 ) -> Result<Value, CliError> {
     let client = Client::from_args(service)?;
-    let mut all: Vec<Value> = Vec::new();
+    let mut all: Vec<Vec<Value>> = vec![Vec::new(); lists.len()];
     let mut cursor = String::new();
     loop {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
@@ -136,17 +145,21 @@ pub(super) async fn pages(
         let query = query.finish();
         let mark = if query.is_empty() { "" } else { "?" };
         let mut answer = client.send(Method::GET, &format!("{path}{mark}{query}"), None).await?;
-        all.extend_from_slice(list(&answer, &format!("/{name}")));
+        for (name, entries) in lists.iter().zip(&mut all) {
+            entries.extend_from_slice(list(&answer, &format!("/{name}")));
+        }
         cursor = answer.pointer("/meta/next_cursor").and_then(Value::as_str).unwrap_or_default().to_owned();
         if cursor.is_empty() {
-            answer[name] = Value::Array(all);
+            for (name, entries) in lists.iter().zip(all) {
+                answer[*name] = Value::Array(entries);
+            }
             return Ok(answer);
         }
     }
 }
 
 async fn list_all(screen: Screen, include_archived: bool, service: &ServiceArgs) -> Result<(), CliError> {
-    let answer = pages(service, "/api/v2/models", "models", include_archived).await?;
+    let answer = pages(service, "/api/v2/models", &["models"], include_archived).await?;
     if service.json {
         print_json(&answer);
         return Ok(());

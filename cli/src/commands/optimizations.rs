@@ -23,7 +23,7 @@ pub(crate) async fn run(command: OptimizationsCommand) -> Result<(), CliError> {
     };
     match command {
         OptimizationsCommand::List { include_archived, service } => {
-            let all = pages(&service, PATH, "optimizations", include_archived).await?;
+            let all = pages(&service, PATH, &["optimizations"], include_archived).await?;
             if service.json {
                 print_json(&all);
             } else {
@@ -33,7 +33,7 @@ pub(crate) async fn run(command: OptimizationsCommand) -> Result<(), CliError> {
         }
         OptimizationsCommand::Show { id, service } => answer(&service, Method::GET, &one(id), None).await,
         OptimizationsCommand::History { id, service } => {
-            let all = pages(&service, &format!("{}/history", one(id)), "history", false).await?;
+            let all = pages(&service, &format!("{}/history", one(id)), &["history"], false).await?;
             if service.json {
                 print_json(&all);
             } else {

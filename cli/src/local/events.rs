@@ -2,6 +2,8 @@
 //! the schedule.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::time::Duration;
 
 use embedded::ObjectCreated;
@@ -15,7 +17,7 @@ use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use super::compaction::Compaction;
-use super::queue::Queue;
+use super::queue::{AT_A_TIME, Queue};
 
 /// Between two looks for models whose latest snapshot is new to them, where the bucket tells of its objects.
 const SCHEDULE: Duration = Duration::from_hours(1);
@@ -49,13 +51,19 @@ impl Events {
 }
 
 async fn forward(app: App, mut objects: Option<UnboundedReceiver<ObjectCreated>>, mut stopped: oneshot::Receiver<()>) {
-    let mut queue = Queue::new(app.clone(), VISIBILITY);
+    // One fewer than the queue works on, as in the cloud. A bucket that does not tell of its objects does not tell either of one
+    // that is announced again.
+    let organization_runs = objects.as_ref().and(NonZeroUsize::new(AT_A_TIME as usize - 1));
+    let mut queue = Queue::new(App { organization_runs, ..app.clone() }, VISIBILITY);
     let compaction = Compaction::start(app.clone(), scheduled());
     let told = objects.is_some();
     let mut schedule = tokio::time::interval(if told { SCHEDULE } else { SCHEDULE_UNTOLD });
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut seen, mut looked) = (BTreeSet::new(), false);
+    // What an earlier process was killed at has its leases until then; what waits for them has nobody else to look at it.
+    let expiry = app.lease.to_std().unwrap_or_default() + Duration::from_secs(1);
+    let (mut leases_expired, mut expired) = (pin!(tokio::time::sleep(expiry)), false);
     loop {
         tokio::select! {
             // Whoever drops the sender stops this as well.
@@ -69,6 +77,10 @@ async fn forward(app: App, mut objects: Option<UnboundedReceiver<ObjectCreated>>
                 }
             }
             _ = schedule.tick() => queue.send(scheduled().to_string()),
+            () = &mut leases_expired, if !expired => {
+                expired = true;
+                queue.send(scheduled().to_string());
+            }
             // Requests that an earlier process did not come to are looked for once in any case.
             _ = look.tick(), if !told || !looked => {
                 looked = true;

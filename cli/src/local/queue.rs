@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 /// Messages at a time.
-const AT_A_TIME: u32 = 2;
+pub(super) const AT_A_TIME: u32 = 2;
 /// How long the function may take, as the template has it.
 pub const FUNCTION_TIME: Duration = Duration::from_mins(15);
 /// How long [`Queue::shutdown`] lets messages under way finish.

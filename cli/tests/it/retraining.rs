@@ -13,7 +13,7 @@ use fulcrum_core::App;
 use fulcrum_core::config::Endpoints;
 use fulcrum_core::domain::Lease;
 use fulcrum_core::queue::Batch;
-use fulcrum_core::store::{LeaseAttempt, REQUESTS};
+use fulcrum_core::store::{LeaseAttempt, REQUESTS, WAITING};
 use fulcrum_core::usecases::TrainResponse;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -525,9 +525,8 @@ async fn an_event_waits_for_the_run_that_holds_its_model() {
     server.shutdown().await;
 }
 
-#[tokio::test]
-async fn a_local_service_trains_what_is_put_into_its_bucket() {
-    let settings = Settings {
+fn settings() -> Settings {
+    Settings {
         address: Ipv4Addr::LOCALHOST.into(),
         hosts: Vec::new(),
         port: 0,
@@ -540,8 +539,12 @@ async fn a_local_service_trains_what_is_put_into_its_bucket() {
         events: true,
         examples: false,
         issuer: None,
-    };
-    let local = Local::start(settings).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_local_service_trains_what_is_put_into_its_bucket() {
+    let local = Local::start(settings()).await.unwrap();
     let new = serde_json::from_value(data::mab()).unwrap();
     let made = local.app().create_model(ORGANIZATION, new).await.unwrap();
     let prefix = format!("snapshots/{ORGANIZATION}/{}/1/", made.optimization_id);
@@ -553,6 +556,65 @@ async fn a_local_service_trains_what_is_put_into_its_bucket() {
     let later = local.app().train(ORGANIZATION, made.id, BTreeMap::new(), true).await.unwrap();
     assert!(matches!(later, TrainResponse::Queued));
     until_version(local.app(), made.id, 2).await;
+    local.shutdown().await;
+}
+
+/// Fifty snapshots of one organization are complete, and then one of another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_waiting_runs_of_one_organization_keep_another_waiting_for_one_run_at_the_most() {
+    const RUNS: usize = 50;
+    let local = Local::start(settings()).await.unwrap();
+    let app = local.app();
+    let complete = async |organization: &str, optimization: Uuid| {
+        let prefix = format!("snapshots/{organization}/{optimization}/1/");
+        for (name, text) in data::cells().into_iter().chain([("_SUCCESS", String::new())]) {
+            app.bucket.put(&format!("{prefix}{name}"), Bytes::from(text).into()).await.unwrap();
+        }
+    };
+    let create = async |organization: &str| {
+        let new = serde_json::from_value(data::mab()).unwrap();
+        app.create_model(organization, new).await.unwrap()
+    };
+    let mut many = Vec::new();
+    for _ in 0..RUNS {
+        many.push(create(ORGANIZATION).await);
+    }
+    let single = create("org_single").await;
+    for model in &many {
+        complete(ORGANIZATION, model.optimization_id).await;
+    }
+    let asked = app.clock.now();
+    complete("org_single", single.optimization_id).await;
+    let trained_at = async |organization: &str, id: Uuid| {
+        for _ in 0..1_200 {
+            let model = app.table.model(organization, id).await.unwrap().unwrap();
+            if let Some(posterior) = model.posterior {
+                return posterior.trained_at;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{id} was not trained within a minute");
+    };
+    let done = trained_at("org_single", single.id).await;
+    let mut between = 0;
+    let mut after = 0;
+    for model in &many {
+        let at = trained_at(ORGANIZATION, model.id).await;
+        between += usize::from(at > asked && at <= done);
+        after += usize::from(at > done);
+    }
+    // One that was at work, and while it was trained itself as many as that takes: the queue works on two at a time.
+    assert!(between <= 3, "{between} of {RUNS} runs ended before it");
+    assert!(after >= RUNS / 2, "there was no backlog: {after} of {RUNS} runs were left");
+    for prefix in [REQUESTS, WAITING] {
+        for _ in 0..100 {
+            if app.bucket.list(prefix).await.unwrap().is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(app.bucket.list(prefix).await.unwrap().is_empty(), "nothing is left over in {prefix}");
+    }
     local.shutdown().await;
 }
 

@@ -1,11 +1,13 @@
 //! Each function's policy in the template is what its calls need: nothing is missing, nothing is to spare.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use fulcrum::local::gateway::invoke_event;
 use fulcrum_core::App;
 use fulcrum_core::prewarm::Prewarm;
+use fulcrum_core::store::WAITING;
 use serde_json::json;
 
 use crate::events::{self, Event, logical_name};
@@ -66,8 +68,30 @@ async fn needs() -> BTreeMap<String, BTreeSet<Need>> {
         assert_eq!(Event::outcome_of(&answer), event.outcome, "{}: {answer}", event.name);
         of_function.extend(recorder.take());
     }
+    needs.entry("retrain".to_owned()).or_default().extend(needs_of_a_run_that_waits(&stage).await);
     stage.stores.shutdown().await;
     needs
+}
+
+/// What Retrain needs where an organization has as many runs at work as it may, and when that is over.
+async fn needs_of_a_run_that_waits(stage: &Stage) -> Vec<Need> {
+    let (app, recorder) = recorded(stage);
+    let app = App { organization_runs: NonZeroUsize::new(1), ..app };
+    let event = |name: &str| events::all().into_iter().find(|event| event.name == name).unwrap();
+    let request = "requests/org_example/00000009-0000-4000-8000-00000000000a/example.json";
+    app.bucket.put(request, br#"{"ask": "train", "bias": {}}"#.to_vec().into()).await.unwrap();
+    let slots = app.table.run_slots("org_example").await.unwrap();
+    let until = (app.clock.now() + app.lease).timestamp_millis();
+    app.table.change_run_slots("org_example", &slots, &[("run".to_owned(), until)].into()).await.unwrap();
+    recorder.take();
+    assert_eq!(answer(&app, &event("retrain.request")).await, json!({"batchItemFailures": []}));
+    assert_eq!(app.bucket.list(WAITING).await.unwrap().len(), 1);
+    let slots = app.table.run_slots("org_example").await.unwrap();
+    app.table.change_run_slots("org_example", &slots, &[].into()).await.unwrap();
+    assert_eq!(answer(&app, &event("retrain.scheduled")).await, json!({"batchItemFailures": []}));
+    assert!(app.bucket.list(WAITING).await.unwrap().is_empty());
+    assert_eq!(answer(&app, &event("retrain.request")).await, json!({"batchItemFailures": []}));
+    recorder.take()
 }
 
 async fn answer(app: &App, event: &Event) -> serde_json::Value {

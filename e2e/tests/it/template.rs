@@ -135,6 +135,10 @@ fn the_local_queue_is_that_of_the_template() {
     let time = Duration::from_secs(template.properties("Retrain")["Timeout"].as_u64().unwrap());
     assert_eq!(time, FUNCTION_TIME);
     assert!(Duration::from_secs(queue["VisibilityTimeout"].as_u64().unwrap()) >= time);
+    // An organization has one run fewer at a time than there can be.
+    let concurrency = &template.properties("RetrainFromQueue")["ScalingConfig"]["MaximumConcurrency"];
+    let told = &template.properties("Retrain")["Environment"]["Variables"]["RETRAIN_CONCURRENCY"];
+    assert_eq!((text(concurrency), text(told)), ("RetrainConcurrency".to_owned(), "RetrainConcurrency".to_owned()));
     let mapping = template.properties("RetrainFromQueue");
     assert_eq!(mapping["BatchSize"].as_u64(), Some(1));
     let answers: Vec<String> = list(&mapping["FunctionResponseTypes"]).into_iter().map(text).collect();
@@ -172,6 +176,7 @@ fn the_local_rule_is_that_of_the_template() {
         ("snapshots/o/p/1/_SUCCESS2", false),
         ("snapshots/o/p/1/exposures/part-0.parquet", false),
         ("posteriors/o/m/1.safetensors", false),
+        ("waiting/o/001793491200000.0/m/1.json", false),
         ("other/snapshots/o/p/1/_SUCCESS", false),
     ] {
         assert_eq!(patterns.iter().any(|pattern| is_of(pattern, key)), announced, "the template: {key}");

@@ -3,7 +3,6 @@
 use fulcrum_core::auth::Scope;
 use fulcrum_core::domain::ModelView;
 use fulcrum_core::http::{Paging, cursor, query};
-use fulcrum_core::store::ListOptions;
 use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
@@ -22,12 +21,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     let call = Call::begin(app, &request, Scope::ModelsRead).await?;
     let query = query(&request, &["include_archived", "limit", "cursor"])?;
     let paging = Paging::of(&query, "MODEL")?;
-    let options = ListOptions {
-        include_archived: paging.include_archived,
-        limit: paging.limit,
-        cursor: paging.cursor.as_deref(),
-        max_bytes: app.answer_bytes,
-    };
+    let options = paging.options(app.answer_bytes);
     let page = app.table.models(&call.caller.organization_id, &options).await?;
     let now = app.clock.now();
     let models = page.items.iter().map(|model| ModelView::new(model, now)).collect();

@@ -5,7 +5,7 @@ use fulcrum_core::domain::OptimizationView;
 use fulcrum_core::echo::quoted;
 use fulcrum_core::error::Detail;
 use fulcrum_core::http::{Paging, cursor, query};
-use fulcrum_core::store::{ListOptions, ListOrder};
+use fulcrum_core::store::ListOrder;
 use fulcrum_core::usecases::WithModel;
 use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::StatusCode;
@@ -33,12 +33,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
         }
     };
     let paging = Paging::of(&query, order.kind())?;
-    let options = ListOptions {
-        include_archived: paging.include_archived,
-        limit: paging.limit,
-        cursor: paging.cursor.as_deref(),
-        max_bytes: app.answer_bytes,
-    };
+    let options = paging.options(app.answer_bytes);
     let page = app.optimizations(&call.caller.organization_id, order, &options).await?;
     let optimizations = page.items.iter().map(WithModel::view).collect();
     let next = page.next.as_deref().map(cursor);

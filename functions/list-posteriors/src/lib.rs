@@ -2,7 +2,7 @@
 
 use fulcrum_core::auth::Scope;
 use fulcrum_core::domain::PosteriorView;
-use fulcrum_core::http::{path_id, query};
+use fulcrum_core::http::{Paging, cursor, path_id, query};
 use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
@@ -19,8 +19,11 @@ struct Posteriors<'a> {
 /// [`ApiError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiError> {
     let call = Call::begin(app, &request, Scope::ModelsRead).await?;
-    query(&request, &[])?;
-    let (model, records, timeline) = app.posteriors(&call.caller.organization_id, path_id(&request)?).await?;
-    let posteriors = records.iter().map(|record| PosteriorView::new(record, &model, &timeline)).collect();
-    call.respond(StatusCode::OK, &Posteriors { posteriors })
+    let is_version = |text: &str| text.parse::<u64>().is_ok_and(|version| version.to_string() == text);
+    let paging = Paging::of_places(&query(&request, &["limit", "cursor"])?, is_version)?;
+    let options = paging.options(app.answer_bytes);
+    let (model, page, timeline) = app.posteriors(&call.caller.organization_id, path_id(&request)?, &options).await?;
+    let posteriors = page.items.iter().map(|record| PosteriorView::new(record, &model, &timeline)).collect();
+    let next = page.next.as_deref().map(cursor);
+    call.respond_page(StatusCode::OK, &Posteriors { posteriors }, next)
 }

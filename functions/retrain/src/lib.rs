@@ -36,7 +36,7 @@ async fn process(app: &App, message: &Message) -> bool {
     let calls = StorageCalls::within();
     let line = match training_trigger(&message.body, app.bucket.name()) {
         Ok(Ok(trigger)) => {
-            let outcome = calls.count(app.retrain(&trigger)).await;
+            let outcome = calls.count(app.retrain(&trigger, message.receives())).await;
             Line::about(&trigger).with(outcome)
         }
         Ok(Err(reason)) => Line { reason: Some(reason), ..Line::saying("event dropped") },
@@ -90,6 +90,7 @@ impl Line {
                 ..self
             },
             Ok(RetrainOutcome::Dropped(reason)) => Self { said: "event dropped", reason: Some(reason), ..self },
+            Ok(RetrainOutcome::Waits) => Self { said: "run waits", ..self },
             Ok(RetrainOutcome::Queued(runs)) => Self { said: "runs queued", runs: Some(runs), ..self },
             Err(error) => Self {
                 said: "event failed",

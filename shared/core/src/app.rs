@@ -1,5 +1,6 @@
 //! The app: what a function is made of, which is clients, settings and clock. Built once per cold start.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -43,6 +44,10 @@ pub struct App {
     pub threads: usize,
     /// The largest snapshot that is trained on within the call that asks for it, in bytes.
     pub synchronous_bytes: u64,
+    /// How much a snapshot may come to.
+    pub snapshot_limits: snapshots::Limits,
+    /// Training runs of one organization behind the queue at a time, at most; as many as there are where absent.
+    pub organization_runs: Option<NonZeroUsize>,
     /// The most that a list or a policy may take in one answer, in bytes.
     pub answer_bytes: usize,
     /// When a training run gives up, where the platform ends its function soon after.
@@ -70,6 +75,8 @@ impl App {
     fn described(settings: &Settings, config: &SdkConfig, endpoints: &Endpoints) -> Self {
         Self {
             synchronous_bytes: settings.synchronous_bytes,
+            snapshot_limits: settings.snapshot_limits,
+            organization_runs: settings.organization_runs,
             metrics: Metrics::on_stdout(settings.stage.as_deref().unwrap_or("none")),
             lease: settings.lease,
             serving: ServingCache::new(settings.cache),
@@ -104,6 +111,8 @@ impl App {
             event_limits: Limits::default(),
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             synchronous_bytes: SYNCHRONOUS_BYTES,
+            snapshot_limits: snapshots::Limits::default(),
+            organization_runs: None,
             answer_bytes: ANSWER_BYTES,
             deadline: None,
             metrics: Metrics::off(),
@@ -158,6 +167,7 @@ mod tests {
                 "TRAINING_LEASE_SECONDS" => "5",
                 "SYNCHRONOUS_SNAPSHOT_BYTES" => "7",
                 "HASH_IDS" => "a secret of thirty-two characters",
+                "RETRAIN_CONCURRENCY" => "6",
                 _ => return None,
             };
             Some(value.to_owned())
@@ -166,6 +176,7 @@ mod tests {
         let app = App::described(&settings, &config(Timeouts::FUNCTION), &Endpoints::default());
         assert!(app.visitor_ids.are_hashed());
         assert_eq!((app.serving.seconds(), app.lease, app.synchronous_bytes), (0, TimeDelta::seconds(5), 7));
+        assert_eq!(app.organization_runs, NonZeroUsize::new(5));
     }
 
     /// A server that takes connections and never answers.

@@ -2,9 +2,11 @@
 
 mod sdk;
 
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 
 use chrono::TimeDelta;
+use snapshots::Limits;
 
 use crate::visitor_ids::{LEAST_SECRET, VisitorIds};
 
@@ -101,6 +103,8 @@ pub(crate) struct Settings {
     pub(crate) lease: TimeDelta,
     pub(crate) cache: TimeDelta,
     pub(crate) synchronous_bytes: u64,
+    pub(crate) snapshot_limits: Limits,
+    pub(crate) organization_runs: Option<NonZeroUsize>,
     pub(crate) stage: Option<String>,
     pub(crate) idempotency: TimeDelta,
     pub(crate) event_retention: Option<TimeDelta>,
@@ -117,6 +121,12 @@ impl Settings {
             parsed.ok_or(ConfigError::OutOfRange { name, value, range })
         };
         let synchronous = number("SYNCHRONOUS_SNAPSHOT_BYTES", SYNCHRONOUS_BYTES.cast_signed(), 0..=i64::MAX)?;
+        let limits = |name| {
+            let Some(value) = set(name) else { return Ok(Limits::default()) };
+            let expected = "a list of limits with whole numbers of at least 1, such as fields=20000,nesting=100";
+            value.parse().map_err(|_| ConfigError::Invalid { name, value, expected })
+        };
+        let concurrency = number("RETRAIN_CONCURRENCY", 0, 2..=1_000)?;
         let retention = number("EVENT_RETENTION_DAYS", 0, 0..=36_500)?;
         Ok(Self {
             table: required("TABLE_NAME")?,
@@ -124,6 +134,9 @@ impl Settings {
             lease: TimeDelta::seconds(number("TRAINING_LEASE_SECONDS", 60, 1..=3600)?),
             cache: TimeDelta::seconds(number("SERVING_CACHE_SECONDS", 30, 0..=3600)?),
             synchronous_bytes: synchronous.unsigned_abs(),
+            snapshot_limits: limits("SNAPSHOT_LIMITS")?,
+            // One fewer than there can be: whatever an organization asks for, there is one for another.
+            organization_runs: usize::try_from(concurrency - 1).ok().and_then(NonZeroUsize::new),
             stage: set("STAGE"),
             idempotency: TimeDelta::days(number("IDEMPOTENCY_DAYS", 7, 1..=90)?),
             event_retention: (retention > 0).then(|| TimeDelta::days(retention)),
@@ -161,10 +174,18 @@ mod tests {
         assert_eq!((defaults.synchronous_bytes, defaults.stage), (SYNCHRONOUS_BYTES, None));
         assert!(!defaults.visitor_ids.are_hashed());
         assert!(read(&[("HASH_IDS", &"s".repeat(32))]).unwrap().visitor_ids.are_hashed());
+        assert_eq!((defaults.organization_runs, defaults.snapshot_limits), (None, Limits::default()));
+        let set = read(&[("SNAPSHOT_LIMITS", "fields=20000"), ("RETRAIN_CONCURRENCY", "2")]).unwrap();
+        assert_eq!((set.organization_runs, set.snapshot_limits.fields), (NonZeroUsize::new(1), 20_000));
     }
 
     #[test]
     fn a_variable_that_is_wrong_is_named_with_what_would_be_right() {
+        let limits = read(&[("SNAPSHOT_LIMITS", "rows=5")]).unwrap_err().to_string();
+        assert!(
+            limits.starts_with("the environment variable SNAPSHOT_LIMITS is \"rows=5\", which is not a list"),
+            "{limits}"
+        );
         let missing = Settings::read(|_| None).unwrap_err();
         assert!(missing.to_string().contains("TABLE_NAME"), "{missing}");
         for value in ["-1", "3601", "soon"] {

@@ -12,6 +12,7 @@ mod levels;
 mod model;
 mod optimization;
 mod results;
+mod run_slots;
 mod serving;
 mod text;
 mod time;
@@ -35,6 +36,7 @@ pub use results::{
     Belief, ExposureRow, FactorImportance, RESULTS_FORMAT, Stats, StoredResults, StoredUnattributed, StoredUsers,
     UserRow, VariantTotals,
 };
+pub use run_slots::RunSlots;
 pub use serving::{POLICY_IN_RECORD, Served, Serving};
 pub use snapshots::{Example, Warning};
 pub use time::{millis, rfc3339};

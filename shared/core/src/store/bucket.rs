@@ -63,6 +63,9 @@ pub fn results_key(organization: &str, model: &str, version: u64) -> String {
 /// The prefix under which training requests wait.
 pub const REQUESTS: &str = "requests/";
 
+/// The prefix under which it is noted, in the order of time, which of them wait for a run slot.
+pub const WAITING: &str = "waiting/";
+
 /// The key of a training request.
 #[must_use]
 pub fn request_key(organization: &str, model: &str, request: &str) -> String {

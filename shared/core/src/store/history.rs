@@ -71,11 +71,11 @@ impl Table {
             for item in found {
                 let change: Change = decode(item)?;
                 if !filling.take(place(&change), change) {
-                    return Ok(filling.page);
+                    return Ok(filling.end());
                 }
             }
             if more.is_none() {
-                return Ok(filling.page);
+                return Ok(filling.end());
             }
             from = more;
         }

@@ -23,7 +23,7 @@ impl Table {
     /// # Errors
     /// [`StoreError`].
     pub async fn keys(&self, organization: &str) -> Result<Vec<ApiKey>, StoreError> {
-        self.query_prefix(format!("ORG#{organization}"), format!("{KIND}#"), true).await
+        self.query_prefix(format!("ORG#{organization}"), format!("{KIND}#")).await
     }
 
     /// Writes a new key, for authentication and for lists, both or neither.

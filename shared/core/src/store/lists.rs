@@ -1,7 +1,9 @@
 //! Lists of an organization, newest first, in pages: by limit, and by what fits an answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::marker::PhantomData;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,7 +11,7 @@ use uuid::Uuid;
 
 use super::Answer;
 use super::error::{PAUSES, StoreError, sort};
-use super::names::{built, list_order, model_key, organization_key};
+use super::names::{ARCHIVED_MODEL, built, list_order, model_key, organization_key};
 use super::table::{INDEX_BY_UPDATE, Item, Table, decode, text};
 use crate::domain::{Model, Optimization, OptimizationStatus, Standing};
 
@@ -77,7 +79,7 @@ pub struct Page<T> {
 /// A page that is being filled.
 pub(super) struct Filling<'a, T> {
     options: &'a ListOptions<'a>,
-    pub(super) page: Page<T>,
+    page: Page<T>,
     bytes: usize,
     last: String,
 }
@@ -92,7 +94,7 @@ impl<'a, T: Serialize> Filling<'a, T> {
         if self.options.cursor == Some(place.as_str()) {
             return true;
         }
-        self.bytes += bytes_in_answer(&item);
+        self.bytes += 200 + bytes_in_answer(&item);
         let full = self.options.limit.is_some_and(|limit| self.page.items.len() >= limit);
         if full || (self.bytes > self.options.max_bytes && !self.page.items.is_empty()) {
             self.page.next = Some(std::mem::take(&mut self.last));
@@ -102,24 +104,72 @@ impl<'a, T: Serialize> Filling<'a, T> {
         self.page.items.push(item);
         true
     }
+
+    pub(super) fn end(self) -> Page<T> {
+        self.page
+    }
 }
 
-/// Bytes that a record takes in an answer, which travels from a function to the gateway as text inside JSON: every quote and
-/// every backslash of it is written twice as long. The API's names, times and nulls take up to 200 more than the record's.
-fn bytes_in_answer(record: &impl Serialize) -> usize {
-    let json = serde_json::to_string(record).unwrap_or_default();
-    200 + json.len() + json.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count()
+/// Bytes that a value takes in an answer, which travels from a function to the gateway as text inside JSON: every quote and
+/// every backslash of it is written twice as long. Of a record, the API's names, times and nulls take up to 200 more.
+pub(crate) fn bytes_in_answer(value: &impl Serialize) -> usize {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    json.len() + json.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count()
+}
+
+/// The records of one kind, newest change first, from a cursor on, as the store's pages bring them.
+struct Newest<T> {
+    query: QueryFluentBuilder,
+    ready: VecDeque<Item>,
+    from: Option<Item>,
+    over: bool,
+    of: PhantomData<T>,
+}
+
+impl<T: DeserializeOwned> Newest<T> {
+    fn new(table: &Table, organization: &str, kind: &str, cursor: Option<&str>) -> Self {
+        // The cursor's own kind may be another, where lists of two kinds are merged.
+        let after = cursor.and_then(|cursor| cursor.split_once('#'));
+        let upper = after.map_or_else(|| format!("{kind}#~"), |(_, place)| format!("{kind}#{place}"));
+        let query = table
+            .client
+            .query()
+            .index_name(INDEX_BY_UPDATE)
+            .key_condition_expression("pk = :pk AND list_order BETWEEN :lower AND :upper")
+            .expression_attribute_values(":pk", text(organization_key(organization)))
+            .expression_attribute_values(":lower", text(format!("{kind}#")))
+            .expression_attribute_values(":upper", text(upper))
+            .scan_index_forward(false);
+        Self { query, ready: VecDeque::new(), from: None, over: false, of: PhantomData }
+    }
+
+    async fn next(&mut self, table: &Table) -> Result<Option<T>, StoreError> {
+        while self.ready.is_empty() && !self.over {
+            let (found, more) = table.page(self.query.clone().set_exclusive_start_key(self.from.take())).await?;
+            self.ready.extend(found);
+            self.over = more.is_none();
+            self.from = more;
+        }
+        self.ready.pop_front().map(decode).transpose()
+    }
 }
 
 impl Table {
-    /// The models of an organization, newest `updated_at` first.
+    /// The models of an organization, newest `updated_at` first. Archived ones have places of their own, and are read only where
+    /// they are asked for.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn models(&self, organization: &str, options: &ListOptions<'_>) -> Result<Page<Model>, StoreError> {
-        let archived = "attribute_exists(archived_at)";
-        let place = |model: &Model| list_order("MODEL", model.updated_at, model.id);
-        self.by_update(organization, "MODEL", archived, options, place).await
+        let mut lists = vec![Newest::new(self, organization, "MODEL", options.cursor)];
+        if options.include_archived {
+            lists.push(Newest::new(self, organization, ARCHIVED_MODEL, options.cursor));
+        } else {
+            // Those that were archived by an earlier release still stand among the others.
+            let query = lists[0].query.clone();
+            lists[0].query = query.filter_expression("attribute_not_exists(archived_at)");
+        }
+        self.merged(lists, options, |model: &Model| list_order("MODEL", model.updated_at, model.id)).await
     }
 
     /// The optimizations of an organization, newest first.
@@ -135,8 +185,16 @@ impl Table {
         if order == ListOrder::CreatedAt {
             return self.optimizations_by_creation(organization, options).await;
         }
+        let mut list = Newest::new(self, organization, order.kind(), options.cursor);
+        if !options.include_archived {
+            list.query = list
+                .query
+                .filter_expression("NOT #status = :archived")
+                .expression_attribute_names("#status", "status")
+                .expression_attribute_values(":archived", text(OptimizationStatus::Archived.as_str()));
+        }
         let place = |found: &Optimization| list_order(order.kind(), found.updated_at, found.id);
-        self.by_update(organization, order.kind(), "#status = :archived", options, place).await
+        self.merged(vec![list], options, place).await
     }
 
     /// In the order of creation. No index has it: all are read, a few hundred bytes each, and sorted here.
@@ -159,48 +217,29 @@ impl Table {
                 break;
             }
         }
-        Ok(filling.page)
+        Ok(filling.end())
     }
 
-    async fn by_update<T: DeserializeOwned + Serialize>(
+    /// A page of several lists, each of which is sorted, as one.
+    async fn merged<T: DeserializeOwned + Serialize>(
         &self,
-        organization: &str,
-        kind: &str,
-        archived: &str,
+        mut lists: Vec<Newest<T>>,
         options: &ListOptions<'_>,
         place: impl Fn(&T) -> String,
     ) -> Result<Page<T>, StoreError> {
-        let upper = options.cursor.map_or_else(|| format!("{kind}#~"), str::to_owned);
-        let mut query = self
-            .client
-            .query()
-            .index_name(INDEX_BY_UPDATE)
-            .key_condition_expression("pk = :pk AND list_order BETWEEN :lower AND :upper")
-            .expression_attribute_values(":pk", text(organization_key(organization)))
-            .expression_attribute_values(":lower", text(format!("{kind}#")))
-            .expression_attribute_values(":upper", text(upper))
-            .scan_index_forward(false);
-        if !options.include_archived {
-            query = query.filter_expression(format!("NOT {archived}"));
-            if archived.contains("#status") {
-                query = query
-                    .expression_attribute_names("#status", "status")
-                    .expression_attribute_values(":archived", text(OptimizationStatus::Archived.as_str()));
-            }
+        let mut heads = Vec::with_capacity(lists.len());
+        for list in &mut lists {
+            heads.push(list.next(self).await?);
         }
-        let (mut filling, mut from) = (Filling::new(options), None);
+        let mut filling = Filling::new(options);
         loop {
-            let (found, more) = self.page(query.clone().set_exclusive_start_key(from)).await?;
-            for item in found {
-                let item: T = decode(item)?;
-                if !filling.take(place(&item), item) {
-                    return Ok(filling.page);
-                }
+            let places = heads.iter().enumerate().filter_map(|(i, head)| Some((place(head.as_ref()?), i)));
+            let Some((place, newest)) = places.max() else { return Ok(filling.end()) };
+            let head = heads[newest].take();
+            if head.is_some_and(|item| !filling.take(place, item)) {
+                return Ok(filling.end());
             }
-            if more.is_none() {
-                return Ok(filling.page);
-            }
-            from = more;
+            heads[newest] = lists[newest].next(self).await?;
         }
     }
 

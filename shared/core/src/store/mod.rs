@@ -9,6 +9,7 @@ mod lists;
 mod models;
 mod names;
 mod optimizations;
+mod run_slots;
 #[cfg(test)]
 mod scripted;
 mod serving;
@@ -17,10 +18,12 @@ mod table;
 mod tests;
 
 pub use bucket::{
-    Bucket, FLUSHES, REQUESTS, SnapshotListing, flush_key, posterior_key, request_key, results_key, snapshots_prefix,
+    Bucket, FLUSHES, REQUESTS, SnapshotListing, WAITING, flush_key, posterior_key, request_key, results_key,
+    snapshots_prefix,
 };
 pub use error::StoreError;
 pub use history::CHANGE;
+pub(crate) use lists::bytes_in_answer;
 pub use lists::{ListOptions, ListOrder, Page, is_place};
 pub use models::LeaseAttempt;
 pub use optimizations::ServingChange;

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::error::StoreError;
-use super::names::{built, list_order, model_key, optimization_key, organization_key};
+use super::lists::{Filling, ListOptions, Page};
+use super::names::{ARCHIVED_MODEL, built, list_order, model_key, optimization_key, organization_key};
 use super::table::{Table, decode, fault, item, nested, number, text};
 use crate::domain::{BegunRuns, Change, LastError, Lease, Model, Optimization, PosteriorRecord, Served, Serving};
 
@@ -356,12 +357,41 @@ impl Table {
         Ok(TransactWriteItem::builder().update(built(update.build())?).build())
     }
 
-    /// The versions of a model's posterior, newest first.
+    /// The versions of a model's posterior, newest first; a cursor is the last version of the page before.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn posteriors(&self, organization: &str, id: Uuid) -> Result<Vec<PosteriorRecord>, StoreError> {
-        self.query_prefix(organization_key(organization), format!("POSTERIOR#{id}#"), false).await
+    pub async fn posteriors(
+        &self,
+        organization: &str,
+        id: Uuid,
+        options: &ListOptions<'_>,
+    ) -> Result<Page<PosteriorRecord>, StoreError> {
+        let last = options.cursor.and_then(|version| version.parse::<u64>().ok()).unwrap_or(u64::MAX);
+        // Versions are numbers of the store, which has them up to this.
+        let last = last.min(i64::MAX.unsigned_abs());
+        let query = self
+            .client
+            .query()
+            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
+            .expression_attribute_values(":pk", text(organization_key(organization)))
+            .expression_attribute_values(":first", text(posterior_record_key(id, 0)))
+            .expression_attribute_values(":last", text(posterior_record_key(id, last)))
+            .scan_index_forward(false);
+        let (mut filling, mut from) = (Filling::new(options), None);
+        loop {
+            let (found, more) = self.page(query.clone().set_exclusive_start_key(from)).await?;
+            for item in found {
+                let record: PosteriorRecord = decode(item)?;
+                if !filling.take(record.posterior_version.to_string(), record) {
+                    return Ok(filling.end());
+                }
+            }
+            if more.is_none() {
+                return Ok(filling.end());
+            }
+            from = more;
+        }
     }
 
     /// One version of a model's posterior.
@@ -426,7 +456,7 @@ impl Table {
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(archived_at)")
             .expression_attribute_names("#lease", "lease")
             .expression_attribute_values(":now", millis.clone())
-            .expression_attribute_values(":order", text(list_order("MODEL", now, model.id)))
+            .expression_attribute_values(":order", text(list_order(ARCHIVED_MODEL, now, model.id)))
             .expression_attribute_values(":one", number(1));
         let parent = Update::builder()
             .table_name(&self.name)

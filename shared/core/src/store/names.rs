@@ -23,6 +23,9 @@ pub(super) fn optimization_key(id: Uuid) -> String {
     format!("OPTIMIZATION#{id}")
 }
 
+/// What the place of an archived model begins with: apart from the others, so that lists without it do not read it.
+pub(super) const ARCHIVED_MODEL: &str = "ARCHIVED";
+
 /// Where a record stands in a list. Milliseconds in 15 digits sort as text until the year 33658.
 pub(super) fn list_order(kind: &str, time: DateTime<Utc>, id: Uuid) -> String {
     format!("{kind}#{:015}#{id}", time.timestamp_millis())

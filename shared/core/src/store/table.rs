@@ -5,6 +5,7 @@
 //! | `ORG#{organization}` | `MODEL#{model}` | a model |
 //! | `ORG#{organization}` | `OPTIMIZATION#{optimization}` | an optimization |
 //! | `ORG#{organization}` | `POSTERIOR#{model}#{version}` | a posterior, once per version |
+//! | `ORG#{organization}` | `RUNS` | the run slots of its training runs behind the queue |
 //! | `ORG#{organization}` | `APIKEY#{key}` | an API key, for lists |
 //! | `HISTORY#{organization}#{optimization}` | `CHANGE#{time}#{change}` | a change of an optimization, once; it goes after 400 days |
 //! | `SERVING#{optimization}` | `SERVING` | what serving needs of an optimization: it takes no token |
@@ -186,15 +187,13 @@ impl Table {
         &self,
         pk: String,
         prefix: String,
-        forward: bool,
     ) -> Result<Vec<T>, StoreError> {
         let query = self
             .client
             .query()
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
             .expression_attribute_values(":pk", text(pk))
-            .expression_attribute_values(":prefix", text(prefix))
-            .scan_index_forward(forward);
+            .expression_attribute_values(":prefix", text(prefix));
         self.all(query).await
     }
 

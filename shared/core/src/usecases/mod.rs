@@ -9,6 +9,6 @@ mod posterior_object;
 mod results;
 
 pub use events::{CompactionOutcome, Ingested};
-pub use models::{RetrainOutcome, TrainResponse, Trained};
+pub use models::{RetrainOutcome, TrainResponse, Trained, is_place_in_state};
 pub use optimizations::{Decision, PolicyDocument, PublishedPolicy, WithModel};
 pub use results::Span;

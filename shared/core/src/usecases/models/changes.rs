@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bandit::{CellTable, Factor, Space};
 
 use crate::domain::{PosteriorRecord, Warning};
+use crate::echo::quoted;
 
 /// A historic rate that moves by more than this factor is told.
 const FACTOR: f64 = 3.0;
@@ -49,7 +50,9 @@ pub(super) fn changes(in_force: &PosteriorRecord, new: &PosteriorRecord) -> Vec<
     let mut lost = Vec::new();
     for (factor, levels) in unseen {
         let before = old.get(factor).map_or(&[][..], Vec::as_slice);
-        lost.extend(levels.iter().filter(|level| !before.contains(level)).map(|level| format!("{factor} {level:?}")));
+        lost.extend(
+            levels.iter().filter(|level| !before.contains(level)).map(|level| format!("{factor} {}", quoted(level))),
+        );
     }
     if !lost.is_empty() {
         let more = lost.len().saturating_sub(10);

@@ -16,7 +16,7 @@ use crate::store::{LeaseAttempt, StoreError};
 
 /// How long the lease of a request that waits in the queue lasts. The request is there before the lease is: a queue that is
 /// slower loses the lease, not the request.
-const QUEUED_LEASE: TimeDelta = TimeDelta::minutes(15);
+pub(super) const QUEUED_LEASE: TimeDelta = TimeDelta::minutes(15);
 /// How the owner of such a lease begins.
 const REQUEST_OWNER: &str = "request:";
 

@@ -6,9 +6,11 @@ mod observations;
 mod records;
 mod requests;
 mod retrain;
+mod slots;
 mod state;
 mod train;
 mod versions;
 
 pub use retrain::RetrainOutcome;
+pub use state::is_place_in_state;
 pub use train::{TrainResponse, Trained};

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::domain::{Checked, Model, Observations, Warning};
+use crate::echo::{MOST_CHARACTERS, cut};
 use crate::error::ApiError;
 use crate::storage_calls::StorageCalls;
 use crate::store::{Bucket, SnapshotListing, StoreError, snapshots_prefix};
@@ -40,7 +41,7 @@ pub(super) struct Read {
 }
 
 /// What a run counts for a model.
-fn plan<'a>(checked: &'a Checked, optimization: &'a str, threads: usize, now: i64) -> Plan<'a> {
+fn plan<'a>(checked: &'a Checked, optimization: &'a str, threads: usize, now: i64, limits: Limits) -> Plan<'a> {
     let attribution = &checked.config.attribution;
     Plan {
         space: &checked.space,
@@ -53,7 +54,7 @@ fn plan<'a>(checked: &'a Checked, optimization: &'a str, threads: usize, now: i6
         allow_no_rewards: checked.config.allow_no_rewards.unwrap_or_default(),
         threads,
         now,
-        limits: Limits::default(),
+        limits,
     }
 }
 
@@ -122,7 +123,7 @@ impl App {
             return Ok(None);
         }
         let bytes = self.bucket.read_all(&format!("{prefix}{MANIFEST_NAME}")).await?;
-        let place = format!("s3://{}/{prefix}{MANIFEST_NAME}", self.bucket.name());
+        let place = format!("s3://{}/{}{MANIFEST_NAME}", self.bucket.name(), cut(prefix, 2 * MOST_CHARACTERS));
         let invalid = |cause| ApiError::InvalidSnapshot { message: format!("{place}: {cause}") };
         SnapshotManifest::decode(&bytes, organization, prefix).map(Some).map_err(invalid)
     }
@@ -149,13 +150,13 @@ impl App {
         };
         let _waiting = GiveUp(Arc::clone(&source.given_up));
         let (checked, threads, optimization) = (Arc::clone(checked), self.threads, model.optimization_id.to_string());
-        let place = format!("s3://{}/{}", self.bucket.name(), source.prefix);
-        let now = self.clock.now();
+        let place = format!("s3://{}/{prefix}{}/", self.bucket.name(), cut(&snapshot.id, MOST_CHARACTERS));
+        let (now, limits) = (self.clock.now(), self.snapshot_limits);
         let periods = Periods::new(&Box::pin(self.timeline(model)).await?, now);
         let instants = periods.instants().to_vec();
         let count = move || {
             let tables = TablesPlan { holdout_percentage, instants: &instants, most_users: MOST_USERS };
-            let plan = plan(&checked, &optimization, threads, now.timestamp_micros());
+            let plan = plan(&checked, &optimization, threads, now.timestamp_micros(), limits);
             snapshots::count_with_tables(&source, &objects, &plan, &tables)
         };
         let (counted, tables) = blocking(count).await?.map_err(|error| refusal(&error, &place))?;
@@ -195,7 +196,8 @@ impl App {
         let model = model.ok_or_else(|| missing("model of the optimization"))?;
         let checked = self.model(organization, model).await?.checked()?;
         let (threads, id, now) = (self.threads, optimization.to_string(), self.clock.now().timestamp_micros());
-        let check = move || snapshots::check(&source, &objects, &plan(&checked, &id, threads, now));
+        let limits = self.snapshot_limits;
+        let check = move || snapshots::check(&source, &objects, &plan(&checked, &id, threads, now, limits));
         blocking(check).await?.map_err(|error| refusal(&error, "the snapshot"))
     }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::lease::{LeaseGuard, archived};
 use crate::app::App;
 use crate::domain::{Actor, Model};
+use crate::echo::{MOST_CHARACTERS, cut, of_serde};
 use crate::error::ApiError;
 use crate::store::request_key;
 
@@ -26,13 +27,41 @@ pub(super) enum TrainingRequest {
         /// Who asked.
         #[serde(default)]
         who: Actor,
+        /// How often a run was begun for it before it was announced to the queue again.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        tries: u32,
     },
     /// A run if the model was not trained on this snapshot yet.
     #[serde(rename = "learn")]
     TrainOnSnapshot {
         /// The snapshot.
         snapshot_id: String,
+        /// As of the other.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        tries: u32,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl TrainingRequest {
+    /// How often a run was begun for it before it was announced to the queue again.
+    pub(super) fn tries(&self) -> u32 {
+        match self {
+            Self::Train { tries, .. } | Self::TrainOnSnapshot { tries, .. } => *tries,
+        }
+    }
+
+    /// The same request, for which a run was begun so many times.
+    pub(super) fn tried(mut self, times: u32) -> Self {
+        match &mut self {
+            Self::Train { tries, .. } | Self::TrainOnSnapshot { tries, .. } => *tries = times,
+        }
+        self
+    }
 }
 
 impl App {
@@ -48,7 +77,7 @@ impl App {
         bias: BTreeMap<String, f64>,
     ) -> Result<(), ApiError> {
         let request = Uuid::new_v4().to_string();
-        self.put_request(model, &request, &TrainingRequest::Train { bias, who: self.actor.clone() }).await?;
+        self.put_request(model, &request, &TrainingRequest::Train { bias, who: self.actor.clone(), tries: 0 }).await?;
         match self.transfer_lease_to_request(model, lease, &request).await {
             Ok(true) => {}
             Ok(false) if self.is_archived(model).await? => return Err(archived(model.id)),
@@ -80,7 +109,13 @@ impl App {
     /// Reads a request, or says why the object is none; `None` where it is completed.
     pub(super) async fn read_request(&self, key: &str) -> Result<Option<Result<TrainingRequest, ApiError>>, ApiError> {
         let Some(json) = self.bucket.read_if_there(key).await? else { return Ok(None) };
-        let broken = |e| ApiError::invalid(format!("{key} is not a training request: {e}"));
+        let broken = |e: serde_json::Error| {
+            ApiError::invalid(format!(
+                "{} is not a training request: {}",
+                cut(key, MOST_CHARACTERS),
+                of_serde(&e.to_string())
+            ))
+        };
         Ok(Some(serde_json::from_slice(&json).map_err(broken)))
     }
 

@@ -14,7 +14,7 @@ use super::train::{Trained, died};
 use crate::app::App;
 use crate::domain::{LastError, Model, OptimizationStatus, TrainingTrigger};
 use crate::error::ApiError;
-use crate::store::{ListOptions, SnapshotListing, snapshots_prefix};
+use crate::store::{ListOptions, SnapshotListing, WAITING, snapshots_prefix};
 
 /// What came of a training trigger.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub enum RetrainOutcome {
     Dropped(&'static str),
     /// So many runs are queued now that were not before.
     Queued(usize),
+    /// The run waits until one of its organization ends.
+    Waits,
 }
 
 const ALREADY_TRAINED: RetrainOutcome =
@@ -35,7 +37,11 @@ const DIED_TWICE: RetrainOutcome =
     RetrainOutcome::Dropped("two runs on this snapshot died; no third one begins by itself");
 const OPTIMIZATION_COMPLETED: RetrainOutcome =
     RetrainOutcome::Dropped("the optimization is completed and trains no more");
+const QUEUED: RetrainOutcome = RetrainOutcome::Dropped("a queued request will train on it");
 const COMPLETED: RetrainOutcome = RetrainOutcome::Dropped("the request is completed");
+
+/// Runs that are begun for a request that goes back to wait; as many as a message has receives.
+const MOST_TRIES: u32 = 5;
 
 /// What came of waiting for a lease: the lease, or a reason to need it no longer.
 enum LeaseWait {
@@ -44,12 +50,13 @@ enum LeaseWait {
 }
 
 impl App {
-    /// Does what a trigger calls for. An error means that it is to come again.
+    /// Does what a trigger calls for that was received so many times, this one included. An error means that it is to come
+    /// again.
     ///
     /// # Errors
     /// [`ApiError::Conflict`] where another run has the lease of the model for longer than two spans of it, and whatever keeps
     /// a run from its end, as [`App::train`]; it is recorded as the model's last error.
-    pub async fn retrain(&self, trigger: &TrainingTrigger) -> Result<RetrainOutcome, ApiError> {
+    pub async fn retrain(&self, trigger: &TrainingTrigger, receives: u32) -> Result<RetrainOutcome, ApiError> {
         match trigger {
             TrainingTrigger::SnapshotCompleted { organization, optimization, snapshot } => {
                 let Some(parent) = self.table.optimization(organization, *optimization).await? else {
@@ -61,10 +68,15 @@ impl App {
                 if parent.status == OptimizationStatus::Completed {
                     return Ok(OPTIMIZATION_COMPLETED);
                 }
-                self.retrain_on_snapshot(organization, model, snapshot).await
+                let Some(slot) = self.take_run_slot(organization, None).await? else {
+                    return self.enqueue_snapshot(organization, model, snapshot, receives.saturating_sub(1)).await;
+                };
+                let outcome = self.retrain_on_snapshot(organization, model, snapshot).await;
+                self.pass_run_slot_on(organization, slot).await;
+                outcome
             }
             TrainingTrigger::TrainingRequested { organization, model, key } => {
-                self.process_request(organization, *model, key).await
+                self.process_request(organization, *model, key, receives).await
             }
             TrainingTrigger::Schedule => self.enqueue_stale_models().await.map(RetrainOutcome::Queued),
         }
@@ -82,7 +94,7 @@ impl App {
             let queued = is_leased_by_request(model, self.clock.now());
             match model {
                 model if model.is_trained_on(snapshot) => Some(ALREADY_TRAINED),
-                _ if queued => Some(RetrainOutcome::Dropped("a queued request will train on it")),
+                _ if queued => Some(QUEUED),
                 _ => None,
             }
         };
@@ -107,8 +119,34 @@ impl App {
         self.outcome_of_run(organization, id, trained).await
     }
 
+    /// Enqueues a request for a run on a snapshot whose organization has no run slot left.
+    async fn enqueue_snapshot(
+        &self,
+        organization: &str,
+        id: Uuid,
+        snapshot: &str,
+        tries: u32,
+    ) -> Result<RetrainOutcome, ApiError> {
+        let Some(model) = self.table.model(organization, id).await? else { return Ok(UNKNOWN) };
+        if model.archived_at.is_some() {
+            return Ok(ARCHIVED);
+        }
+        if model.is_trained_on(snapshot) {
+            return Ok(ALREADY_TRAINED);
+        }
+        let request = TrainingRequest::TrainOnSnapshot { snapshot_id: snapshot.to_owned(), tries };
+        let queued = self.put_request(&model, snapshot, &request).await?;
+        Ok(if queued { RetrainOutcome::Waits } else { QUEUED })
+    }
+
     /// Processes a training request, and deletes it.
-    async fn process_request(&self, organization: &str, id: Uuid, key: &str) -> Result<RetrainOutcome, ApiError> {
+    async fn process_request(
+        &self,
+        organization: &str,
+        id: Uuid,
+        key: &str,
+        receives: u32,
+    ) -> Result<RetrainOutcome, ApiError> {
         let Some(request) = self.read_request(key).await? else { return Ok(COMPLETED) };
         let model = self.table.model(organization, id).await?;
         if let Some(model) = model.filter(|model| model.archived_at.is_none())
@@ -118,11 +156,33 @@ impl App {
             self.release_lease_of_request(&model, name(key)).await;
             return Ok(OPTIMIZATION_COMPLETED);
         }
+        let tries = request.as_ref().map_or(0, TrainingRequest::tries) + receives.saturating_sub(1);
+        let slot = match self.take_run_slot(organization, Some(key)).await? {
+            Some(slot) => slot,
+            // One that fails time after time is left to the queue, which puts it aside in the end.
+            None if tries >= MOST_TRIES => return Err(no_slot()),
+            None => match self.wait_for_run_slot(organization, key, tries).await? {
+                Some(slot) => slot,
+                None => return Ok(RetrainOutcome::Waits),
+            },
+        };
+        let outcome = self.run_request(organization, id, key, request).await;
+        self.pass_run_slot_on(organization, slot).await;
+        outcome
+    }
+
+    async fn run_request(
+        &self,
+        organization: &str,
+        id: Uuid,
+        key: &str,
+        request: Result<TrainingRequest, ApiError>,
+    ) -> Result<RetrainOutcome, ApiError> {
         let outcome = match request {
-            Ok(TrainingRequest::TrainOnSnapshot { snapshot_id }) => {
+            Ok(TrainingRequest::TrainOnSnapshot { snapshot_id, .. }) => {
                 self.retrain_on_snapshot(organization, id, &snapshot_id).await?
             }
-            Ok(TrainingRequest::Train { bias, who }) => {
+            Ok(TrainingRequest::Train { bias, who, .. }) => {
                 let app = Self { actor: who, ..self.clone() };
                 app.train_for_request(organization, id, key, bias).await?
             }
@@ -242,9 +302,10 @@ impl App {
         }
     }
 
-    /// Enqueues a run for every stale model: one whose latest snapshot is later than what it was trained on. How many were not
-    /// queued already. Organizations are found by the folders of their snapshots, so that the table is never scanned. What
-    /// cannot be looked at keeps nobody else waiting: it is logged, and the last of such errors is the answer at the end.
+    /// Enqueues a run for every stale model: one whose latest snapshot is later than what it was trained on; and announces again
+    /// what waits for a slot that is free. How many were not queued already. Organizations are found by the folders of their
+    /// snapshots, so that the table is never scanned. What cannot be looked at keeps nobody else waiting: it is logged, and the
+    /// last of such errors is the answer at the end.
     async fn enqueue_stale_models(&self) -> Result<usize, ApiError> {
         let (mut queued, mut failure) = (0, None);
         let mut missed = |organization: &str, model: Option<Uuid>, error: ApiError| {
@@ -263,6 +324,12 @@ impl App {
                         }
                     }
                 }
+                Err(error) => missed(&organization, None, error),
+            }
+        }
+        for organization in self.bucket.folders(WAITING).await? {
+            match self.reserve_run_slots(&organization, None).await {
+                Ok(announced) => queued += announced,
                 Err(error) => missed(&organization, None, error),
             }
         }
@@ -288,12 +355,19 @@ impl App {
                     && !self.is_completed(model).await? =>
             {
                 // One name for one snapshot: what is queued or has failed for good is not enqueued again.
-                let request = TrainingRequest::TrainOnSnapshot { snapshot_id: snapshot_id.clone() };
+                let request = TrainingRequest::TrainOnSnapshot { snapshot_id: snapshot_id.clone(), tries: 0 };
                 self.put_request(model, &snapshot_id, &request).await
             }
             _ => Ok(false),
         }
     }
+}
+
+/// Why a request that has failed so often is not begun now.
+fn no_slot() -> ApiError {
+    ApiError::conflict(
+        "the organization has as many runs at work as it may; this one has failed time after time and comes again",
+    )
 }
 
 /// A request's name, of its key.

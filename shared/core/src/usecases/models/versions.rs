@@ -11,11 +11,11 @@ use crate::app::App;
 use crate::domain::{Aspects, ChangeKind, Model, PosteriorRecord, ServedVersion, Timeline};
 use crate::error::ApiError;
 use crate::log_fields::log_field;
-use crate::store::StoreError;
+use crate::store::{ListOptions, Page, StoreError};
 use crate::usecases::posterior_object::{Provenance, read_tensor};
 
 impl App {
-    /// The versions of a model's posterior, newest first, with the model and what was in force when.
+    /// A page of the versions of a model's posterior, newest first, with the model and what was in force when.
     ///
     /// # Errors
     /// [`ApiError::NotFound`], and storage errors.
@@ -23,11 +23,12 @@ impl App {
         &self,
         organization: &str,
         id: Uuid,
-    ) -> Result<(Model, Vec<PosteriorRecord>, Timeline), ApiError> {
+        options: &ListOptions<'_>,
+    ) -> Result<(Model, Page<PosteriorRecord>, Timeline), ApiError> {
         let model = self.model(organization, id).await?;
-        let records = self.table.posteriors(organization, id).await?;
+        let page = self.table.posteriors(organization, id, options).await?;
         let timeline = self.timeline(&model).await?;
-        Ok((model, records, timeline))
+        Ok((model, page, timeline))
     }
 
     /// The policy of a version, of which it is known then that it can be served.

@@ -86,7 +86,7 @@ async fn it_serves_the_winner_of_each_context_until_it_goes_live_again() {
     let document = serde_json::to_value(frozen.document()).unwrap();
     assert_eq!((&document["frozen"], &document["total"]), (&json!(true), &json!(1)));
     assert_ne!(frozen.etag(), exploring.etag());
-    assert_eq!(stage.app.model_state(ORGANIZATION, model).await.unwrap()["posterior_version"], 2);
+    assert_eq!(stage.state(model).await.unwrap()["posterior_version"], 2);
 
     // A rollback changes whose winners these are; they are served as surely.
     stage.app.rollback(ORGANIZATION, model, 1).await.unwrap();
@@ -131,15 +131,15 @@ async fn it_trains_no_more_whoever_asks() {
         optimization: id,
         snapshot: "2".to_owned(),
     };
-    let outcome = stage.app.retrain(&trigger).await.unwrap();
+    let outcome = stage.app.retrain(&trigger, 1).await.unwrap();
     assert!(matches!(outcome, RetrainOutcome::Dropped(why) if why.contains("completed")), "{outcome:?}");
-    let outcome = stage.app.retrain(&TrainingTrigger::Schedule).await.unwrap();
+    let outcome = stage.app.retrain(&TrainingTrigger::Schedule, 1).await.unwrap();
     assert!(matches!(outcome, RetrainOutcome::Queued(0)), "{outcome:?}");
     let unchanged = stage.app.model(ORGANIZATION, model).await.unwrap();
     assert_eq!((unchanged.posterior.unwrap().posterior_version, unchanged.last_error), (1, None));
 
     set(&stage, id, OptimizationStatus::Live).await;
-    let outcome = stage.app.retrain(&trigger).await.unwrap();
+    let outcome = stage.app.retrain(&trigger, 1).await.unwrap();
     assert!(matches!(outcome, RetrainOutcome::Trained(_)), "{outcome:?}");
 }
 

@@ -22,7 +22,7 @@ async fn trained(stage: &Stage) -> (Uuid, String, Vec<u8>) {
 }
 
 async fn is_noticed(stage: &Stage, model: Uuid, place: &str) {
-    let state = stage.app.model_state(ORGANIZATION, model).await.unwrap_err();
+    let state = stage.state(model).await.unwrap_err();
     assert!(matches!(&state, ApiError::Internal { cause } if cause.contains(place)), "{state:?}");
     let rollback = stage.app.rollback(ORGANIZATION, model, 1).await.unwrap_err();
     assert!(matches!(&rollback, ApiError::Conflict { retry_after: None, .. }), "{rollback:?}");
@@ -46,7 +46,7 @@ async fn a_truncated_posterior_is_no_reason_to_try_again() {
     let (model, key, bytes) = trained(&stage).await;
     for kept in [0, 1, 100, bytes.len() / 2, bytes.len() - 1] {
         stage.app.bucket.put(&key, bytes[..kept].to_vec().into()).await.unwrap();
-        let state = stage.app.model_state(ORGANIZATION, model).await;
+        let state = stage.state(model).await;
         assert!(matches!(state, Ok(_) | Err(ApiError::Internal { .. })), "{kept} bytes: {state:?}");
         let rollback = stage.app.rollback(ORGANIZATION, model, 1).await;
         assert!(matches!(rollback, Ok(_) | Err(ApiError::Conflict { .. })), "{kept} bytes: {rollback:?}");

@@ -46,7 +46,7 @@ async fn story(stage: &Stage, optimization: Uuid) -> Vec<(ChangeKind, Option<(u6
 
 /// The times of each version in seconds since the start, newest version first.
 async fn in_force(stage: &Stage, model: Uuid, start: &str) -> Vec<(u64, Value)> {
-    let (model, records, timeline) = stage.app.posteriors(ORGANIZATION, model).await.unwrap();
+    let (model, page, timeline) = stage.app.posteriors(ORGANIZATION, model, &ALL).await.unwrap();
     let view = |record| serde_json::to_value(PosteriorView::new(record, &model, &timeline)).unwrap();
     let seconds = |end: &Value| {
         let parse = |text: &str| chrono::DateTime::parse_from_rfc3339(text).unwrap();
@@ -60,7 +60,7 @@ async fn in_force(stage: &Stage, model: Uuid, start: &str) -> Vec<(u64, Value)> 
             .map(|time| json!([seconds(&time["from"]), seconds(&time["to"])]))
             .collect()
     };
-    records.iter().map(view).map(|view| (view["posterior_version"].as_u64().unwrap(), times(&view))).collect()
+    page.items.iter().map(view).map(|view| (view["posterior_version"].as_u64().unwrap(), times(&view))).collect()
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn every_change_is_recorded_and_says_what_was_in_force_when() {
     stage.snapshot(id, "3", &cells(30)).await;
     train(&stage.app, second).await;
     assert_eq!(in_force(&stage, second, &start).await, [(1, json!([[1000, null]]))]);
-    let (_, _, timeline) = stage.app.posteriors(ORGANIZATION, second).await.unwrap();
+    let (_, _, timeline) = stage.app.posteriors(ORGANIZATION, second, &ALL).await.unwrap();
     let instants = timeline.instants();
     assert_eq!(instants.len(), 11, "the created one, and each change of what is served: {instants:?}");
     assert!(instants.is_sorted());
@@ -141,14 +141,14 @@ async fn a_change_says_who_made_it() {
     let key_of_request = format!("requests/{}", requests[0].0);
     let trigger =
         TrainingTrigger::TrainingRequested { organization: ORGANIZATION.to_owned(), model, key: key_of_request };
-    stage.app.retrain(&trigger).await.unwrap();
+    stage.app.retrain(&trigger, 1).await.unwrap();
     stage.snapshot(id, "3", &cells(30)).await;
     let trigger = TrainingTrigger::SnapshotCompleted {
         organization: ORGANIZATION.to_owned(),
         optimization: id,
         snapshot: "3".to_owned(),
     };
-    stage.app.retrain(&trigger).await.unwrap();
+    stage.app.retrain(&trigger, 1).await.unwrap();
     let renamed = PatchOptimization { name: Some("New".into()), status: Some(OptimizationStatus::Live) };
     as_actor(&user).update_optimization(ORGANIZATION, id, renamed).await.unwrap();
     let mut changes = stage.app.history(ORGANIZATION, id, &ALL).await.unwrap().items;

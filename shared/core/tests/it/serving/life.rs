@@ -70,7 +70,7 @@ async fn the_state_of_an_untrained_model_weighs_what_is_served() {
     config["excluded_combinations"] = json!([{"a": "y", "b": true}]);
     let body = json!({"name": "n", "model_type": "mab", "training_data_config": config, "holdout_percentage": 12.5});
     let made = stage.create(body).await.optimization;
-    let state = stage.app.model_state(ORGANIZATION, made.model_id.unwrap()).await.unwrap();
+    let state = stage.state(made.model_id.unwrap()).await.unwrap();
     let weights: Vec<f64> =
         state["variants"].as_array().unwrap().iter().map(|v: &Value| v["weight"].as_f64().unwrap()).collect();
     assert!((weights[0] - (0.125 + 0.875 / 5.0)).abs() < 1e-15, "{weights:?}");

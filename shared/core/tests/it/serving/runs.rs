@@ -28,7 +28,7 @@ async fn model(stage: &Stage, id: Uuid) -> Model {
 /// Begins what a trigger calls for, and ends it there as a process ends that is killed.
 async fn begin_and_die(stage: &Stage, id: Uuid, trigger: &TrainingTrigger) {
     let before = model(stage, id).await.begun_runs;
-    let mut run = pin!(stage.app.retrain(trigger));
+    let mut run = pin!(stage.app.retrain(trigger, 1));
     loop {
         tokio::select! {
             biased;
@@ -57,7 +57,7 @@ async fn a_run_that_died_twice_on_a_snapshot_is_not_begun_a_third_time_by_itself
     begin_and_die(&stage, id, &trigger("1")).await;
     begin_and_die(&stage, id, &trigger("1")).await;
     for _ in 0..2 {
-        let outcome = stage.app.retrain(&trigger("1")).await.unwrap();
+        let outcome = stage.app.retrain(&trigger("1"), 1).await.unwrap();
         assert!(matches!(outcome, RetrainOutcome::Dropped(reason) if reason.contains("no third one")), "{outcome:?}");
         let known = model(&stage, id).await;
         assert!(known.lease.is_none());
@@ -65,14 +65,14 @@ async fn a_run_that_died_twice_on_a_snapshot_is_not_begun_a_third_time_by_itself
         assert_eq!(error.code, "invalid_snapshot");
         assert!(error.message.contains("two runs on snapshot \"1\" died"), "{}", error.message);
     }
-    let outcome = stage.app.retrain(&TrainingTrigger::Schedule).await.unwrap();
+    let outcome = stage.app.retrain(&TrainingTrigger::Schedule, 1).await.unwrap();
     assert!(matches!(outcome, RetrainOutcome::Queued(0)), "{outcome:?}");
     // Somebody asks, or there is another snapshot.
     stage.app.train(ORGANIZATION, id, BTreeMap::new(), false).await.unwrap();
     let known = model(&stage, id).await;
     assert_eq!((known.last_error, known.begun_runs), (None, None));
     stage.snapshot(optimization, "2", &cells()).await;
-    let outcome = stage.app.retrain(&trigger("2")).await.unwrap();
+    let outcome = stage.app.retrain(&trigger("2"), 1).await.unwrap();
     assert!(matches!(outcome, RetrainOutcome::Trained(_)), "{outcome:?}");
 }
 

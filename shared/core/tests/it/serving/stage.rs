@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
@@ -15,14 +15,16 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use chrono::{TimeDelta, TimeZone, Utc};
-use embedded::{Server, Storage, start_dynamodb, start_s3};
+use embedded::{ObjectCreated, Server, Storage, start_dynamodb, start_s3};
 use fulcrum_core::clock::ManualClock;
 use fulcrum_core::config::Endpoints;
 use fulcrum_core::domain::{NewOptimization, Served, Serving, Visitor};
 use fulcrum_core::storage_calls::StorageCalls;
+use fulcrum_core::store::ListOptions;
 use fulcrum_core::usecases::{Decision, WithModel};
 use fulcrum_core::{ApiError, App};
 use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use uuid::Uuid;
 
 pub const ORGANIZATION: &str = "org_test";
@@ -36,14 +38,16 @@ pub struct Stage {
     config: SdkConfig,
     endpoints: Endpoints,
     dynamodb: aws_sdk_dynamodb::Client,
+    objects: Mutex<UnboundedReceiver<ObjectCreated>>,
     _servers: [Server; 2],
 }
 
 impl Stage {
     pub async fn new() -> Self {
+        let (created, objects) = unbounded_channel();
         let pair = embedded::Credentials { access_key_id: "local".into(), secret_access_key: "secret".into() };
         let dynamodb = start_dynamodb(&Storage::Ephemeral, 0, &pair).await.unwrap();
-        let s3 = start_s3(&Storage::Ephemeral, 0, &pair, None).await.unwrap();
+        let s3 = start_s3(&Storage::Ephemeral, 0, &pair, Some(created)).await.unwrap();
         let credentials = Credentials::new(pair.access_key_id, pair.secret_access_key, None, None, "test");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -59,7 +63,7 @@ impl Stage {
         app.clock = clock.clone();
         let raw = aws_sdk_dynamodb::config::Builder::from(&config).endpoint_url(dynamodb.url()).build();
         let client = aws_sdk_dynamodb::Client::from_conf(raw);
-        Self { app, clock, config, endpoints, dynamodb: client, _servers: [dynamodb, s3] }
+        Self { app, clock, config, endpoints, dynamodb: client, objects: Mutex::new(objects), _servers: [dynamodb, s3] }
     }
 
     /// The same service, whose storage calls end as they are fated to.
@@ -78,6 +82,25 @@ impl Stage {
             self.config.clone().into_builder().http_client(client).retry_config(RetryConfig::disabled()).build();
         let App { table, bucket, .. } = App::new(&config, &self.endpoints, TABLE, BUCKET);
         App { table, bucket, ..self.app.clone() }
+    }
+
+    /// The same service, and the bytes that its stores have answered so far.
+    pub fn counted(&self) -> (App, Arc<AtomicUsize>) {
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let (inner, counter) = (self.config.http_client().unwrap(), Arc::clone(&bytes));
+        let client = http_client_fn(move |settings, components| {
+            let inner = inner.http_connector(settings, components);
+            SharedHttpConnector::new(Counted { inner, bytes: Arc::clone(&counter) })
+        });
+        let config = self.config.clone().into_builder().http_client(client).build();
+        let App { table, bucket, .. } = App::new(&config, &self.endpoints, TABLE, BUCKET);
+        (App { table, bucket, ..self.app.clone() }, bytes)
+    }
+
+    /// The keys of the objects that were written since this was asked last.
+    pub fn written(&self) -> Vec<String> {
+        let mut objects = self.objects.lock().unwrap();
+        std::iter::from_fn(|| objects.try_recv().ok()).map(|object| object.key).collect()
     }
 
     /// The same service, whose stores are away.
@@ -123,6 +146,11 @@ impl Stage {
 
     pub async fn serve(&self, optimization: Uuid, user: &str, context: Value) -> Result<Decision, ApiError> {
         self.app.serve(optimization, &visitor(user, context)).await
+    }
+
+    /// The state of a model, whole.
+    pub async fn state(&self, model: Uuid) -> Result<serde_json::Map<String, Value>, ApiError> {
+        Ok(self.app.model_state(ORGANIZATION, model, &ListOptions::ALL).await?.0)
     }
 
     /// What a call costs.
@@ -181,6 +209,24 @@ impl HttpConnector for Fated {
                 Fate::Fails => gone(),
                 Fate::IsLost => inner.call(request).await.and_then(|_| gone()),
             }
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Counted {
+    inner: SharedHttpConnector,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl HttpConnector for Counted {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (call, bytes) = (self.inner.call(request), Arc::clone(&self.bytes));
+        HttpConnectorFuture::new(async move {
+            let answer = call.await?;
+            let length = answer.headers().get("content-length").and_then(|length| length.parse().ok());
+            bytes.fetch_add(length.expect("the embedded stores say how long an answer is"), Ordering::Relaxed);
+            Ok(answer)
         })
     }
 }
