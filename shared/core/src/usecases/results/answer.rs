@@ -7,6 +7,7 @@ use bandit::{RewardType, Space};
 use chrono::{DateTime, NaiveDate};
 use serde_json::{Map, Value, json};
 
+use super::findings::findings;
 use super::span::Span;
 use crate::domain::{ExposureRow, StoredResults, StoredUsers, UserRow, level_json, rfc3339, variant_json};
 use crate::error::ApiError;
@@ -74,6 +75,8 @@ pub(super) fn answer(space: &Space, stored: &StoredResults, span: &Span) -> Resu
     put("factor_importance", serde_json::to_value(&stored.factor_importance).map_err(ApiError::internal)?);
     put("time_series", users.map(|users| series(stored, users, &exposures, span)).transpose()?.into());
     put("quality", quality(stored, &exposures, span)?);
+    let found = findings(&answer);
+    answer.insert("findings".to_owned(), found);
     Ok(answer)
 }
 

@@ -1,6 +1,7 @@
 //! What happened: measured by the run that trains, stored beside the posterior, answered for any span of days.
 
 mod answer;
+mod findings;
 mod measure;
 mod periods;
 mod read;
