@@ -76,6 +76,22 @@ pub struct ResultsArgs {
     pub service: ServiceArgs,
 }
 
+/// `fulcrum report`.
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// The optimization.
+    pub id: Uuid,
+    /// Write it to this file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// As Markdown instead of HTML.
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+    /// Where the service is and who calls.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+}
+
 /// `fulcrum serve`.
 #[derive(Debug, clap::Args)]
 pub struct ServeArgs {

@@ -5,6 +5,7 @@ pub(crate) mod events;
 pub(crate) mod keys;
 pub(crate) mod models;
 pub(crate) mod optimizations;
+pub(crate) mod report;
 pub(crate) mod results;
 mod send;
 pub(crate) mod snapshots;

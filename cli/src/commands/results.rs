@@ -6,10 +6,13 @@ use lambda_http::http::Method;
 use serde_json::Value;
 
 use super::models::call;
-use crate::answers::{assignment, facts, list, number, text};
+use crate::answers::{assignment, facts, list, number, scale, text};
 use crate::args::ResultsArgs;
 use crate::error::CliError;
 use crate::screen::{Screen, Table, percent};
+
+/// Cells of a bar.
+const BAR: u32 = 24;
 
 pub(crate) async fn run(args: ResultsArgs) -> Result<(), CliError> {
     let screen = Screen::stdout();
@@ -30,8 +33,18 @@ fn shown(screen: Screen, results: &Value) -> String {
             ("basis", format!("per {}", text(results, "/basis").trim_end_matches('s'))),
         ],
     );
+    for pointer in ["/findings/sentence", "/findings/modelled"] {
+        let sentence = text(results, pointer);
+        if !sentence.is_empty() {
+            let _ = write!(shown, "\n{sentence}\n");
+        }
+    }
+    let _ = write!(shown, "{}\n", verdict(screen, results));
     shown += &lift(screen, results);
-    for (title, table) in [("By context", by_context(results)), ("Variants", variants(results))] {
+    if let Some(line) = by_day(screen, results) {
+        let _ = write!(shown, "\n{}\n{line}", screen.heading("Lift by day, of all users so far"));
+    }
+    for (title, table) in [("By context", by_context(screen, results)), ("Variants", variants(screen, results))] {
         if let Some(table) = table {
             let _ = write!(shown, "\n{}\n{}", screen.heading(title), table.render(screen));
         }
@@ -65,6 +78,41 @@ pub(crate) fn lift(screen: Screen, results: &Value) -> String {
     )
 }
 
+/// What to do next, and why.
+fn verdict(screen: Screen, results: &Value) -> String {
+    let title = text(results, "/findings/verdict/title");
+    if title.is_empty() {
+        return String::new();
+    }
+    let problems =
+        list(results, "/findings/problems").iter().map(|problem| format!("- {}\n", text(problem, "/message")));
+    let notes = list(results, "/findings/notes").iter().map(|note| format!("- {}\n", text(note, "")));
+    let rest: String = problems.chain(notes).collect();
+    format!("\n{}. {}\n{rest}", screen.heading(&title), text(results, "/findings/verdict/why"))
+}
+
+/// A row a day, at most the last 14, with the interval at every look on the scale of the later ones.
+fn by_day(screen: Screen, results: &Value) -> Option<String> {
+    let known: Vec<&Value> =
+        list(results, "/time_series").iter().filter(|day| number(day, "/lift_percent").is_finite()).collect();
+    let last = &known[known.len().saturating_sub(14)..];
+    let (lo, hi) = ("/lift_ci_anytime/0", "/lift_ci_anytime/1");
+    let (min, max) = scale(last.iter().skip(last.len() / 4).copied(), lo, hi);
+    let at = |value: f64| (value - min) / (max - min);
+    let mut table = Table::new(&["day", ">users", ">lift", "95 % at every look", ""]);
+    for day in last {
+        let users = number(day, "/optimized/users") + number(day, "/holdout/users");
+        table.row(vec![
+            text(day, "/date"),
+            format!("{users}"),
+            format!("{:+.1} %", number(day, "/lift_percent")),
+            interval(day, "/lift_ci_anytime"),
+            screen.interval(at(number(day, lo)), at(number(day, "/lift_percent")), at(number(day, hi)), BAR),
+        ]);
+    }
+    (!last.is_empty()).then(|| table.render(screen))
+}
+
 fn sample_ratio(results: &Value) -> String {
     let Some(found) = results.pointer("/quality/sample_ratio").filter(|found| !found.is_null()) else {
         return String::new();
@@ -92,10 +140,13 @@ fn rate(value: f64) -> String {
     if value.is_finite() { format!("{value:.4}") } else { "none".to_owned() }
 }
 
-fn by_context(results: &Value) -> Option<Table> {
+fn by_context(screen: Screen, results: &Value) -> Option<Table> {
     let factors = list(results, "/by_context");
     let mut table =
-        Table::new(&["factor", "level", ">users", ">lift", "95 % at one look", "95 % at every look", "differ"]);
+        Table::new(&["factor", "level", ">users", ">lift", "95 % at one look", "95 % at every look", "", "differ"]);
+    let levels = factors.iter().flat_map(|factor| list(factor, "/levels"));
+    let (min, max) = scale(levels, "/lift_ci_anytime/0", "/lift_ci_anytime/1");
+    let at = |level: &Value, pointer: &str| (number(level, pointer) - min) / (max - min);
     for factor in factors {
         let p = number(factor, "/heterogeneity/p_value");
         for (place, level) in list(factor, "/levels").iter().enumerate() {
@@ -109,6 +160,12 @@ fn by_context(results: &Value) -> Option<Table> {
                 if lift.is_finite() { format!("{lift:+.1} %") } else { text(level, "/status") },
                 interval(level, "/lift_ci"),
                 interval(level, "/lift_ci_anytime"),
+                screen.interval(
+                    at(level, "/lift_ci_anytime/0"),
+                    at(level, "/lift_percent"),
+                    at(level, "/lift_ci_anytime/1"),
+                    BAR,
+                ),
                 first(if p.is_finite() { format!("p = {p:.3}") } else { String::new() }),
             ]);
         }
@@ -116,7 +173,7 @@ fn by_context(results: &Value) -> Option<Table> {
     (!factors.is_empty()).then_some(table)
 }
 
-fn variants(results: &Value) -> Option<Table> {
+fn variants(screen: Screen, results: &Value) -> Option<Table> {
     let variants = list(results, "/variants");
     let mut table = Table::new(&[
         ">#",
@@ -126,9 +183,14 @@ fn variants(results: &Value) -> Option<Table> {
         ">exposures",
         ">per exposure",
         ">expected",
+        "",
         ">P(best)",
         ">served",
+        "",
     ]);
+    let (lo, hi) = ("/expected_reward_lo", "/expected_reward_hi");
+    let (min, max) = scale(variants.iter(), lo, hi);
+    let at = |variant: &Value, pointer: &str| (number(variant, pointer) - min) / (max - min);
     for variant in variants {
         let of = |name: &str| {
             let value = number(variant, &format!("/{name}"));
@@ -142,8 +204,10 @@ fn variants(results: &Value) -> Option<Table> {
             text(variant, "/exposures"),
             of("rate"),
             of("expected_reward_mean"),
+            screen.interval(at(variant, lo), at(variant, "/expected_reward_mean"), at(variant, hi), BAR),
             of("prob_best"),
             of("weight"),
+            screen.bar(number(variant, "/weight"), 10),
         ]);
     }
     (!variants.is_empty()).then_some(table)
