@@ -9,7 +9,7 @@ export const KEY = "flk_ZXhhbXBsZSBrZXksIGxvY2FsIHN0b3JlcyBvbmx5ISE";
 /** The optimization of the example that is trained. */
 export const OPTIMIZATION = "00000001-0000-4000-8000-00000000000b";
 
-/** Starts the service on free ports. `variables` is what its local.env holds; `stop` ends it. */
+/** Starts the service on free ports. `variables` is what its local.env holds, `link` the console with a code; `stop` ends it. */
 export async function startService(...more) {
   const binary = process.env.FULCRUM_BINARY;
   if (!binary) throw new Error("FULCRUM_BINARY has to name the command, such as target/debug/fulcrum");
@@ -23,14 +23,15 @@ export async function startService(...more) {
     await once(child, "exit");
   };
   child.once("error", () => {});
-  let file;
+  let file, link;
   for await (const line of createInterface({ input: child.stdout })) {
     file ??= line.match(/^Environment\s+(.*)$/)?.[1];
+    link ??= line.match(/^Console\s+(.*)$/)?.[1];
     if (line.startsWith("Ctrl-C")) break;
   }
   if (file === undefined) throw new Error(`${binary} ended before it was up`);
   child.stdout.resume();
   const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line && !line.startsWith("#"));
   const variables = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
-  return { variables, stop };
+  return { variables, link, stop };
 }

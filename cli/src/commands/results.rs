@@ -39,7 +39,7 @@ fn shown(screen: Screen, results: &Value) -> String {
             let _ = write!(shown, "\n{sentence}\n");
         }
     }
-    let _ = write!(shown, "{}\n", verdict(screen, results));
+    let _ = writeln!(shown, "{}", verdict(screen, results));
     shown += &lift(screen, results);
     if let Some(line) = by_day(screen, results) {
         let _ = write!(shown, "\n{}\n{line}", screen.heading("Lift by day, of all users so far"));

@@ -40,20 +40,36 @@ pub(super) struct Traffic {
     pub(super) beginning: DateTime<Utc>,
     pub(super) exposures: Vec<Exposure>,
     pub(super) rewards: Vec<Reward>,
+    /// By their numbers.
+    pub(super) visitors: Vec<Visitor>,
+}
+
+/// What a visitor is shown, and whether that is because of being held out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Visitor {
+    pub(super) variant: usize,
+    pub(super) held_out: bool,
 }
 
 impl Traffic {
-    /// Draws `count` exposures and their rewards over the days from `beginning` on.
+    /// Draws `count` exposures and their rewards over the days from `beginning` on; nobody is held out.
     pub(super) fn draw(beginning: DateTime<Utc>, count: usize, seed: u64) -> Self {
+        Self::draw_with(beginning, count, seed, 0.0)
+    }
+
+    /// The same, with a share of visitors who see the page as it was.
+    pub(super) fn draw_with(beginning: DateTime<Utc>, count: usize, seed: u64, holdout: f64) -> Self {
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
         let shares: Vec<f64> = (0..truth::contexts()).map(truth::share).collect();
         let mut exposures = Vec::with_capacity(count);
         let mut rewards = Vec::new();
-        let mut visitor = 0;
+        let (mut visitor, mut visitors) = (0, Vec::new());
         while exposures.len() < count {
             let context = pick(&shares, rng.random());
             // A visitor sees the same page again.
-            let variant = rng.random_range(0..truth::variants());
+            let held_out = holdout > 0.0 && rng.random_bool(holdout);
+            let variant = if held_out { 0 } else { rng.random_range(0..truth::variants()) };
+            visitors.push(Visitor { variant, held_out });
             let rate = truth::rate(variant, context);
             let mut at = arrival(&mut rng);
             if rng.random_bool(CONVERTED_BEFORE) {
@@ -82,7 +98,7 @@ impl Traffic {
         }
         exposures.sort_unstable();
         rewards.sort_unstable();
-        Self { beginning, exposures, rewards }
+        Self { beginning, exposures, rewards, visitors }
     }
 
     /// The moment of a row.

@@ -14,7 +14,7 @@ use super::truth::{self, REWARD};
 use crate::error::CliError;
 
 /// The exposures of a day as a file.
-pub(super) fn exposures(traffic: &Traffic, day: u32) -> Result<Bytes, CliError> {
+pub(super) fn exposures(traffic: &Traffic, ids: &[String], day: u32) -> Result<Bytes, CliError> {
     let rows = traffic.exposures_on(day);
     let texts = |count: usize, text: &dyn Fn(usize) -> serde_json::Value| -> ArrayRef {
         Arc::new((0..count).map(|i| Some(text(i).to_string())).collect::<StringArray>())
@@ -25,7 +25,7 @@ pub(super) fn exposures(traffic: &Traffic, day: u32) -> Result<Bytes, CliError> 
         Ok(Arc::new(DictionaryArray::try_new(codes, Arc::clone(texts))?))
     };
     file(&[
-        ("anonymous_id", ids(rows.iter().map(|e| e.visitor))),
+        ("anonymous_id", of(ids, rows.iter().map(|e| e.visitor))),
         ("timestamp", times(traffic, rows.iter().map(|e| e.at))),
         ("variant", coded(rows.iter().map(|e| Some(i32::from(e.variant))).collect(), &variants)?),
         ("context", coded(rows.iter().map(|e| Some(i32::from(e.context))).collect(), &contexts)?),
@@ -33,20 +33,18 @@ pub(super) fn exposures(traffic: &Traffic, day: u32) -> Result<Bytes, CliError> 
 }
 
 /// The rewards of a day as a file.
-pub(super) fn rewards(traffic: &Traffic, day: u32) -> Result<Bytes, CliError> {
+pub(super) fn rewards(traffic: &Traffic, ids: &[String], day: u32) -> Result<Bytes, CliError> {
     let rows = traffic.rewards_on(day);
     let names: StringArray = rows.iter().map(|_| Some(REWARD)).collect();
     file(&[
-        ("anonymous_id", ids(rows.iter().map(|r| r.visitor))),
+        ("anonymous_id", of(ids, rows.iter().map(|r| r.visitor))),
         ("timestamp", times(traffic, rows.iter().map(|r| r.at))),
         ("name", Arc::new(names)),
     ])
 }
 
-fn ids(visitors: impl Iterator<Item = u32>) -> ArrayRef {
-    // Multiplying by an odd number is a bijection: ids look random and are unique.
-    let id = |visitor: u32| format!("anon-{:016x}", (u64::from(visitor) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    Arc::new(visitors.map(|visitor| Some(id(visitor))).collect::<StringArray>())
+fn of(ids: &[String], visitors: impl Iterator<Item = u32>) -> ArrayRef {
+    Arc::new(visitors.map(|visitor| ids.get(visitor as usize)).collect::<StringArray>())
 }
 
 fn times(traffic: &Traffic, at: impl Iterator<Item = u32>) -> ArrayRef {

@@ -3,6 +3,7 @@
 mod evaluation;
 mod events;
 mod files;
+mod ids;
 mod live;
 mod report;
 mod serving;
@@ -34,6 +35,9 @@ use crate::signals::stop_signal;
 /// The port where none is named and it is free.
 const PORT: u16 = 3000;
 
+/// Per cent of visitors who see the page as it was, so that there is something to measure against.
+const HOLDOUT: f64 = 10.0;
+
 /// Runs the demonstration.
 ///
 /// # Errors
@@ -53,6 +57,11 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CliError> {
     if found.is_ok() && !args.exit {
         // Listening begins before anybody is told to press it.
         let stop = stop_signal()?;
+        print_text(&format!(
+            "\n{}\n{}",
+            screen.heading("In a browser; the link signs you in, once and within 10 minutes"),
+            local.console()?
+        ));
         print_text("\nThe service keeps running until you press Ctrl-C; then everything is gone.");
         stop.await;
     }
@@ -89,9 +98,11 @@ async fn start(port: Option<u16>) -> Result<Local, CliError> {
 /// Makes data and model, trains, and tells; whether the model's best variant is the true best.
 async fn show(screen: Screen, local: &Local, args: &DemoArgs) -> Result<bool, CliError> {
     let client = Client::new(&local.env.url, &local.env.api_key)?;
-    let body = json!({"model_type": "cmab", "training_data_config": truth::config()});
-    let model = send(&client, Method::POST, "/api/v2/models", Some(&body)).await?;
-    let (id, optimization) = (text(&model, "/id"), text(&model, "/optimization_id"));
+    let body = json!({
+        "name": "Landing page", "model_type": "cmab", "holdout_percentage": HOLDOUT, "training_data_config": truth::config(),
+    });
+    let made = send(&client, Method::POST, "/api/v2/optimizations", Some(&body)).await?;
+    let (id, optimization) = (text(&made, "/model_id"), text(&made, "/id"));
     print_text(&format!(
         "A landing page with {} variants and {} kinds of visitors; model {id} at {}.",
         truth::variants(),
@@ -144,7 +155,9 @@ async fn upload(local: &Local, optimization: &str, args: &DemoArgs) -> Result<(u
     let midnight = now - TimeDelta::seconds(i64::from(now.num_seconds_from_midnight()));
     let midnight = midnight.with_nanosecond(0).unwrap_or(midnight);
     let beginning = midnight - TimeDelta::days(i64::from(events::DAYS));
-    let traffic = events::Traffic::draw(beginning, args.exposures, args.seed);
+    let traffic = events::Traffic::draw_with(beginning, args.exposures, args.seed, HOLDOUT / 100.0);
+    // Ids are hashes: those are taken whose visitors the service shows what the traffic has, so that its checks find the data in order.
+    let ids = ids::Untrained::new()?.ids(optimization, &traffic.visitors, HOLDOUT);
     let prefix = snapshots_prefix(&local.env.organization, optimization);
     let prefix = format!("{prefix}{}/", now.format("%Y-%m-%dT%H-%M-%SZ"));
     let bar = ProgressBar::new(u64::from(events::DAYS));
@@ -155,8 +168,8 @@ async fn upload(local: &Local, optimization: &str, args: &DemoArgs) -> Result<(u
         let put = async |folder: &str, bytes: Bytes| {
             app.bucket.put(&format!("{prefix}{folder}/dt={date}/part-0.parquet"), ByteStream::from(bytes)).await
         };
-        put("exposures", files::exposures(&traffic, day)?).await?;
-        put("rewards", files::rewards(&traffic, day)?).await?;
+        put("exposures", files::exposures(&traffic, &ids, day)?).await?;
+        put("rewards", files::rewards(&traffic, &ids, day)?).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();

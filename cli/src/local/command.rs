@@ -51,7 +51,7 @@ pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
     let local = Local::start_with(settings, |app| App { visitor_ids, ..app }).await?;
     // Listening for signals begins before anybody is told that the service is up.
     let stop = stop_signal()?;
-    print_text(&greeting(&local, kept));
+    print_text(&greeting(&local, &local.console()?, kept));
     if !args.address.is_loopback() {
         print_note(&opened(args.address));
     }
@@ -85,13 +85,14 @@ fn opened(address: IpAddr) -> String {
     )
 }
 
-fn greeting(local: &Local, kept: bool) -> String {
+fn greeting(local: &Local, console: &str, kept: bool) -> String {
     let screen = Screen::stdout();
     let env = &local.env;
     let line = |name: &str, value: &str| format!("{}  {value}\n", screen.heading(&format!("{name:12}")));
     let mut text = screen.heading("Fulcrum is up.");
     text.push('\n');
     text.push_str(&line("URL", &env.url));
+    text.push_str(&line("Console", console));
     text.push_str(&line("API key", &env.api_key));
     text.push_str(&line("Organization", &env.organization));
     text.push_str(&line("DynamoDB", &env.store.dynamodb));

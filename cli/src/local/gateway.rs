@@ -44,6 +44,7 @@ macro_rules! functions {
 
 functions! {
     "best-variant" => best_variant,
+    "console-page" => console_page,
     "create-model" => create_model,
     "create-optimization" => create_optimization,
     "delete-model" => delete_model,

@@ -10,6 +10,7 @@ pub mod gateway;
 mod queue;
 mod server;
 mod service;
+mod sign_in;
 mod stores;
 
 pub use crate::api_keys::new_key;
@@ -18,4 +19,5 @@ pub use events::{Events, is_announced};
 pub use queue::{FUNCTION_TIME, Queue};
 pub use server::{HttpOptions, HttpServer, listen};
 pub use service::{Local, Settings, default_data_folder};
+pub use sign_in::{CODE_TIME, SESSION_PATH, SignIn};
 pub use stores::{StoreOptions, Stores};

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use lambda_http::http::request::Parts;
-use lambda_http::http::{self, HeaderValue, StatusCode, header};
+use lambda_http::http::{self, HeaderValue, Method, StatusCode, header};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use super::cors::{foreign_origin, permit};
 use super::gateway::{BODY_LIMIT, StandIn, TARGET_LIMIT, dispatch_from, refuse};
+use super::sign_in::{SESSION_PATH, SignIn};
 use crate::error::CliError;
 
 /// How long [`HttpServer::shutdown`] lets requests under way finish.
@@ -49,6 +50,8 @@ pub struct HttpOptions {
     pub hosts: Vec<String>,
     /// How long clients may take to send a request.
     pub timeouts: Timeouts,
+    /// The one-time codes that sign a browser in.
+    pub sign_in: SignIn,
 }
 
 /// Listens at an address; port 0 takes a free one.
@@ -76,8 +79,8 @@ impl HttpServer {
     pub fn start_with(listener: TcpListener, app: App, options: HttpOptions) -> Result<Self, CliError> {
         let unnamed = |source| CliError::Listen { place: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), source };
         let address = listener.local_addr().map_err(unnamed)?;
-        let HttpOptions { stand_in, hosts, timeouts } = options;
-        let behind = Behind { app, stand_in, hosts: Hosts::new(address.ip(), hosts), timeouts };
+        let HttpOptions { stand_in, hosts, timeouts, sign_in } = options;
+        let behind = Behind { app, stand_in, hosts: Hosts::new(address.ip(), hosts), timeouts, sign_in };
         let (stop, stopped) = oneshot::channel();
         Ok(Self { address, stop: Some(stop), task: tokio::spawn(accept(listener, Arc::new(behind), stopped)) })
     }
@@ -104,6 +107,7 @@ struct Behind {
     stand_in: Option<StandIn>,
     hosts: Hosts,
     timeouts: Timeouts,
+    sign_in: SignIn,
 }
 
 async fn accept(listener: TcpListener, behind: Arc<Behind>, stopped: oneshot::Receiver<()>) {
@@ -168,6 +172,9 @@ async fn serve(
             return response;
         }
     };
+    if is_session(request.method(), request.uri().path()) {
+        return behind.sign_in.answer(&request, &id, behind.app.clock.now());
+    }
     let task = tokio::spawn(async move {
         let response = dispatch_from(&behind.app, ends.client, behind.stand_in, request).await;
         drop(running);
@@ -178,6 +185,11 @@ async fn serve(
         tracing::error!(request_id = id, cause = error.cause(), "request failed");
         failure(&error, &id)
     })
+}
+
+/// Whether a request exchanges a one-time code. That is the local service's own: in the cloud there is no such endpoint.
+fn is_session(method: &Method, path: &str) -> bool {
+    method == Method::POST && path == SESSION_PATH
 }
 
 /// Whether a request may come in at all, as far as its head tells.
@@ -193,7 +205,7 @@ async fn admit(behind: &Behind, ends: Ends, parts: &Parts, body: &Incoming) -> R
             "pages of other origins may call the serving routes alone; this request comes from a page at {origin:?}"
         )));
     }
-    if body.is_end_stream() || behind.stand_in.is_some() || is_serving(path) {
+    if body.is_end_stream() || behind.stand_in.is_some() || is_serving(path) || is_session(&parts.method, path) {
         return Ok(());
     }
     match find(parts.method.as_str(), path) {

@@ -15,6 +15,7 @@ use super::env_file::{FILE_NAME, LocalEnv};
 use super::events::Events;
 use super::examples;
 use super::server::{HttpOptions, HttpServer, listen};
+use super::sign_in::SignIn;
 use super::stores::{StoreOptions, Stores};
 use crate::api_keys::{new_key, revoke_secret};
 use crate::error::CliError;
@@ -57,6 +58,7 @@ pub struct Local {
     pub env_file: PathBuf,
     app: App,
     http: HttpServer,
+    sign_in: SignIn,
     events: Option<Events>,
     stores: Stores,
     folder: DataFolder,
@@ -115,7 +117,8 @@ impl Local {
         if settings.examples {
             examples::put(&app).await?;
         }
-        let options = HttpOptions { hosts: settings.hosts, ..HttpOptions::default() };
+        let sign_in = SignIn::default();
+        let options = HttpOptions { hosts: settings.hosts, sign_in: sign_in.clone(), ..HttpOptions::default() };
         let http = HttpServer::start_with(listener, app.clone(), options)?;
         let env = LocalEnv {
             url: http.url(),
@@ -128,13 +131,22 @@ impl Local {
         env.write(&env_file)?;
         let objects = stores.own_s3().then_some(objects);
         let events = settings.events.then(|| Events::start(app.clone(), objects));
-        Ok(Self { env, env_file, app, http, events, stores, folder })
+        Ok(Self { env, env_file, app, http, sign_in, events, stores, folder })
     }
 
     /// The app that the functions run on.
     #[must_use]
     pub fn app(&self) -> &App {
         &self.app
+    }
+
+    /// The console's URL with a code that signs one browser in, once and within [`CODE_TIME`](super::CODE_TIME).
+    ///
+    /// # Errors
+    /// [`CliError`] of the operating system's randomness.
+    pub fn console(&self) -> Result<String, CliError> {
+        let code = self.sign_in.issue(&self.env.api_key, self.app.clock.now())?;
+        Ok(format!("{}/console#code={code}", self.env.url))
     }
 
     /// Stops everything in the order in which it depends on each other. A service that kept nothing takes its key back, in case

@@ -92,6 +92,7 @@ fn a_demonstration_goes_on_until_it_is_stopped() {
     assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
     // The lines to go on by hand name this binary, wherever it is.
     assert!(ended.stdout.contains(&format!("{} models state", env!("CARGO_BIN_EXE_fulcrum"))), "{}", ended.stdout);
+    assert!(ended.stdout.contains("/console#code="), "{}", ended.stdout);
 }
 
 /// The greatest resident memory of a process so far, in bytes.

@@ -3,6 +3,7 @@
 mod calls;
 mod command;
 mod concurrency;
+mod console;
 mod data;
 mod demo;
 mod doors;
@@ -20,6 +21,7 @@ mod local;
 mod log;
 mod process;
 mod published;
+mod report;
 mod results;
 mod retraining;
 mod serving;

@@ -13,7 +13,7 @@ const START: i64 = 1_793_491_200;
 const USERS: u32 = 4_000;
 
 /// A visitor: what they see and whether they convert. Everybody has a day, every fifth comes back after an hour.
-struct Visitor {
+pub struct Visitor {
     id: String,
     held_out: bool,
     headline: &'static str,
@@ -83,7 +83,8 @@ fn assert_lift(found: &Value, visitors: &[&Visitor]) {
     assert_eq!(found["status"], "measured");
 }
 
-async fn trained(server: &TestServer) -> (String, String, Vec<Visitor>) {
+/// A landing page with results: its optimization, its model, who came.
+pub async fn trained(server: &TestServer) -> (String, String, Vec<Visitor>) {
     let mut body = data::cmab();
     body["name"] = json!("landing page");
     body["holdout_percentage"] = json!(10);
@@ -151,6 +152,15 @@ async fn results_are_what_the_events_say() {
     assert_eq!(quality["holdout_saw_other"]["of_other_variants"], 0);
     assert_eq!(quality["unattributed_rewards"]["without_exposure"], 1);
     assert_eq!(quality["exposures_per_user"], json!({"mean": 1.2, "p99": 2, "max": 2}));
+
+    // What follows is said in the words of the rules, which have their own tests.
+    let findings = &results["findings"];
+    assert_eq!(findings["window"], json!({"from": "2026-11-01", "to": "2026-11-04"}));
+    assert!(
+        findings["sentence"].as_str().unwrap().contains("held-out users first seen 2026-11-01 to 2026-11-04 UTC"),
+        "{findings}"
+    );
+    assert_eq!(findings["problems"], json!([]));
 
     // Some days.
     let days = server.call("GET", &format!("{path}?from=2026-11-02&to=2026-11-03"), None).await;

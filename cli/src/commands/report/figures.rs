@@ -46,7 +46,7 @@ pub(super) fn count(value: &Value, pointer: &str) -> String {
                 if i > 0 && (digits.len() - i).is_multiple_of(3) { format!(",{digit}") } else { digit.to_string() }
             },
         );
-    grouped.collect()
+    grouped.collect::<Vec<_>>().concat()
 }
 
 /// Both ends of an interval, where there are both.

@@ -50,14 +50,14 @@ fn shown(block: &Block) -> String {
             format!("<div class=\"verdict\"><p><strong>{}</strong></p><p>{}</p></div>", escaped(title), escaped(why))
         }
         Block::List(items) => {
-            let items: String = items.iter().map(|item| format!("<li>{}</li>", escaped(item))).collect();
-            format!("<ul>{items}</ul>")
+            let items: Vec<String> = items.iter().map(|item| format!("<li>{}</li>", escaped(item))).collect();
+            format!("<ul>{}</ul>", items.concat())
         }
         Block::Facts(facts) => {
             let fact = |(name, value): &(String, String)| {
                 format!("<div><dt>{}</dt><dd><bdi>{}</bdi></dd></div>", escaped(name), escaped(value))
             };
-            format!("<dl>{}</dl>", facts.iter().map(fact).collect::<String>())
+            format!("<dl>{}</dl>", facts.iter().map(fact).collect::<Vec<_>>().concat())
         }
         Block::Table(table) => of_table(table),
         Block::Figure { title, svg, .. } => {

@@ -8,7 +8,7 @@ mod html;
 mod markdown;
 mod svg;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use lambda_http::http::Method;
 use serde_json::{Value, json};
@@ -36,17 +36,15 @@ pub(crate) async fn run(args: ReportArgs) -> Result<(), CliError> {
         let document = content::document(&sources);
         if args.markdown { markdown::render(&document) } else { html::render(&document) }
     };
-    match args.out {
-        Some(path) => write(path, &text),
-        None => {
-            print_text(&text);
-            Ok(())
-        }
+    if let Some(path) = args.out {
+        return write(&path, &text);
     }
+    print_text(&text);
+    Ok(())
 }
 
-fn write(path: PathBuf, text: &str) -> Result<(), CliError> {
-    std::fs::write(&path, text).map_err(|error| CliError::file(&path, error))?;
+fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    std::fs::write(path, text).map_err(|error| CliError::file(path, error))?;
     print_note(&format!("Written to {}.", path.display()));
     Ok(())
 }

@@ -38,6 +38,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/v2/ingest/rewards", "ingest-rewards"),
     route("POST", "/api/v2/ingest/flush", "flush-events"),
     route("DELETE", "/api/v2/ingest/users/{id}", "delete-user-events"),
+    route("GET", "/console", "console-page"),
+    route("GET", "/console/{id}", "console-page"),
 ];
 
 /// What a method and a path lead to.

@@ -15,24 +15,24 @@ const LEAST_SERVED: f64 = 0.01;
 #[derive(Debug)]
 pub(super) struct Level {
     factor: String,
-    level: String,
+    name: String,
     users: u64,
     served: f64,
 }
 
 impl Level {
     pub(super) fn sentence(&self) -> String {
-        let Self { factor, level, users, served } = self;
+        let Self { factor, name, users, served } = self;
         format!(
-            "{factor} = {level} may go: by the model it is best for next to nobody, {} of visitors are still served it, and {} users \
+            "{factor} = {name} may go: by the model it is best for next to nobody, {} of visitors are still served it, and {} users \
              have seen it first.",
             share(*served),
             thousands(*users)
         )
     }
 
-    pub(super) fn name(&self) -> String {
-        format!("{} = {}", self.factor, self.level)
+    pub(super) fn shown(&self) -> String {
+        format!("{} = {}", self.factor, self.name)
     }
 }
 
@@ -67,7 +67,7 @@ pub(super) fn droppable(answer: &Value) -> Vec<Level> {
         if levels.len() >= gone.len() + 2 {
             dropped.extend(gone.into_iter().map(|&(level, users, served)| Level {
                 factor: factor.clone(),
-                level: level.as_str().map_or_else(|| level.to_string(), str::to_owned),
+                name: level.as_str().map_or_else(|| level.to_string(), str::to_owned),
                 users,
                 served,
             }));

@@ -63,11 +63,10 @@ fn modelled(answer: &Value, measured: &Measured, problems: &[Problem]) -> Option
     let interval = "/stats/estimated_improvement_interval";
     let (lo, hi) = (number(answer, &format!("{interval}/0"))?, number(answer, &format!("{interval}/1"))?);
     let checked = match answer.pointer("/baseline_check/ok").and_then(Value::as_bool) {
-        Some(false) => return None,
         Some(true) => "the model and the holdout agree on the baseline",
         // Nobody is held out, so that nothing measured stands beside it.
         None if !measured.is_possible() => "no holdout checks it",
-        None => return None,
+        Some(false) | None => return None,
     };
     problems.is_empty().then(|| {
         format!(

@@ -84,7 +84,7 @@ impl Verdict {
                 ),
             ),
             Lift::Pending | Lift::Found { .. } if !droppable.is_empty() => {
-                let names: Vec<String> = droppable.iter().map(Level::name).collect();
+                let names: Vec<String> = droppable.iter().map(Level::shown).collect();
                 let sentences: Vec<String> = droppable.iter().map(Level::sentence).collect();
                 let levels = if names.len() == 1 { "the level" } else { "the levels" };
                 let why = format!("The lift is not decided. Without {levels} {} it is sooner. {}", names.join(", "), sentences.join(" "));
