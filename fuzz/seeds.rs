@@ -5,7 +5,7 @@ use std::error::Error;
 use std::path::Path;
 
 use bandit::stored::{Header, encode};
-use bandit::{Cell, CellTable, Distribution, ModelType, Policy, Prior, RewardType, Seed, Settings, train};
+use bandit::{Cell, CellTable, Distribution, ModelType, Policy, Prior, RewardType, Seed, Settings, TrainingOptions, train};
 use fulcrum_fuzz::space;
 // For what instrumented code calls.
 use libfuzzer_sys as _;
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 exploration: 1.0,
             };
             let mut training =
-                train(&space, &cells, &settings, &BTreeMap::new(), 0.1, 1, &Seed::derive(&["seeds", name]))?;
+                train(&space, &cells, &settings, &TrainingOptions { holdout_share: 0.1, ..TrainingOptions::default() }, &Seed::derive(&["seeds", name]))?;
             write("policy", &format!("{name}-{reward}"), &training.policy.to_bytes())?;
             training.posterior.draws.truncate(3 * training.posterior.columns);
             let object = encode(&space, &training, &BTreeMap::from([("model".to_owned(), name.to_owned())]))?;

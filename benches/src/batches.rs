@@ -1,12 +1,10 @@
 //! A mab in batches: worlds whose base rates move, revenue, and how often intervals hold the truth while the bandit itself
 //! decides who is seen.
 
-use std::collections::BTreeMap;
-
-use bandit::time::{StrataRule, VersionInForce, strata};
+use bandit::time::{MOST_STRATA, StrataRule, VersionInForce, strata};
 use bandit::{
     Cell, CellTable, Distribution, ModelType, Policy, Posterior, Prior, RewardType, Seed, Settings, Space, Stratum,
-    StratumCell, Training, train,
+    StratumCell, Training, TrainingOptions, train,
 };
 use rand::Rng;
 
@@ -126,7 +124,7 @@ fn run(world: &World, rule: StrataRule, seed: u64, every: usize) -> Result<Run, 
         if (batch + 1) % every == 0 || batch + 1 == world.batches {
             let table = table(rule, &policies, &in_force, &counted)?;
             let origin = Seed::derive(&["batches", world.name, &number, &batch.to_string()]);
-            let training = train(&space, &table, &settings, &BTreeMap::new(), 0.0, 1, &origin)?;
+            let training = train(&space, &table, &settings, &TrainingOptions::default(), &origin)?;
             policies.push(training.policy.clone());
             last = Some((training, table));
         }
@@ -175,9 +173,12 @@ fn table(
 ) -> Result<CellTable, Error> {
     let day = |batch: usize| i64::from(small(batch)) * 86_400;
     let periods: Vec<Stratum> = (0..in_force.len()).map(|b| Stratum { from: day(b), to: day(b + 1) }).collect();
-    let versions: Vec<VersionInForce<'_>> =
-        in_force.iter().enumerate().map(|(b, &p)| VersionInForce { from: day(b), policy: &policies[p] }).collect();
-    let found = strata(rule, &periods, &versions, &[(0, 1)]);
+    let versions: Vec<VersionInForce<'_>> = in_force
+        .iter()
+        .enumerate()
+        .map(|(b, &p)| VersionInForce { from: day(b), policy: Some(&policies[p]) })
+        .collect();
+    let found = strata(rule, &periods, &versions, &[(0, 1)], MOST_STRATA);
     let cells = counted.iter().map(|&(batch, cell, z)| StratumCell {
         stratum: found.of_period[batch],
         nonzero: Some(z),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use arbitrary::Arbitrary;
-use bandit::{Cell, CellTable, ModelType, Seed, train};
+use bandit::{Cell, CellTable, ModelType, Seed, TrainingOptions, train};
 use fulcrum_core::domain::Checked;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
@@ -48,8 +48,13 @@ fuzz_target!(|input: Input| {
     if checked.check_bias(&bias).is_err() {
         return;
     }
-    let holdout = f64::from(input.holdout) / 255.0;
-    match train(&checked.space, &cells, &checked.settings, &bias, holdout, 1, &Seed::derive(&["fuzz"])) {
+    let options = TrainingOptions {
+        bias,
+        exploration: checked.settings.exploration,
+        holdout_share: f64::from(input.holdout) / 255.0,
+        ..TrainingOptions::default()
+    };
+    match train(&checked.space, &cells, &checked.settings, &options, &Seed::derive(&["fuzz"])) {
         Ok(training) => {
             assert!(training.posterior.draws.iter().all(|x| x.is_finite()), "{input:?}");
             assert!(training.posterior.mean.iter().all(|x| x.is_finite()), "{input:?}");

@@ -210,6 +210,7 @@ fn shown(screen: Screen, model: &Value) -> String {
             "attribution",
             format!("{} within {} h", config("attribution/type"), config("attribution/conversion_window_hours")),
         ),
+        ("learning", learning(model)),
         ("created", text(model, "/created_at")),
         ("updated", text(model, "/updated_at")),
         ("trained", text(model, "/trained_at")),
@@ -221,6 +222,31 @@ fn shown(screen: Screen, model: &Value) -> String {
     pairs.extend(metrics(model));
     pairs.push(("last error", error));
     facts(screen, &pairs)
+}
+
+/// What the configuration says of how the model learns and of how it serves, where it does not leave that open.
+fn learning(model: &Value) -> String {
+    let named = [
+        ("distribution", "reward/distribution"),
+        ("cap", "reward/cap"),
+        ("immature", "attribution/immature"),
+        ("unit", "unit"),
+        ("strata", "time/strata"),
+        ("half-life (days)", "time/half_life_days"),
+        ("minimum share", "minimum_share"),
+        ("burn-in", "burn_in"),
+    ];
+    let said = named.iter().filter_map(|(name, pointer)| {
+        let value = match model.pointer(&format!("/training_data_config/{pointer}"))? {
+            Value::Null => return None,
+            Value::Object(parts) => {
+                parts.iter().map(|(part, value)| format!("{part} {value}")).collect::<Vec<_>>().join(" ")
+            }
+            value => text(value, ""),
+        };
+        Some(format!("{name} {value}"))
+    });
+    said.collect::<Vec<_>>().join("; ")
 }
 
 /// The in-sample metrics, where there are some.

@@ -27,6 +27,9 @@ pub(crate) fn shown(screen: Screen, state: &Value) -> String {
         ("exposures", observations),
         ("estimated improvement", improvement("/estimated_improvement_percent")),
         ("best against baseline", improvement("/best_vs_baseline_percent")),
+        ("strata", strata(list(state, "/strata"))),
+        ("design effect", decimal(number(state, "/diagnostics/design_effect"))),
+        ("cut off", capped(state)),
         ("skipped", skipped(state, "/skipped")),
     ];
     pairs.extend(warnings(state));
@@ -42,6 +45,33 @@ pub(crate) fn shown(screen: Screen, state: &Value) -> String {
         }
     }
     shown
+}
+
+/// How many strata there are, and from when to when.
+fn strata(strata: &[Value]) -> String {
+    let date = |stratum: Option<&Value>, end: &str| {
+        let second = stratum.and_then(|stratum| stratum.get(end)).and_then(Value::as_i64);
+        let time = second.and_then(|second| chrono::DateTime::from_timestamp(second, 0));
+        time.map(|time| time.format("%Y-%m-%d").to_string()).unwrap_or_default()
+    };
+    match strata.len() {
+        0 => String::new(),
+        count => format!("{count}, {} to {}", date(strata.first(), "from"), date(strata.last(), "to")),
+    }
+}
+
+/// What the cap of rewards cut off.
+fn capped(state: &Value) -> String {
+    let of = |name: &str| number(state, &format!("/diagnostics/cap/{name}"));
+    if !of("at").is_finite() {
+        return String::new();
+    }
+    format!(
+        "{} rewards at {}, {:.2} % of their sum",
+        text(state, "/diagnostics/cap/observations"),
+        decimal(of("at")),
+        100.0 * of("share_of_sum")
+    )
 }
 
 fn variants(screen: Screen, variants: &[Value]) -> Option<Table> {

@@ -122,7 +122,7 @@ pub(super) fn config() -> Value {
         "design_factors": factors(&DESIGN),
         "context_factors": factors(&CONTEXT),
         "reward": {"name": REWARD, "type": "bool"},
-        "attribution": {"type": "last_touch", "conversion_window_hours": 24},
+        "attribution": {"type": "last_touch", "conversion_window_hours": 24, "immature": "include"},
     })
 }
 

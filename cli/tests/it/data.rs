@@ -16,7 +16,7 @@ pub fn cmab() -> Value {
             "design_factors": [{"name": "headline", "dtype": "str", "levels": ["A", "B"]}],
             "context_factors": [{"name": "device", "dtype": "str", "levels": ["desktop", "mobile"]}],
             "reward": {"name": "signup", "type": "bool"},
-            "attribution": {"type": "last_touch", "conversion_window_hours": 24},
+            "attribution": {"type": "last_touch", "conversion_window_hours": 24, "immature": "include"},
         },
     })
 }

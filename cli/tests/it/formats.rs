@@ -26,7 +26,7 @@ fn of_files() -> Value {
             ],
             "context_factors": [{"name": "device", "dtype": "str", "levels": ["mobile", "desktop"]}],
             "reward": {"name": "signup", "type": "numeric"},
-            "attribution": {"type": "last_touch", "conversion_window_hours": 6},
+            "attribution": {"type": "last_touch", "conversion_window_hours": 6, "immature": "include"},
         },
     })
 }
@@ -107,7 +107,7 @@ async fn attribution_and_maturity_are_the_models_own() {
         ("exclude", &exposures, (last, 1, "exclude"), [(200, 9.0), (141, 41.0)], json!([341, 50, 50, 60, null])),
         // Those without a time are mature, those with an unreadable one are not counted.
         ("observations", &observations, (last, 1, "exclude"), [(2, 2.0), (2, 0.0)], json!([4, 2, 2, 4, 2])),
-        ("all observations", &observations, (last, 1, "include"), [(5, 5.0), (5, 0.0)], json!([10, 5, 5, null, null])),
+        ("all observations", &observations, (last, 1, "include"), [(4, 4.0), (4, 0.0)], json!([8, 4, 4, null, 2])),
     ] {
         let mut model = data::cmab();
         let (touch, hours, immature) = attribution;

@@ -16,6 +16,7 @@ mod gateway;
 mod harness;
 mod ingestion;
 mod killed;
+mod learning;
 mod lists;
 mod local;
 mod log;

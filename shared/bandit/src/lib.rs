@@ -32,9 +32,9 @@ pub use fit_error::FitError;
 pub use freeze::{freeze, freeze_row};
 pub use posterior::{DRAWS, Diagnostics, Link, Posterior, Predictor, ScalePoint, Step};
 pub use report::{
-    AmountDiagnostics, Assignment, ContextState, ExpectedReward, FactorRole, FactorState, InteractionState, LevelState,
-    LevelValue, Metrics, Report, Size, State, StateDiagnostics, StratumState, VariantState, baseline_at,
-    expected_rewards,
+    AmountDiagnostics, Assignment, CapDiagnostics, ContextState, ExpectedReward, FactorRole, FactorState,
+    InteractionState, LevelState, LevelValue, Metrics, Report, Size, State, StateDiagnostics, StratumState,
+    VariantState, baseline_at, expected_rewards,
 };
 pub use settings::{Distribution, ModelType, Prior, RewardType, Seed, Settings};
 pub use training::{BurnIn, TrainError, Training, TrainingOptions, train};

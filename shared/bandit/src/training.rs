@@ -77,8 +77,8 @@ pub struct Training {
 
 /// A whole training run: fits the model, then [`Training::from_posterior`].
 ///
-/// - `bias`: factor → bias; `holdout_share`: in [0, 1]; `threads`: at least 1, and the result does not depend on it;
-/// - `seed`: the origin of all randomness. `settings.exploration` goes to the policy.
+/// `seed` is the origin of all randomness. What is served follows `options`, its exploration included; that of `settings` is for
+/// those who have no others.
 ///
 /// # Errors
 /// [`TrainError`].
@@ -86,21 +86,12 @@ pub fn train(
     space: &Space,
     cells: &CellTable,
     settings: &Settings,
-    bias: &BTreeMap<String, f64>,
-    holdout_share: f64,
-    threads: usize,
+    options: &TrainingOptions,
     seed: &Seed,
 ) -> Result<Training, TrainError> {
-    let options = TrainingOptions {
-        bias: bias.clone(),
-        exploration: settings.exploration,
-        holdout_share,
-        threads,
-        ..TrainingOptions::default()
-    };
-    check(space, cells, &options)?;
+    check(space, cells, options)?;
     let posterior = fit(space, cells, settings, seed)?;
-    Training::from_posterior(space, cells, posterior, &options)
+    Training::from_posterior(space, cells, posterior, options)
 }
 
 /// Whether there is something to learn from, in this space, and the holdout is a share.

@@ -4,17 +4,20 @@ use bandit::{CellTable, RewardType};
 
 use crate::batch::Batch;
 use crate::cells::{CellCache, CellNumbers, CellSums, Sums};
+use crate::cube::{Cube, CubeKey, CubeSums, Periods};
 use crate::error::SnapshotError;
 use crate::exposures::cut_off;
 use crate::fields::{Field, Role};
 use crate::file::File;
 use crate::guard::Guard;
+use crate::learned::{Cap, Capping, Learned, Unit};
 use crate::number::{LARGEST_SQUARES, Number};
 use crate::place::{At, Cell, Origin, Skip, Skipped, cell, last_mature, optimization};
 use crate::plan::Immature;
 use crate::report::SkipReason;
 use crate::scan::{Reading, scan};
 use crate::sink::Sink;
+use crate::tables::TablesPlan;
 use crate::time;
 
 /// The largest count that a double holds exactly.
@@ -27,6 +30,17 @@ struct Part {
     observations: u64,
     rewards: u64,
     skipped: Skipped,
+    learned: Option<LearnedRows>,
+}
+
+/// What models learn from the rows of one unit.
+#[derive(Debug, Default)]
+struct LearnedRows {
+    cube: Cube,
+    capping: Option<Capping>,
+    /// Whether a row of cells does not say how many of its rewards are other than 0.
+    uncounted: bool,
+    negative: bool,
 }
 
 /// What all rows come to.
@@ -36,12 +50,37 @@ pub(crate) struct AggregatedCounts {
     pub(crate) rewards: u64,
     pub(crate) skipped: Skipped,
     pub(crate) guard: Guard,
+    pub(crate) learned: Learned,
+}
+
+impl LearnedRows {
+    /// Adds what comes later in the order (file name, row).
+    fn merge(&mut self, later: Self) {
+        self.cube.merge(later.cube);
+        self.uncounted |= later.uncounted;
+        self.negative |= later.negative;
+        if let (Some(capping), Some(later)) = (&mut self.capping, &later.capping) {
+            capping.merge(later);
+        }
+    }
+
+    fn learned(self) -> Learned {
+        Learned {
+            own: Some(self.cube.cells()),
+            nonzero_counted: !self.uncounted,
+            negative: self.negative,
+            design_effect: None,
+            capped: self.capping.map(|capping| capping.capped()),
+        }
+    }
 }
 
 /// A row that counts.
 struct Row {
     cell: Cell,
     sums: Sums,
+    /// Rewards other than 0, where the row says that.
+    nonzero: Option<u64>,
     null_reward: bool,
 }
 
@@ -58,6 +97,11 @@ struct AggregatedCells<'a> {
     cells: CellCache<'a>,
     sums: CellSums,
     part: Part,
+    periods: Periods<'a>,
+    /// The cap where there is one, which has cut nothing off yet.
+    capping: Option<Capping>,
+    /// Whether rows are learned by period.
+    learns: bool,
 }
 
 impl AggregatedCells<'_> {
@@ -83,14 +127,15 @@ impl AggregatedCells<'_> {
             RewardType::Bool => f64::from(u8::from(value != 0.0)),
             RewardType::Numeric => value,
         };
-        Ok(Row { cell, sums: Sums { n: 1, sum: reward, sum_sq: reward * reward }, null_reward })
+        let sums = Sums { n: 1, sum: reward, sum_sq: reward * reward };
+        Ok(Row { cell, sums, nonzero: Some(u64::from(reward != 0.0)), null_reward })
     }
 
     /// A row of `cells/`.
     fn cell(&self, At { object, batch, row }: At<'_>) -> Result<Placed, SnapshotError> {
         let wrong = |column, value, expected: String| Err(batch.wrong(object, row, column, value, expected));
         let bad = |field, cost| Ok(Err((Skip::at(SkipReason::BadValue, field), cost)));
-        let counts = |cell, sums| Ok(Ok(Row { cell, sums, null_reward: false }));
+        let counts = |cell, sums, nonzero| Ok(Ok(Row { cell, sums, nonzero, null_reward: false }));
         let n = match batch.n[row] {
             Number::Value(n) if n >= 0.0 => n,
             Number::Value(_) | Number::Bad | Number::Null => return bad(Field::N, 1),
@@ -100,6 +145,11 @@ impl AggregatedCells<'_> {
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range")]
         let count = n as u64;
+        match batch.times[row] {
+            time::BAD => return bad(Field::Time, count.max(1)),
+            time::IMPLAUSIBLE => return Ok(Err((Skip::at(SkipReason::ImplausibleTime, Field::Time), count.max(1)))),
+            _ => {}
+        }
         let cell = match cell(batch, row) {
             Ok(cell) => cell,
             Err(skip) => return Ok(Err((skip, count))),
@@ -109,7 +159,9 @@ impl AggregatedCells<'_> {
             if sum.fract() != 0.0 || !(0.0..=n).contains(&sum) {
                 return wrong("reward_sum", sum, format!("a whole number from 0 to n = {n}"));
             }
-            return counts(cell, Sums { n: count, sum, sum_sq: sum });
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and from 0 to n")]
+            let converted = sum as u64;
+            return counts(cell, Sums { n: count, sum, sum_sq: sum }, Some(converted));
         }
         batch.summable(object, row, "reward_sum", sum)?;
         if count == 0 && sum != 0.0 {
@@ -122,7 +174,19 @@ impl AggregatedCells<'_> {
         if sum_sq * n * (1.0 + 1e-9) + f64::MIN_POSITIVE < sum * sum || sum_sq < 0.0 {
             return wrong("reward_sum_sq", sum_sq, format!("at least reward_sum² / n = {}", sum * sum / n));
         }
-        counts(cell, Sums { n: count, sum, sum_sq })
+        let nonzero = match batch.nonzero[row] {
+            Number::Null => None,
+            Number::Bad => return bad(Field::Nonzero, count.max(1)),
+            Number::Value(z) if z.fract() != 0.0 || !(0.0..=n).contains(&z) => {
+                return wrong("nonzero", z, format!("a whole number from 0 to n = {n}"));
+            }
+            Number::Value(0.0) if sum_sq != 0.0 => {
+                return wrong("nonzero", 0.0, format!("at least 1, as reward_sum_sq is {sum_sq}"));
+            }
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and from 0 to n")]
+            Number::Value(z) => Some(z as u64),
+        };
+        counts(cell, Sums { n: count, sum, sum_sq }, nonzero)
     }
 
     fn row(&mut self, at: At<'_>) -> Result<(), SnapshotError> {
@@ -130,7 +194,7 @@ impl AggregatedCells<'_> {
             Role::Cells => self.cell(at)?,
             _ => self.observation(at.batch, at.row).map_err(|skip| (skip, 1)),
         };
-        let Row { cell, sums, null_reward } = match placed {
+        let Row { cell, sums, nonzero, null_reward } = match placed {
             Ok(row) => row,
             Err((skip, observations)) => {
                 self.origin.skip(&mut self.part.skipped, at, skip, observations);
@@ -150,7 +214,58 @@ impl AggregatedCells<'_> {
         let rewards = rewards(self.role, self.reward, sums);
         self.part.rewards = self.part.rewards.saturating_add(rewards);
         self.sums.add(self.cells.number(cell.variant, cell.context)?, sums);
+        if self.learns {
+            self.learn(at, &cell, sums, nonzero)?;
+        }
         Ok(())
+    }
+}
+
+impl AggregatedCells<'_> {
+    /// Adds a row to what models learn from.
+    fn learn(&mut self, at: At<'_>, cell: &Cell, sums: Sums, nonzero: Option<u64>) -> Result<(), SnapshotError> {
+        let variant = u32::try_from(cell.variant).map_err(|_| SnapshotError::TooLarge { what: "variants" })?;
+        let time = at.batch.times[at.row];
+        // Without a time a row is of no period.
+        let period = if time::is_time(time) { self.periods.of(time) } else { 0 };
+        let key = CubeKey { period, held_out: false, variant, context: cell.context };
+        let capping = self.capping;
+        let learned = self.part.learned.get_or_insert_with(|| LearnedRows { capping, ..LearnedRows::default() });
+        learned.negative |= sums.sum < 0.0;
+        learned.uncounted |= nonzero.is_none() && sums.sum_sq != 0.0;
+        let sums = match &mut learned.capping {
+            // A cap is of single rewards.
+            Some(capping) => CubeSums::of(capping.apply(sums.sum)),
+            None if self.role == Role::Observations => CubeSums::of(sums.sum),
+            None => CubeSums {
+                n: sums.n,
+                nonzero: nonzero.unwrap_or_default(),
+                sum: sums.sum.into(),
+                sum_sq: sums.sum_sq.into(),
+            },
+        };
+        learned.cube.add(key, &sums);
+        Ok(())
+    }
+}
+
+/// The magnitudes of the rewards of observations that count: for the quantile of a cap.
+struct Magnitudes<'a> {
+    cells: AggregatedCells<'a>,
+    found: Vec<f64>,
+}
+
+impl Sink for Magnitudes<'_> {
+    type Unit = Vec<f64>;
+
+    fn rows(&mut self, _: &str, batch: &Batch) -> Result<(), SnapshotError> {
+        let rows = (0..batch.rows).filter_map(|row| self.cells.observation(batch, row).ok());
+        self.found.extend(rows.map(|row| row.sums.sum.abs()).filter(|&reward| reward != 0.0));
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Vec<f64> {
+        std::mem::take(&mut self.found)
     }
 }
 
@@ -185,26 +300,47 @@ impl Sink for AggregatedCells<'_> {
 pub(crate) fn count<S: Sink>(
     reading: &Reading<'_>,
     files: &[File<'_>],
-    role: Role,
+    (role, tables): (Role, Option<&TablesPlan<'_>>),
     beside: impl Fn(Role, i64) -> S + Sync,
     mut to_beside: impl FnMut(S::Unit) + Send,
 ) -> Result<AggregatedCounts, SnapshotError> {
     let plan = reading.plan;
+    let cap = tables.and_then(|tables| tables.cap);
+    if tables.is_some_and(|tables| tables.unit == Unit::User) {
+        let folder = if role == Role::Cells { "cells" } else { "observations" };
+        return Err(SnapshotError::NoUsers { folder });
+    }
+    if cap.is_some() && role == Role::Cells {
+        return Err(SnapshotError::CappedSums);
+    }
     let exclude = plan.immature == Immature::Exclude && role == Role::Observations;
     let mature = if exclude { last_mature(cut_off(reading, files)?, plan) } else { i64::MAX };
     let numbers = CellNumbers::new(plan.space);
-    let sink = || {
-        let cells = AggregatedCells {
-            role,
-            reward: plan.reward,
-            origin: reading.origin(role),
-            mature,
-            cells: CellCache::new(&numbers),
-            sums: CellSums::default(),
-            part: Part::default(),
-        };
-        (cells, beside(role, mature))
+    let cells = |capping| AggregatedCells {
+        role,
+        reward: plan.reward,
+        origin: reading.origin(role),
+        mature,
+        cells: CellCache::new(&numbers),
+        sums: CellSums::default(),
+        part: Part::default(),
+        periods: Periods::new(tables.map_or(&[][..], |tables| tables.instants)),
+        capping,
+        learns: tables.is_some(),
     };
+    let capping = match cap {
+        None => None,
+        Some(cap) => {
+            let mut found = Vec::new();
+            if matches!(cap, Cap::Quantile(_)) {
+                let sink = || Magnitudes { cells: cells(None), found: Vec::new() };
+                scan(reading, files, role, sink, |_, part: Vec<f64>| found.extend(part))?;
+            }
+            Some(Capping::new(cap, || found))
+        }
+    };
+    let sink = || (cells(capping), beside(role, mature));
+    let mut learned = LearnedRows { capping, ..LearnedRows::default() };
     let mut all = Part::default();
     let mut sums = CellSums::default();
     // Both are counted in observations: a row of cells stands for as many as its n.
@@ -214,7 +350,11 @@ pub(crate) fn count<S: Sink>(
         guard.add(file.key, part.observations, &part.skipped.skips);
         all.rewards = all.rewards.saturating_add(part.rewards);
         all.skipped.merge(&part.skipped);
+        if let Some(part) = part.learned {
+            learned.merge(part);
+        }
         to_beside(unit);
     })?;
-    Ok(AggregatedCounts { cells: sums.into_table(&numbers)?, rewards: all.rewards, skipped: all.skipped, guard })
+    let cells = sums.into_table(&numbers)?;
+    Ok(AggregatedCounts { cells, rewards: all.rewards, skipped: all.skipped, guard, learned: learned.learned() })
 }

@@ -158,6 +158,7 @@ pub(crate) struct Batch {
     pub(crate) n: Vec<Number>,
     pub(crate) sums: Vec<Number>,
     pub(crate) sums_sq: Vec<Number>,
+    pub(crate) nonzero: Vec<Number>,
     /// Lines since the last batch that are no record at all.
     pub(crate) bad_records: u64,
     /// Rows since the last batch that the mapping's `where` leaves out.
@@ -188,6 +189,7 @@ impl Batch {
             n: Vec::new(),
             sums: Vec::new(),
             sums_sq: Vec::new(),
+            nonzero: Vec::new(),
             bad_records: 0,
             filtered: 0,
             record: None,
@@ -208,7 +210,7 @@ impl Batch {
         self.values.clear();
         self.variants.clear();
         self.contexts.clear();
-        for column in [&mut self.n, &mut self.sums, &mut self.sums_sq] {
+        for column in [&mut self.n, &mut self.sums, &mut self.sums_sq, &mut self.nonzero] {
             column.clear();
         }
         self.bad_records = 0;
@@ -231,6 +233,7 @@ impl Batch {
             Field::N => self.n.len(),
             Field::Sum => self.sums.len(),
             Field::SumSq => self.sums_sq.len(),
+            Field::Nonzero => self.nonzero.len(),
             Field::Source(_) => self.rows,
         }
     }
@@ -249,7 +252,7 @@ impl Batch {
         pad(&mut self.values, rows, Number::Null);
         pad(&mut self.variants, rows, Variant::Unknown(CauseId::NONE));
         pad(&mut self.contexts, rows, no_context);
-        for column in [&mut self.n, &mut self.sums, &mut self.sums_sq] {
+        for column in [&mut self.n, &mut self.sums, &mut self.sums_sq, &mut self.nonzero] {
             pad(column, rows, Number::Null);
         }
     }

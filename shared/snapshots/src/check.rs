@@ -107,7 +107,7 @@ pub fn check(source: &dyn Source, objects: &[Object], plan: &Plan<'_>) -> Result
     let mut surveyed = Surveyed::default();
     let mut found = Check::default();
     let seen = |shape: &Shape<'_>| found.files = files(shape);
-    let result = pass(source, objects, plan, seen, |_, _| Survey::new(&hasher), |unit| surveyed.merge(unit));
+    let result = pass(source, objects, (plan, None), seen, |_, _| Survey::new(&hasher), |unit| surveyed.merge(unit));
     let Pass { cells, observations, warnings, verdict, users, unknown, .. } = match result {
         Ok(pass) => pass,
         Err(error @ SnapshotError::Source { .. }) => return Err(error),

@@ -4,13 +4,14 @@ use bandit::CellTable;
 
 use crate::aggregated;
 use crate::attribution::Unattributed;
-use crate::cube::Cube;
+use crate::cube::{Cube, CubeCell};
 use crate::error::SnapshotError;
 use crate::exposures::{self, AttributedCounts, Credited};
 use crate::fields::Role;
 use crate::file::File;
 use crate::ids::Users;
 use crate::layout::{Shape, layout};
+use crate::learned::{Learned, Unit};
 use crate::mapping::Mapping;
 use crate::place::Skipped;
 use crate::plan::Plan;
@@ -41,27 +42,51 @@ pub struct SnapshotCounts {
 /// # Errors
 /// [`SnapshotError`], whose kind tells a snapshot that is wrong from one that is empty and from a store that failed.
 pub fn count(source: &dyn Source, objects: &[Object], plan: &Plan<'_>) -> Result<SnapshotCounts, SnapshotError> {
-    pass(source, objects, plan, |_| (), |_, _| (), |()| ())?.counts().map(|(counts, _)| counts)
+    Ok(pass(source, objects, (plan, None), |_| (), |_, _| (), |()| ())?.counts()?.counts)
 }
 
-/// As [`count`], with the tables that results are made of; `None` for the shapes that have no ids, `observations` and `cells`. The counts
-/// are the same.
+/// What a pass comes to for a run: what models learn from, and what results are made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Counted {
+    /// The cells over all time, with rewards as they are, and what was skipped.
+    pub counts: SnapshotCounts,
+    /// What models learn from, beside its [`Counted::observations`].
+    pub learned: Learned,
+    /// What results are made of; `None` for the shapes that have no ids, `observations` and `cells`.
+    pub tables: Option<Tables>,
+}
+
+impl Counted {
+    /// What models learn from: observations by period, arm, variant and context, with rewards cut off at the cap.
+    #[must_use]
+    pub fn observations(&self) -> &[CubeCell] {
+        let of_exposures = || self.tables.as_ref().map(|tables| tables.cube.as_slice());
+        self.learned.own.as_deref().or_else(of_exposures).unwrap_or_default()
+    }
+}
+
+/// As [`count`], with what models learn from by period and the tables that results are made of. The counts are the same.
 ///
 /// # Errors
-/// As [`count`].
+/// As [`count`]; and [`SnapshotError::CappedSums`], [`SnapshotError::NoUsers`] and [`SnapshotError::TooManyUsers`] where a snapshot
+/// does not have what `tables` demands.
 pub fn count_with_tables(
     source: &dyn Source,
     objects: &[Object],
     plan: &Plan<'_>,
     tables: &TablesPlan<'_>,
-) -> Result<(SnapshotCounts, Option<Tables>), SnapshotError> {
+) -> Result<Counted, SnapshotError> {
     let making = Making::new(plan, tables);
     let mut cube = Cube::default();
     let beside = |role, mature| making.sink(role, mature);
-    let pass = pass(source, objects, plan, |_| (), beside, |unit| cube.merge(unit))?;
-    let (counts, attributed) = pass.counts()?;
-    let tables = attributed.map(|of| making.tables(cube, &of.credited, &of.users, of.unattributed));
-    Ok((counts, tables))
+    let pass = pass(source, objects, (plan, Some(tables)), |_| (), beside, |unit| cube.merge(unit))?;
+    let Usable { counts, attributed, learned } = pass.counts()?;
+    let Some(of) = attributed else { return Ok(Counted { counts, learned, tables: None }) };
+    let (made, learned) = making.tables(cube, &of.credited, &of.users, of.unattributed);
+    if tables.unit == Unit::User && made.users.is_none() {
+        return Err(SnapshotError::TooManyUsers { most: tables.most_users });
+    }
+    Ok(Counted { counts, learned, tables: Some(made) })
 }
 
 /// What a pass comes to, whether a run would take it or not.
@@ -76,6 +101,15 @@ pub(crate) struct Pass {
     pub(crate) unknown: Vec<UnknownLevel>,
     /// What was credited, where there are ids.
     attributed: Option<Attributed>,
+    /// What models learn from, where rows bring their reward.
+    learned: Learned,
+}
+
+/// What a run learns from.
+struct Usable {
+    counts: SnapshotCounts,
+    attributed: Option<Attributed>,
+    learned: Learned,
 }
 
 /// The exposures with a reward, and whose they are.
@@ -87,10 +121,10 @@ struct Attributed {
 
 impl Pass {
     /// What a run learns from, unless it must not.
-    fn counts(self) -> Result<(SnapshotCounts, Option<Attributed>), SnapshotError> {
+    fn counts(self) -> Result<Usable, SnapshotError> {
         self.verdict?;
         let counts = SnapshotCounts { cells: self.cells, observations: self.observations, warnings: self.warnings };
-        Ok((counts, self.attributed))
+        Ok(Usable { counts, attributed: self.attributed, learned: self.learned })
     }
 }
 
@@ -101,7 +135,7 @@ impl Pass {
 pub(crate) fn pass<S: Sink>(
     source: &dyn Source,
     objects: &[Object],
-    plan: &Plan<'_>,
+    (plan, tables): (&Plan<'_>, Option<&TablesPlan<'_>>),
     files: impl FnOnce(&Shape<'_>),
     beside: impl Fn(Role, i64) -> S + Sync,
     to_beside: impl FnMut(S::Unit) + Send,
@@ -113,8 +147,8 @@ pub(crate) fn pass<S: Sink>(
     let reading = Reading { source, plan, unknowns: &unknowns, mapping: mapping.as_ref() };
     let mut pass = match layout.shape {
         Shape::Exposures { exposures, rewards } => attributed(&reading, &exposures, &rewards, beside, to_beside)?,
-        Shape::Observations(files) => aggregated(&reading, &files, Role::Observations, beside, to_beside)?,
-        Shape::Cells(files) => aggregated(&reading, &files, Role::Cells, beside, to_beside)?,
+        Shape::Observations(files) => aggregated(&reading, &files, (Role::Observations, tables), beside, to_beside)?,
+        Shape::Cells(files) => aggregated(&reading, &files, (Role::Cells, tables), beside, to_beside)?,
     };
     pass.warnings.splice(0..0, layout.warnings);
     Ok(pass)
@@ -148,17 +182,18 @@ fn attributed<S: Sink>(
     let unknown = unknown(&counts.skipped, reading);
     let AttributedCounts { cells, credited, unattributed, .. } = counts;
     let attributed = Some(Attributed { credited, users: rewards.users, unattributed });
-    Ok(Pass { cells, observations, warnings, verdict, users, unknown, attributed })
+    let learned = Learned::default();
+    Ok(Pass { cells, observations, warnings, verdict, users, unknown, attributed, learned })
 }
 
 fn aggregated<S: Sink>(
     reading: &Reading<'_>,
     files: &[File<'_>],
-    role: Role,
+    of: (Role, Option<&TablesPlan<'_>>),
     beside: impl Fn(Role, i64) -> S + Sync,
     to_beside: impl FnMut(S::Unit) + Send,
 ) -> Result<Pass, SnapshotError> {
-    let mut counts = aggregated::count(reading, files, role, beside, to_beside)?;
+    let mut counts = aggregated::count(reading, files, of, beside, to_beside)?;
     let observations = Observations {
         exposures: counts.cells.trials(),
         rewards: counts.rewards,
@@ -168,8 +203,8 @@ fn aggregated<S: Sink>(
     let verdict = usable(&observations, &counts.skipped).and_then(|()| counts.guard.judge(&observations));
     let warnings = warnings::of_skipped("observations", &counts.skipped, reading);
     let unknown = unknown(&counts.skipped, reading);
-    let cells = counts.cells;
-    Ok(Pass { cells, observations, warnings, verdict, users: None, unknown, attributed: None })
+    let (cells, learned) = (counts.cells, counts.learned);
+    Ok(Pass { cells, observations, warnings, verdict, users: None, unknown, attributed: None, learned })
 }
 
 /// The levels and factors that are not the model's.

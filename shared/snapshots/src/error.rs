@@ -268,6 +268,27 @@ pub enum SnapshotError {
         /// What is wrong.
         detail: String,
     },
+    /// Sums cannot be cut off where a cap demands it.
+    #[error(
+        "cells/ holds sums, and reward.cap is of single rewards: cut them off before they are added up, or leave reward.cap out"
+    )]
+    CappedSums,
+    /// The unit is the user, and there are no ids.
+    #[error(
+        "{folder}/ does not say whose an observation is, and unit is \"user\": write exposures/ and rewards/, or set unit to \"exposure\""
+    )]
+    NoUsers {
+        /// The folder.
+        folder: &'static str,
+    },
+    /// The unit is the user, and there are more users than are kept apart.
+    #[error(
+        "there are more than {most} users, and unit is \"user\": only so many are kept apart; set unit to \"exposure\""
+    )]
+    TooManyUsers {
+        /// How many are.
+        most: u64,
+    },
     /// The sums of a cell are impossible or overflow.
     #[error("the rewards cannot be summed: {0}")]
     Sums(#[from] bandit::CellError),

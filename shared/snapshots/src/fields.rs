@@ -2,7 +2,7 @@
 
 use bandit::{RewardType, Space};
 
-use crate::plan::{Immature, Plan};
+use crate::plan::Plan;
 
 /// What a file's rows are read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,7 @@ pub(crate) enum Field {
     N,
     Sum,
     SumSq,
+    Nonzero,
     /// A column that a mapping makes others of.
     Source(usize),
 }
@@ -41,6 +42,7 @@ impl Field {
     pub(crate) fn name(self, role: Role, space: &Space) -> &str {
         match self {
             Self::Id => "anonymous_id",
+            Self::Time if role == Role::Cells => "day",
             Self::Time => "timestamp",
             Self::Optimization => "optimization_id",
             Self::Name => "name",
@@ -53,6 +55,7 @@ impl Field {
             Self::N => "n",
             Self::Sum => "reward_sum",
             Self::SumSq => "reward_sum_sq",
+            Self::Nonzero => "nonzero",
             Self::Source(_) => "a mapped column",
         }
     }
@@ -101,15 +104,19 @@ pub(crate) fn wanted(role: Role, plan: &Plan<'_>) -> Vec<Wanted> {
             ];
         }
         Role::Observations => {
-            let mut columns =
-                vec![column(Field::Optimization, "optimization_id", false), column(Field::Value, "reward", true)];
-            // Only what is immature depends on the time of an observation.
-            columns.extend((plan.immature == Immature::Exclude).then(|| time(false)));
-            columns
+            vec![
+                column(Field::Optimization, "optimization_id", false),
+                column(Field::Value, "reward", true),
+                time(false),
+            ]
         }
         Role::Cells => {
             let mut columns = vec![column(Field::N, "n", true), column(Field::Sum, "reward_sum", true)];
-            columns.extend(numeric.then(|| column(Field::SumSq, "reward_sum_sq", true)));
+            columns.push(column(Field::Time, "day", false));
+            if numeric {
+                columns.push(column(Field::SumSq, "reward_sum_sq", true));
+                columns.push(column(Field::Nonzero, "nonzero", false));
+            }
             columns
         }
     };
@@ -188,7 +195,7 @@ mod tests {
             reward: RewardType::Numeric,
             attribution: crate::Attribution::LastTouch,
             window_hours: 1,
-            immature: Immature::Include,
+            immature: crate::Immature::Include,
             allow_no_rewards: false,
             threads: 1,
             now: 0,

@@ -20,9 +20,9 @@ pub enum Attribution {
 #[serde(rename_all = "snake_case")]
 pub enum Immature {
     /// They count like all others.
-    #[default]
     Include,
     /// They are left out, converted or not.
+    #[default]
     Exclude,
 }
 

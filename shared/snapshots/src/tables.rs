@@ -9,10 +9,11 @@ use crate::error::SnapshotError;
 use crate::exposures::Credited;
 use crate::fields::Role;
 use crate::ids::Users;
+use crate::learned::{Cap, Capping, Learned, Unit};
 use crate::place::exposure;
 use crate::plan::Plan;
 use crate::sink::Sink;
-use crate::user_table::{Seen, UserTable, UserTableBuilder};
+use crate::user_table::{Earned, Seen, UserTable, UserTableBuilder};
 
 /// What the tables are made by.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,10 @@ pub struct TablesPlan<'a> {
     pub instants: &'a [i64],
     /// The most users that are kept apart, about 100 bytes of memory each. With more there is no user table.
     pub most_users: u64,
+    /// What one observation of the model is.
+    pub unit: Unit,
+    /// Where the rewards of observations are cut off.
+    pub cap: Option<Cap>,
 }
 
 /// What a pass over exposures and rewards makes beside the cells.
@@ -59,31 +64,59 @@ impl<'a> Making<'a> {
         hold_out(self.plan.optimization_id, &id, self.tables.holdout_percentage)
     }
 
-    /// The tables, once all exposures have been seen. `credited` is in the order (file name, row), in which sums are made.
-    pub(crate) fn tables(&self, cube: Cube, credited: &[Credited], users: &Users, rest: Unattributed) -> Tables {
-        let mut earned: Vec<Option<(f64, f64)>> = vec![None; users.len()];
+    /// The tables, once all exposures have been seen, and what models learn from. `credited` is in the order (file name, row), in which
+    /// sums are made.
+    pub(crate) fn tables(
+        &self,
+        cube: Cube,
+        credited: &[Credited],
+        users: &Users,
+        rest: Unattributed,
+    ) -> (Tables, Learned) {
+        let by_user = self.tables.unit == Unit::User;
+        let mut earned: Vec<Option<Earned>> = vec![None; users.len()];
         let mut order = Vec::new();
-        for of in credited {
-            let (sum, squares) = earned[of.user as usize].get_or_insert_with(|| {
-                order.push(of.user);
-                (0.0, 0.0)
-            });
-            *sum += of.reward;
-            *squares += of.reward * of.reward;
-        }
+        let magnitudes = || credited.iter().map(|of| of.reward.abs()).filter(|&reward| reward != 0.0).collect();
+        let mut cap = self.tables.cap.filter(|_| !by_user).map(|cap| Capping::new(cap, magnitudes));
         let mut periods = Periods::new(self.tables.instants);
+        let mut negative = false;
         let rewards = credited.iter().map(|of| {
+            let of_user = earned[of.user as usize].get_or_insert_with(|| {
+                order.push(of.user);
+                Earned::default()
+            });
+            let learned = cap.as_mut().map_or(of.reward, |cap| cap.apply(of.reward));
+            of_user.add(of.reward, learned);
+            negative |= learned < 0.0;
             let held_out = self.held_out(users.id(of.user));
             let variant = u32::try_from(of.variant).unwrap_or(u32::MAX);
-            (CubeKey { period: periods.of(of.time), held_out, variant, context: of.context }, of.reward)
+            (CubeKey { period: periods.of(of.time), held_out, variant, context: of.context }, learned)
         });
         let cube = cube.with_rewards(rewards);
-        let earned = order.into_iter().filter_map(|user| {
-            let (sum, squares) = earned[user as usize]?;
-            Some((self.users.hash(users.id(user)), sum, squares))
-        });
-        let users = self.users.finish(self.plan.reward == RewardType::Bool, earned);
-        Tables { cube, users, unattributed: rest }
+        let is_bool = self.plan.reward == RewardType::Bool;
+        let earned: Vec<_> = order
+            .into_iter()
+            .filter_map(|user| Some((self.users.hash(users.id(user)), earned[user as usize]?)))
+            .collect();
+        let users = self.users.finish(is_bool, &earned);
+        let mut own = None;
+        if by_user && users.is_some() {
+            let y = |earned: &Earned| earned.of_user(is_bool);
+            let magnitudes = || earned.iter().map(|(_, of)| y(of).abs()).filter(|&reward| reward != 0.0).collect();
+            cap = self.tables.cap.map(|cap| Capping::new(cap, magnitudes));
+            let of_users = self.users.first_seen(&mut periods);
+            negative = earned.iter().any(|(_, of)| y(of) < 0.0);
+            let rewards = earned.iter().filter_map(|(hash, of)| {
+                let reward = cap.as_mut().map_or(y(of), |cap| cap.apply(y(of)));
+                Some((self.users.key(*hash, &mut periods)?, reward))
+            });
+            own = Some(of_users.with_rewards(rewards));
+        }
+        let design_effect = users.as_ref().filter(|_| !by_user);
+        let design_effect = design_effect.and_then(|table| table.sums[0].plus(table.sums[1]).design_effect());
+        let capped = cap.map(|cap| cap.capped());
+        let learned = Learned { own, nonzero_counted: true, negative, design_effect, capped };
+        (Tables { cube, users, unattributed: rest }, learned)
     }
 }
 
@@ -133,7 +166,7 @@ impl Sink for TablesSink<'_> {
             users.see(shard, seen, held_out, &mut self.arms);
             for (seen, &held_out) in seen.iter().zip(&self.arms) {
                 let (variant, context) = (seen.variant, seen.context);
-                self.cube.add(CubeKey { period: self.periods.of(seen.time), held_out, variant, context });
+                self.cube.count(CubeKey { period: self.periods.of(seen.time), held_out, variant, context });
             }
             seen.clear();
             rows.clear();

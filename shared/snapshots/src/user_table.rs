@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bandit::evaluation::UserSums;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::cube::{Cube, CubeKey, Periods};
+
 /// Parts of the table, each under a lock of its own.
 const SHARDS: usize = 64;
 /// Microseconds of a day.
@@ -77,6 +79,11 @@ impl User {
         self.exposures = self.exposures.saturating_add(1);
     }
 
+    fn key(&self, periods: &mut Periods<'_>) -> CubeKey {
+        let (time, variant, context) = self.first;
+        CubeKey { period: periods.of(time), held_out: self.held_out, variant, context }
+    }
+
     fn group(&self) -> GroupKey {
         let (time, variant, context) = self.first;
         (time.div_euclid(DAY), self.held_out, variant, context)
@@ -84,6 +91,31 @@ impl User {
 }
 
 type GroupKey = (i64, bool, u32, u64);
+
+/// What a user's exposures were credited with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Earned {
+    /// Σ r.
+    sum: f64,
+    /// Σ r as models learn it, cut off at the cap.
+    learned: f64,
+    /// Σ r² of the same.
+    learned_sq: f64,
+}
+
+impl Earned {
+    /// Takes in the reward of an exposure, as it is and as models learn it.
+    pub(crate) fn add(&mut self, reward: f64, learned: f64) {
+        self.sum += reward;
+        self.learned += learned;
+        self.learned_sq += learned * learned;
+    }
+
+    /// y: the reward of the user.
+    pub(crate) fn of_user(&self, is_bool: bool) -> f64 {
+        if is_bool { f64::from(u8::from(self.sum != 0.0)) } else { self.sum }
+    }
+}
 
 /// The table while it is filled, by several threads at once. What comes of it does not depend on their order.
 #[derive(Debug)]
@@ -152,9 +184,23 @@ impl UserTableBuilder {
         }
     }
 
-    /// The table; `earned` has the users with a reward by their hashes, each once, with Σ r and Σ r² of their exposures. `None` where there
-    /// were too many users.
-    pub(crate) fn finish(&self, is_bool: bool, earned: impl Iterator<Item = (IdHash, f64, f64)>) -> Option<UserTable> {
+    /// Users by period, arm, variant and context, as they were first seen.
+    pub(crate) fn first_seen(&self, periods: &mut Periods<'_>) -> Cube {
+        let mut cube = Cube::default();
+        for shard in 0..SHARDS {
+            self.lock(shard).iter().for_each(|user| cube.count(user.key(periods)));
+        }
+        cube
+    }
+
+    /// Where a user belongs in [`Self::first_seen`].
+    pub(crate) fn key(&self, hash: IdHash, periods: &mut Periods<'_>) -> Option<CubeKey> {
+        let shard = self.lock(Self::shard(hash));
+        shard.find(hash[0], |user| user.hash == hash).map(|user| user.key(periods))
+    }
+
+    /// The table; `earned` has the users with a reward by their hashes, each once. `None` where there were too many users.
+    pub(crate) fn finish(&self, is_bool: bool, earned: &[(IdHash, Earned)]) -> Option<UserTable> {
         if self.full.load(Ordering::Relaxed) {
             return None;
         }
@@ -172,19 +218,19 @@ impl UserTableBuilder {
                 several_variants += u64::from(user.several_variants);
             }
         }
-        for (hash, reward, squares) in earned {
+        for &(hash, of) in earned {
             let shard = self.lock(Self::shard(hash));
             let Some(user) = shard.find(hash[0], |user| user.hash == hash) else { continue };
             let Some(group) = groups.get_mut(&user.group()) else { continue };
-            let y = if is_bool { f64::from(u8::from(reward != 0.0)) } else { reward };
+            let y = of.of_user(is_bool);
             group.converting += u64::from(y != 0.0);
             group.sum += y;
             group.sum_sq += y * y;
             let sums = &mut sums[usize::from(user.held_out)];
-            sums.reward += reward;
-            sums.reward_sq += reward * reward;
-            sums.cross += f64::from(user.exposures) * reward;
-            sums.observation_sq += squares;
+            sums.reward += of.learned;
+            sums.reward_sq += of.learned * of.learned;
+            sums.cross += f64::from(user.exposures) * of.learned;
+            sums.observation_sq += of.learned_sq;
         }
         Some(UserTable { groups: groups.into_values().collect(), sums, exposures, several_variants })
     }

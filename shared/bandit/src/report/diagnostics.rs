@@ -35,9 +35,27 @@ pub struct StateDiagnostics {
     /// Share of the observations whose contexts the averages go over, in (0, 1]: 1, but where variants × contexts of the
     /// data are above 10⁶, and the contexts with the most observations are used.
     pub covered_share: f64,
+    /// How many times as much the mean reward varies as if exposures were independent, because users bring several: n, z, Σ r and
+    /// Σ r² of every cell were divided by it before the fit. At least 1. Absent where no users are known, or are the unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub design_effect: Option<f64>,
+    /// What the cap of rewards cut off, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<CapDiagnostics>,
     /// The part of two-part rewards that is about amounts; the fields above are of the conversions then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<AmountDiagnostics>,
+}
+
+/// What a cap cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CapDiagnostics {
+    /// The cap, reward units.
+    pub at: f64,
+    /// Observations whose reward was cut off there.
+    pub observations: u64,
+    /// The share of the sum of all rewards, by magnitude, that was cut off.
+    pub share_of_sum: f64,
 }
 
 /// The inference's numbers of amounts, as in [`StateDiagnostics`].
@@ -98,6 +116,8 @@ impl StateDiagnostics {
             value_draws,
             draws,
             covered_share,
+            design_effect: None,
+            cap: None,
             amount: posterior.amount.as_deref().map(|amount| AmountDiagnostics::new(&amount.diagnostics)),
         }
     }

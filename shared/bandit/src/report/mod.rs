@@ -14,7 +14,7 @@ mod summary;
 mod value;
 
 pub use assignment::{Assignment, LevelValue};
-pub use diagnostics::{AmountDiagnostics, StateDiagnostics};
+pub use diagnostics::{AmountDiagnostics, CapDiagnostics, StateDiagnostics};
 pub use means::{baseline_at, expected_rewards};
 pub use metrics::{ExpectedReward, Metrics};
 pub use state::{

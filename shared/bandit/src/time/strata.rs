@@ -38,8 +38,8 @@ pub enum StrataRule {
 pub struct VersionInForce<'a> {
     /// Seconds since 1970-01-01T00:00:00Z.
     pub from: i64,
-    /// What was served.
-    pub policy: &'a Policy,
+    /// What was served; `None` where that is no table that is known: it is as far from all others as can be.
+    pub policy: Option<&'a Policy>,
 }
 
 /// The strata of some periods.
@@ -63,13 +63,22 @@ pub struct Strata {
 ///   `Σ_c` `w_c` ½ `Σ_v` |π(v|c) − π'(v|c)| / `Σ_c` `w_c`, over the contexts that both have a row for.
 ///
 /// With [`StrataRule::Auto`] a stratum begins where the policy is further than [`MOVED`] from the one that the stratum before
-/// began with, where the first version comes into force, and before that at each Monday. There are never more than
+/// began with, where the first version comes into force, and before that at each Monday. There are never more than `most`, and than
 /// [`MOST_STRATA`]: neighbours whose first policies are nearest are joined, those of no policy first.
 #[must_use]
-pub fn strata(rule: StrataRule, periods: &[Stratum], versions: &[VersionInForce<'_>], shares: &[(u64, u64)]) -> Strata {
+pub fn strata(
+    rule: StrataRule,
+    periods: &[Stratum],
+    versions: &[VersionInForce<'_>],
+    shares: &[(u64, u64)],
+    most: usize,
+) -> Strata {
     let in_force = |period: &Stratum| versions.partition_point(|version| version.from <= period.from).checked_sub(1);
     let distance = |a: Option<usize>, b: Option<usize>| match (a, b) {
-        (Some(a), Some(b)) if a != b => total_variation(versions[a].policy, versions[b].policy, shares),
+        (Some(a), Some(b)) if a != b => match (versions[a].policy, versions[b].policy) {
+            (Some(a), Some(b)) => total_variation(a, b, shares),
+            _ => 1.0,
+        },
         (Some(_), Some(_)) | (None, None) => 0.0,
         _ => 1.0,
     };
@@ -96,7 +105,7 @@ pub fn strata(rule: StrataRule, periods: &[Stratum], versions: &[VersionInForce<
         }
     }
     let mut apart: Vec<f64> = groups.windows(2).map(|pair| distance(pair[0].1, pair[1].1)).collect();
-    while groups.len() > MOST_STRATA {
+    while groups.len() > most.clamp(1, MOST_STRATA) {
         let nearest = (0..apart.len()).min_by(|&a, &b| apart[a].total_cmp(&apart[b])).unwrap_or(0);
         let (joined, _) = groups.remove(nearest + 1);
         groups[nearest].0.end = joined.end;

@@ -38,9 +38,12 @@ fn days(count: i64) -> Vec<Stratum> {
 fn a_stratum_begins_where_allocation_has_moved() {
     let space = space(&[2], &[]);
     let policies: Vec<Policy> = [0.5, 0.55, 0.59, 0.65, 0.62, 0.9].iter().map(|&p| policy(&space, p)).collect();
-    let versions: Vec<VersionInForce<'_>> =
-        policies.iter().zip(10..).map(|(policy, day)| VersionInForce { from: day * DAY, policy }).collect();
-    let found = strata(StrataRule::Auto, &days(18), &versions, &[(0, 1)]);
+    let versions: Vec<VersionInForce<'_>> = policies
+        .iter()
+        .zip(10..)
+        .map(|(policy, day)| VersionInForce { from: day * DAY, policy: Some(policy) })
+        .collect();
+    let found = strata(StrataRule::Auto, &days(18), &versions, &[(0, 1)], MOST_STRATA);
     // Weeks before there is a version: four days to Sunday, the next six; then 0.5…0.59, 0.65 and 0.62, 0.9.
     let starts: Vec<i64> = found.spans.iter().map(|span| span.from / DAY).collect();
     assert_eq!(starts, [0, 4, 10, 13, 15]);
@@ -49,12 +52,12 @@ fn a_stratum_begins_where_allocation_has_moved() {
     for (moved, expected) in found.moved.iter().zip([0.0, 0.0, 0.09, 0.03, 0.0]) {
         assert!((moved - expected).abs() < 1e-9, "{:?}", found.moved);
     }
-    let count = |rule| strata(rule, &days(18), &versions, &[(0, 1)]).spans.len();
+    let count = |rule| strata(rule, &days(18), &versions, &[(0, 1)], MOST_STRATA).spans.len();
     assert_eq!((count(StrataRule::Day), count(StrataRule::Week), count(StrataRule::None)), (18, 3, 1));
     // All in one: it says how far allocation moved in it.
-    let one = strata(StrataRule::None, &days(18)[10..], &versions, &[(0, 1)]);
+    let one = strata(StrataRule::None, &days(18)[10..], &versions, &[(0, 1)], MOST_STRATA);
     assert!((one.moved[0] - 0.4).abs() < 1e-9);
-    assert!(strata(StrataRule::Auto, &[], &versions, &[]).spans.is_empty());
+    assert!(strata(StrataRule::Auto, &[], &versions, &[], MOST_STRATA).spans.is_empty());
 }
 
 #[test]
@@ -65,14 +68,14 @@ fn the_nearest_neighbours_are_joined_where_strata_are_too_many() {
     let versions: Vec<VersionInForce<'_>> = (0..=i64::try_from(MOST_STRATA).unwrap())
         .map(|day| {
             let policy = if day == 101 { &policies[2] } else { &policies[usize::try_from(day % 2).unwrap()] };
-            VersionInForce { from: day * DAY, policy: if day == 100 { &policies[1] } else { policy } }
+            VersionInForce { from: day * DAY, policy: Some(if day == 100 { &policies[1] } else { policy }) }
         })
         .collect();
-    let found = strata(StrataRule::Auto, &days(201), &versions, &[(0, 1)]);
+    let found = strata(StrataRule::Auto, &days(201), &versions, &[(0, 1)], MOST_STRATA);
     // Days 99 and 100 are alike, and 101 is near them.
     assert_eq!(found.spans.len(), MOST_STRATA);
     let many: Vec<Stratum> = days(500);
-    let daily = strata(StrataRule::Day, &many, &versions, &[(0, 1)]);
+    let daily = strata(StrataRule::Day, &many, &versions, &[(0, 1)], MOST_STRATA);
     assert_eq!(daily.spans.len(), MOST_STRATA);
     assert!(daily.of_period.windows(2).all(|w| w[1] == w[0] || w[1] == w[0] + 1));
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use bandit::{Dtype, RewardType};
+use bandit::time::StrataRule;
+use bandit::{BurnIn, Distribution, Dtype, RewardType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use snapshots::{Attribution, Immature};
+use snapshots::{Attribution, Cap, Immature, Unit};
 
 /// What to learn and from what: `training_data_config` of the API, in the shape in which it is sent, stored and
 /// answered. A value of this type is not yet checked; [`super::Checked`] is.
@@ -39,6 +40,30 @@ pub struct TrainingDataConfig {
     /// Minutes between two snapshots of ingested events; 60 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retrain_minutes: Option<u32>,
+    /// What one observation is; `exposure` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
+    /// How models know when observations were made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<TimeConfig>,
+    /// The least share of every allowed variant in what is served; 0 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_share: Option<f64>,
+    /// Until when all allowed variants are served alike, whatever is believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burn_in: Option<BurnIn>,
+}
+
+/// How models know when observations were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeConfig {
+    /// Where strata begin, spans of time that have an intercept of their own; `auto` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strata: Option<StrataRule>,
+    /// Days after which an observation counts half as much; all count alike where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub half_life_days: Option<f64>,
 }
 
 /// A factor.
@@ -64,6 +89,12 @@ pub struct RewardConfig {
     /// Whether it is 0 or 1, or any number.
     #[serde(rename = "type")]
     pub reward_type: RewardType,
+    /// What numeric rewards are taken to be like; `auto` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<Distribution>,
+    /// Where numeric rewards of single observations are cut off; nowhere where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<Cap>,
 }
 
 /// The attribution rule.
@@ -75,7 +106,7 @@ pub struct AttributionConfig {
     pub touch: Attribution,
     /// How long after an exposure a reward is credited to it, in hours.
     pub conversion_window_hours: u32,
-    /// What happens to exposures whose window is still open.
+    /// What happens to exposures whose window is still open; `exclude` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub immature: Option<Immature>,
 }

@@ -22,7 +22,7 @@ mod versions;
 pub use api_key::{ApiKey, KEY_PREFIX, Scope, Secret};
 pub use bodies::{NewModel, NewOptimization, PatchOptimization, Visitor, null_is_absent};
 pub use checked::Checked;
-pub use config::{AttributionConfig, FactorConfig, PriorConfig, RewardConfig, TrainingDataConfig};
+pub use config::{AttributionConfig, FactorConfig, PriorConfig, RewardConfig, TimeConfig, TrainingDataConfig};
 pub use history::{Actor, Allocation, Aspects, Change, ChangeKind, ChangeView, ServedVersion};
 pub use ids::parse_uuid;
 pub use in_force::{InForce, InForceView, Timeline};

@@ -11,8 +11,19 @@ use crate::level::json_level;
 use crate::report::{cut, listed, value};
 
 /// The fields that are taken from one path.
-const FIELDS: [&str; 9] =
-    ["anonymous_id", "timestamp", "optimization_id", "name", "value", "reward", "n", "reward_sum", "reward_sum_sq"];
+const FIELDS: [&str; 11] = [
+    "anonymous_id",
+    "timestamp",
+    "optimization_id",
+    "name",
+    "value",
+    "reward",
+    "n",
+    "reward_sum",
+    "reward_sum_sq",
+    "day",
+    "nonzero",
+];
 const TABLES: [&str; 4] = ["exposures", "rewards", "observations", "cells"];
 
 /// How the rows of a folder are read.

@@ -59,6 +59,7 @@ pub(super) fn fill(
         Field::N => batch.n.resize(rows, number(value)),
         Field::Sum => batch.sums.resize(rows, number(value)),
         Field::SumSq => batch.sums_sq.resize(rows, number(value)),
+        Field::Nonzero => batch.nonzero.resize(rows, number(value)),
         Field::Variant => levels.variants(&repeated(value, rows), assigner, &mut batch.variants),
         Field::Context => levels.contexts(&repeated(value, rows), assigner, &mut batch.contexts),
         Field::DesignFactor(_) | Field::ContextFactor(_) | Field::Source(_) => {}
@@ -98,6 +99,7 @@ pub(super) fn agree(
         Field::N => first(&mut |row| batch.n[row] == number(value)),
         Field::Sum => first(&mut |row| batch.sums[row] == number(value)),
         Field::SumSq => first(&mut |row| batch.sums_sq[row] == number(value)),
+        Field::Nonzero => first(&mut |row| batch.nonzero[row] == number(value)),
         Field::DesignFactor(factor) => of_factor(Side::Design, factor),
         Field::ContextFactor(factor) => of_factor(Side::Context, factor),
         Field::Source(_) => None,

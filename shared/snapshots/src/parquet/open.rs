@@ -263,7 +263,7 @@ fn reading_type(field: Field, of: &DataType) -> Option<DataType> {
         },
         Field::Optimization | Field::Name if bytes => Some(of.clone()),
         Field::Optimization | Field::Name => (text || integer).then(|| if text { dictionary() } else { of.clone() }),
-        Field::Value | Field::N | Field::Sum | Field::SumSq => number.then(|| of.clone()),
+        Field::Value | Field::N | Field::Sum | Field::SumSq | Field::Nonzero => number.then(|| of.clone()),
         Field::Variant | Field::Context => match of {
             DataType::Struct(fields) if is_variant(fields) => Some(of.clone()),
             DataType::Struct(fields) => Some(struct_type(fields)),
@@ -300,7 +300,7 @@ fn expected(field: Field) -> &'static str {
         Field::Time => "a timestamp, a date, a date-time text or a number",
         Field::Optimization | Field::Name => "a string",
         Field::Value => "a number or a bool",
-        Field::N => "an integer",
+        Field::N | Field::Nonzero => "an integer",
         Field::Sum | Field::SumSq => "a number",
         Field::Source(_) => "of any type",
         Field::Variant | Field::Context => "JSON text, a struct or a map",

@@ -153,6 +153,7 @@ fn fill(
             Field::N => numbers(array, &mut batch.n),
             Field::Sum => numbers(array, &mut batch.sums),
             Field::SumSq => numbers(array, &mut batch.sums_sq),
+            Field::Nonzero => numbers(array, &mut batch.nonzero),
             Field::Variant => levels.variants(array, assigner, &mut batch.variants),
             Field::Context => levels.contexts(array, assigner, &mut batch.contexts),
             Field::DesignFactor(factor) => design.push((factor, array)),

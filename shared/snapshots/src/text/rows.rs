@@ -140,7 +140,7 @@ impl<'r, 'a> Rows<'r, 'a> {
                         batch.note_name(row, cell.shown());
                     }
                 }
-                Field::Value | Field::N | Field::Sum | Field::SumSq => {
+                Field::Value | Field::N | Field::Sum | Field::SumSq | Field::Nonzero => {
                     let number = cell.number();
                     if number == Number::Bad {
                         note(batch, row, field, cell, number::is_nearly);
@@ -149,6 +149,7 @@ impl<'r, 'a> Rows<'r, 'a> {
                         Field::N => batch.n.push(number),
                         Field::Sum => batch.sums.push(number),
                         Field::SumSq => batch.sums_sq.push(number),
+                        Field::Nonzero => batch.nonzero.push(number),
                         _ => batch.values.push(number),
                     }
                 }
@@ -193,7 +194,7 @@ impl<'r, 'a> Rows<'r, 'a> {
             Field::Id => cell.same_id(in_path),
             Field::Time => cell.time() == in_path.time(),
             Field::Optimization | Field::Name => cell.json() == in_path.json(),
-            Field::Value | Field::N | Field::Sum | Field::SumSq => cell.number() == in_path.number(),
+            Field::Value | Field::N | Field::Sum | Field::SumSq | Field::Nonzero => cell.number() == in_path.number(),
             Field::Variant => self.assigner.variant(cell.json()) == self.assigner.variant(in_path.json()),
             Field::Context => self.assigner.context(cell.json()) == self.assigner.context(in_path.json()),
             Field::DesignFactor(i) => find(Side::Design, i),

@@ -9,6 +9,7 @@ mod errors;
 mod files;
 mod guards;
 mod invariance;
+mod learned;
 mod limits;
 mod mapping;
 mod skips;

@@ -8,13 +8,13 @@ use crate::common::{
 use bandit::evaluation::UserSums;
 use bandit::{RewardType, Space, hold_out};
 use proptest::prelude::*;
-use snapshots::{Plan, SnapshotCounts, Tables, TablesPlan, UserGroup, count_with_tables};
+use snapshots::{Counted, Plan, SnapshotCounts, Tables, TablesPlan, Unit, UserGroup, count_with_tables};
 
 const DAY: i64 = 24 * HOUR;
 const INSTANTS: [i64; 3] = [T0, T0 + DAY / 2, T0 + DAY];
 
 fn tables_plan(most_users: u64) -> TablesPlan<'static> {
-    TablesPlan { holdout_percentage: 30.0, instants: &INSTANTS, most_users }
+    TablesPlan { holdout_percentage: 30.0, instants: &INSTANTS, most_users, unit: Unit::Exposure, cap: None }
 }
 
 /// A few hundred rows of forty users over two days, from a seed.
@@ -61,7 +61,8 @@ fn counted(
     objects.push((key, rewards_file(rewards, kind, Packing::Plain, row_group)));
     let memory = Memory::of(objects);
     let plan = Plan { reward, threads, ..plan(space) };
-    let (counts, tables) = count_with_tables(&memory, &memory.list(), &plan, &tables_plan(most_users)).unwrap();
+    let Counted { counts, tables, .. } =
+        count_with_tables(&memory, &memory.list(), &plan, &tables_plan(most_users)).unwrap();
     assert_eq!(counts, memory.count(&plan).unwrap(), "the counts are those of a pass without tables");
     (counts, tables.unwrap())
 }
@@ -206,6 +207,7 @@ fn shapes_without_ids_have_no_tables() {
             r#"{"variant":{"headline":"a","sticky":true},"timestamp":"2026-06-01T00:00:00Z","reward":1}"#,
         ),
     ]);
-    let (counts, tables) = count_with_tables(&memory, &memory.list(), &plan(&space), &tables_plan(10)).unwrap();
+    let Counted { counts, tables, .. } =
+        count_with_tables(&memory, &memory.list(), &plan(&space), &tables_plan(10)).unwrap();
     assert_eq!((counts.observations.exposures, tables), (1, None));
 }

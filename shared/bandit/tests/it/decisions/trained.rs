@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use bandit::{
-    Cell, CellTable, Distribution, Dtype, Factor, ModelType, Prior, RewardType, Seed, Settings, Space, stored, train,
+    Cell, CellTable, Distribution, Dtype, Factor, ModelType, Prior, RewardType, Seed, Settings, Space, TrainingOptions,
+    stored, train,
 };
 use serde_json::Value;
 
@@ -39,7 +40,7 @@ fn check(text: &str) {
         prior: Prior { main_scale: 0.5, pair_scale: 0.25, fixed: true },
         exploration: 1.0,
     };
-    let run = || train(&space, &cells, &settings, &BTreeMap::new(), 0.0, 1, &Seed::derive(&["decisions"])).unwrap();
+    let run = || train(&space, &cells, &settings, &TrainingOptions::default(), &Seed::derive(&["decisions"])).unwrap();
     let training = run();
 
     let expected = &case["probability_matching"];
@@ -103,10 +104,10 @@ fn the_same_input_gives_the_same_object() {
                     }
                 })
                 .collect();
+            let options = TrainingOptions { holdout_share: 0.1, threads: 2, ..TrainingOptions::default() };
             let object = |cells: &[Cell]| {
                 let cells = CellTable::new(cells.iter().copied()).unwrap();
-                let training =
-                    train(&space, &cells, &settings, &BTreeMap::new(), 0.1, 2, &Seed::derive(&["same"])).unwrap();
+                let training = train(&space, &cells, &settings, &options, &Seed::derive(&["same"])).unwrap();
                 stored::encode(&space, &training, &BTreeMap::from([("model".to_owned(), "m".to_owned())])).unwrap()
             };
             let first = object(&cells);

@@ -1,10 +1,11 @@
 //! Validation of a configuration, from one as sent to one that is right: every rule of the API, each with its place.
 
+mod learning;
 mod levels;
 
 use std::collections::BTreeMap;
 
-use bandit::{Distribution, Dtype, Factor, ModelType, Prior, Settings, Space};
+use bandit::{Dtype, Factor, ModelType, Prior, Settings, Space};
 use serde_json::Value;
 
 use super::config::{FactorConfig, TrainingDataConfig};
@@ -37,14 +38,8 @@ impl Checked {
         let design = factors(&mut faults, "design_factors", &mut config.design_factors, 1..=10);
         let context = factors(&mut faults, "context_factors", &mut config.context_factors, 0..=10);
         unique_names(&mut faults, &config);
-        match model_type {
-            ModelType::Mab if !config.context_factors.is_empty() => {
-                faults.add("context_factors", "a mab model has no context; use cmab or omit them");
-            }
-            ModelType::Cmab if config.context_factors.is_empty() => {
-                faults.add("context_factors", "a cmab model needs at least one; without context use mab");
-            }
-            _ => {}
+        if model_type == ModelType::Mab && !config.context_factors.is_empty() {
+            faults.add("context_factors", "a mab model has no context; use cmab or omit them");
         }
         let name = &config.reward.name;
         if !(1..=256).contains(&name.chars().count()) {
@@ -62,6 +57,7 @@ impl Checked {
             }
         }
         let settings = settings(&mut faults, model_type, &config);
+        learning::check(&mut faults, &config);
         let size = serde_json::to_string(&config).map_or(0, |text| text.len());
         if size > MAX_CONFIG_BYTES {
             faults
@@ -93,6 +89,7 @@ impl Checked {
         } else if space.allowed().count() < 2 {
             faults.add("excluded_combinations", "they leave only the baseline; at least two variants must remain");
         }
+        learning::check_share(&mut faults, &config, space.allowed().count());
         faults.end()?;
         Ok(Self { config, space, settings })
     }
@@ -226,7 +223,7 @@ fn settings(faults: &mut Faults, model_type: ModelType, config: &TrainingDataCon
     Settings {
         model_type,
         reward: config.reward.reward_type,
-        distribution: Distribution::default(),
+        distribution: config.reward.distribution.unwrap_or_default(),
         prior,
         exploration,
     }

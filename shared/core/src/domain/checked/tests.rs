@@ -72,7 +72,6 @@ fn every_rule_names_its_place_and_the_value() {
         ("/design_factors", json!([]), "design_factors", "there are 0; 1 to 10"),
         ("/design_factors", json!(eleven), "design_factors", "there are 11; 1 to 10"),
         ("/context_factors", json!(eleven), "context_factors", "there are 11; 0 to 10"),
-        ("/context_factors", json!([]), "context_factors", "needs at least one"),
         ("/design_factors/0/name", json!("1st"), "design_factors[0].name", "\"1st\" does not match"),
         ("/design_factors/0/name", json!(""), "design_factors[0].name", "\"\" does not match"),
         ("/design_factors/0/name", json!("a".repeat(65)), "design_factors[0].name", "does not match"),
@@ -165,6 +164,66 @@ fn every_rule_names_its_place_and_the_value() {
         let hit = found.iter().any(|(field, text)| *field == place && text.contains(message));
         assert!(hit, "{pointer} = {shown}: wanted {place}: {message}, found {found:?}");
     }
+}
+
+#[test]
+fn how_models_learn_names_its_place_and_the_value() {
+    for (pointer, value, place, message) in [
+        ("/reward/distribution", json!("normal"), "reward.distribution", "this one is bool"),
+        ("/reward/cap", json!({"value": 5}), "reward.cap", "this one is bool"),
+        ("/time", json!({"half_life_days": 0}), "time.half_life_days", "0 is not between 0.1 and 3650"),
+        ("/time", json!({"half_life_days": 4000}), "time.half_life_days", "4000 is not between"),
+        ("/minimum_share", json!(-0.01), "minimum_share", "-0.01 is not between 0 and 0.05"),
+        ("/minimum_share", json!(0.06), "minimum_share", "0.06 is not between 0 and 0.05"),
+        ("/burn_in", json!({"exposures": 0}), "burn_in.exposures", "0 is not at least 1"),
+        ("/burn_in", json!({"hours": 0}), "burn_in.hours", "0 is not above 0 and at most 8760"),
+        ("/burn_in", json!({"hours": 9000}), "burn_in.hours", "9000 is not above 0"),
+    ] {
+        let found = faults(ModelType::Cmab, pointer, value);
+        let hit = found
+            .iter()
+            .any(|(field, text)| *field == format!("training_data_config.{place}") && text.contains(message));
+        assert!(hit, "{pointer}: wanted {place}: {message}, found {found:?}");
+    }
+}
+
+#[test]
+fn a_cap_is_of_numeric_rewards_and_within_reason() {
+    for (cap, place, message) in [
+        (json!({"quantile": 0.4}), "reward.cap.quantile", "0.4 is not at least 0.5 and below 1"),
+        (json!({"quantile": 1}), "reward.cap.quantile", "1 is not at least 0.5 and below 1"),
+        (json!({"value": 0}), "reward.cap.value", "0 is not a number above 0"),
+        (json!({"value": -3}), "reward.cap.value", "-3 is not a number above 0"),
+    ] {
+        let found = faults(ModelType::Cmab, "/reward", json!({"name": "n", "type": "numeric", "cap": cap}));
+        assert_eq!(found, [(format!("training_data_config.{place}"), message.to_owned())]);
+    }
+    let mut config = base();
+    config["reward"] = json!({"name": "n", "type": "numeric", "cap": {"quantile": 0.999}, "distribution": "two_part"});
+    assert_eq!(check(ModelType::Cmab, config).unwrap().settings.distribution, bandit::Distribution::TwoPart);
+}
+
+#[test]
+fn a_minimum_share_is_one_that_all_variants_can_have() {
+    let mut config = base();
+    let levels: Vec<String> = (0..11).map(|i| i.to_string()).collect();
+    config["design_factors"][0]["levels"] = json!(levels);
+    config["minimum_share"] = json!(0.05);
+    let Err(ApiError::InvalidRequest { details, .. }) = check(ModelType::Cmab, config.clone()) else {
+        panic!("accepted")
+    };
+    assert_eq!(details[0].field, "training_data_config.minimum_share");
+    assert!(details[0].message.starts_with("0.05 for each of 22 allowed variants is 1.1 in all"), "{details:?}");
+    config["minimum_share"] = json!(0.045);
+    assert!(check(ModelType::Cmab, config).is_ok());
+}
+
+#[test]
+fn a_cmab_may_be_a_factorial_test_without_context() {
+    let mut config = base();
+    config["context_factors"] = json!([]);
+    let checked = check(ModelType::Cmab, config).unwrap();
+    assert_eq!((checked.space.contexts(), checked.space.variants()), (1, 6));
 }
 
 #[test]

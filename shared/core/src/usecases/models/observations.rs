@@ -12,10 +12,11 @@ use ::events::SnapshotManifest;
 use ::events::snapshot::{MANIFEST_NAME, ManifestObject};
 use bandit::CellTable;
 use bytes::Bytes;
-use snapshots::{Check, Kind, Limits, Object, Plan, SnapshotError, Source, SourceError, TablesPlan};
+use snapshots::{Check, Counted, Kind, Limits, Object, Plan, SnapshotError, Source, SourceError, TablesPlan};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
+use super::learned::{Learned, learned};
 use crate::app::App;
 use crate::domain::{Checked, Model, Observations, Warning};
 use crate::echo::{MOST_CHARACTERS, cut};
@@ -30,7 +31,10 @@ pub(super) struct Read {
     pub(super) snapshot_id: String,
     /// The key of the manifest that named its objects, if one did.
     pub(super) manifest: Option<String>,
+    /// The cells over all time, as they were counted.
     pub(super) cells: CellTable,
+    /// What the model is fitted to.
+    pub(super) learned: Learned,
     pub(super) observations: Observations,
     /// What was left out in a way that its reader should know.
     pub(super) warnings: Vec<Warning>,
@@ -155,21 +159,27 @@ impl App {
         let periods = Periods::new(&Box::pin(self.timeline(model)).await?, now);
         let instants = periods.instants().to_vec();
         let count = move || {
-            let tables = TablesPlan { holdout_percentage, instants: &instants, most_users: MOST_USERS };
+            let (unit, cap) = (checked.config.unit.unwrap_or_default(), checked.config.reward.cap);
+            let tables = TablesPlan { holdout_percentage, instants: &instants, most_users: MOST_USERS, unit, cap };
             let plan = plan(&checked, &optimization, threads, now.timestamp_micros(), limits);
-            snapshots::count_with_tables(&source, &objects, &plan, &tables)
+            let counted = snapshots::count_with_tables(&source, &objects, &plan, &tables);
+            let counted = counted.map_err(|error| refusal(&error, &place))?;
+            let learned = learned(&checked, &counted, &instants, &[], now)?;
+            Ok::<_, ApiError>((counted, learned))
         };
-        let (counted, tables) = blocking(count).await?.map_err(|error| refusal(&error, &place))?;
+        let (Counted { counts: counted, tables, .. }, learned) = blocking(count).await??;
         let seen = counted.observations;
         let skipped = seen.skipped.iter().map(|(reason, &rows)| (reason.name().to_owned(), rows)).collect();
         let (exposures, rewards, attributed_rewards) = (seen.exposures, seen.rewards, seen.attributed_rewards);
         let observations = Observations { exposures, rewards, attributed_rewards, skipped };
-        let (cells, warnings) = (counted.cells, counted.warnings);
+        let (cells, mut warnings) = (counted.cells, counted.warnings);
+        warnings.extend(learned.warnings.iter().cloned());
         let measured = Measured::new(&cells, tables, holdout_percentage, periods);
         Ok(Read {
             snapshot_id: snapshot.id,
             manifest,
             cells,
+            learned,
             observations,
             warnings,
             measured,

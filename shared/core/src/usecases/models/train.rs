@@ -5,13 +5,16 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bandit::{CellTable, FitError, Seed, TrainError, Training};
+use bandit::{CapDiagnostics, FitError, Seed, TrainError, Training, TrainingOptions};
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::changes::{changes, unseen_levels};
+use super::learned::Learned;
 use super::lease::{LeaseGuard, archived};
+use super::observations::Read;
 use crate::app::App;
 use crate::domain::{
     Change, Checked, InSampleMetrics, Interval, Model, OptimizationStatus, PosteriorRecord, Served, StoredResults,
@@ -175,7 +178,15 @@ impl App {
         let seed = seed(model, &read.snapshot_id)?;
         let unseen_levels = unseen_levels(&checked.space, &read.cells);
         let shared = Arc::clone(&checked);
-        let training = compute(shared, read.cells, bias.clone(), holdout_share, self.threads, seed).await?;
+        let options = TrainingOptions {
+            bias: bias.clone(),
+            exploration: checked.settings.exploration,
+            minimum_share: checked.config.minimum_share.unwrap_or_default(),
+            burn_in: burns_in(model, &read, self.clock.now()),
+            holdout_share,
+            threads: self.threads,
+        };
+        let training = compute(shared, read.learned, options, seed).await?;
         log_inference(model, &training);
         let metrics = training.metrics;
         let mut posterior = PosteriorRecord {
@@ -307,17 +318,31 @@ fn completed(optimization: Uuid) -> ApiError {
 
 async fn compute(
     checked: Arc<Checked>,
-    cells: CellTable,
-    bias: BTreeMap<String, f64>,
-    holdout_share: f64,
-    threads: usize,
+    learned: Learned,
+    options: TrainingOptions,
     seed: Seed,
 ) -> Result<Training, ApiError> {
     let work = move || {
-        bandit::train(&checked.space, &cells, &checked.settings, &bias, holdout_share, threads, &seed)
-            .map_err(|error| refusal(&error))
+        let trained = bandit::train(&checked.space, &learned.cells, &checked.settings, &options, &seed);
+        let mut training = trained.map_err(|error| refusal(&error))?;
+        if let Some(diagnostics) = &mut training.report.diagnostics {
+            diagnostics.design_effect = learned.design_effect;
+            diagnostics.cap = learned.capped.map(|cap| CapDiagnostics {
+                at: cap.at,
+                observations: cap.observations,
+                share_of_sum: cap.share_of_sum,
+            });
+        }
+        Ok(training)
     };
     blocking(work).await?
+}
+
+/// Whether all allowed variants are still served alike, whatever is believed.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of a life are far below 2^52")]
+fn burns_in(model: &Model, read: &Read, now: DateTime<Utc>) -> bool {
+    let hours = (now - model.created_at).num_milliseconds() as f64 / 3_600_000.0;
+    model.config.burn_in.is_some_and(|burn_in| burn_in.lasts(read.observations.exposures, hours))
 }
 
 /// The client's error for a model that could not be trained. What the data and the configuration can bring about is told; what

@@ -36,7 +36,7 @@ impl App {
             let options = PolicyOptions {
                 bias: &of.served.bias,
                 exploration: of.checked.settings.exploration,
-                minimum_share: 0.0,
+                minimum_share: of.checked.config.minimum_share.unwrap_or_default(),
                 limits: CompileLimits::default(),
                 threads: 1,
             };
