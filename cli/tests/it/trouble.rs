@@ -60,6 +60,13 @@ fn a_store_of_somebody_else_needs_credentials() {
 }
 
 #[test]
+fn a_secret_for_ids_that_is_too_short_stops_local_and_is_not_shown() {
+    let ended = run(&["local", "--ephemeral", "--port", "0"], &[("HASH_IDS".to_owned(), "sesame".to_owned())]);
+    failed(&ended, &["the environment variable HASH_IDS has 6 characters; a secret has at least 32"]);
+    assert!(!ended.stderr.contains("sesame"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_port_that_is_taken_and_an_address_that_is_none_are_told() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
