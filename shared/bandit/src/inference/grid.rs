@@ -195,6 +195,20 @@ impl Axis {
         (most && last - first + 1 < self.points).then(|| self.spanning(self.at(first), self.at(last)))
     }
 
+    /// From the lower to the higher of both ends, with twice the points.
+    fn enclosing(&self, other: &Self) -> Self {
+        if self.points == 1 {
+            return self.clone();
+        }
+        let (low, high) = (self.low.min(other.low), self.high().max(other.high()));
+        Self { points: 2 * self.points, floor: self.floor.min(other.floor), ..*self }.spanning(low, high)
+    }
+
+    /// Whether no end carries more than it may, by the logarithms of the marginal weights.
+    fn holds(&self, log_marginal: &[f64]) -> bool {
+        self.points == 1 || self.wider(&proportions(log_marginal)).is_none()
+    }
+
     /// How far the ends of another axis are from this one's, in ln τ.
     fn distance(&self, other: &Self) -> f64 {
         (self.low - other.low).abs().max((self.high() - other.high()).abs())
@@ -242,11 +256,25 @@ impl Axes {
 
     /// Where the grid should lie, by the logarithms of the weights at its places (i, j).
     fn follow(&self, places: &[(usize, usize)], logs: &[f64]) -> Self {
+        let (main, pair) = self.marginals(places, logs);
+        Self { main: self.main.follow(&main), pair: self.pair.follow(&pair) }
+    }
+
+    /// The logarithms of the weights along each axis.
+    fn marginals(&self, places: &[(usize, usize)], logs: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let of = |place: fn(&(usize, usize)) -> usize| places.iter().map(place).zip(logs.iter().copied());
-        Self {
-            main: self.main.follow(&log_sums(self.main.points, of(|p| p.0))),
-            pair: self.pair.follow(&log_sums(self.pair.points, of(|p| p.1))),
-        }
+        (log_sums(self.main.points, of(|p| p.0)), log_sums(self.pair.points, of(|p| p.1)))
+    }
+
+    /// Over this place and another, twice as fine.
+    fn enclosing(&self, other: &Self) -> Self {
+        Self { main: self.main.enclosing(&other.main), pair: self.pair.enclosing(&other.pair) }
+    }
+
+    /// Whether the posterior lies within the grid.
+    fn holds(&self, places: &[(usize, usize)], logs: &[f64]) -> bool {
+        let (main, pair) = self.marginals(places, logs);
+        self.main.holds(&main) && self.pair.holds(&pair)
     }
 }
 
@@ -273,37 +301,62 @@ pub(crate) fn search<F>(
         return Ok((vec![Point { scales, log_prior: 0.0, log_evidence, weight: 1.0, fit }], axes));
     }
     let mut points: Vec<Point<F>> = Vec::new();
-    let mut moved = 0.0;
+    let mut before = axes.clone();
     for _ in 0..resolution.rounds {
-        let Axes { main, pair } = &axes;
-        let mut next: Vec<Point<F>> = Vec::with_capacity(main.points * pair.points);
-        let mut places = Vec::with_capacity(main.points * pair.points);
-        for i in 0..main.points {
-            for step in 0..pair.points {
-                // Back and forth, so that each fit starts from a neighbour.
-                let j = if i % 2 == 0 { pair.points - 1 - step } else { step };
-                let scales = Scales { main: main.at(i).exp(), pair: pair.at(j).exp() };
-                let near = next.last().or_else(|| nearest(&points, scales)).map(|p| &p.fit);
-                let (fit, log_evidence) = fit(scales, near)?;
-                let log_prior = log_hyperprior(prior, scales) + main.log_width(i) + pair.log_width(j);
-                next.push(Point { scales, log_prior, log_evidence, weight: 0.0, fit });
-                places.push((i, j));
-            }
-        }
-        normalise(&mut next)?;
-        points = next;
-        let logs: Vec<f64> = points.iter().map(|p| p.log_evidence + p.log_prior).collect();
-        let next = axes.follow(&places, &logs);
+        let places;
+        (points, places) = lay(prior, &axes, &points, &mut fit)?;
+        let next = axes.follow(&places, &logs(&points));
         if next == axes {
             return Ok((points, axes));
         }
-        moved = axes.main.distance(&next.main).max(axes.pair.distance(&next.pair));
-        axes = next;
+        before = std::mem::replace(&mut axes, next);
     }
-    if resolution.settled {
+    if !resolution.settled {
+        return Ok((points, axes));
+    }
+    // It goes to and fro: few data can give two grids of which each asks for the other. One that spans both, twice as fine,
+    // answers for them.
+    let moved = axes.main.distance(&before.main).max(axes.pair.distance(&before.pair));
+    let both = axes.enclosing(&before);
+    let (points, places) = lay(prior, &both, &points, &mut fit)?;
+    if !both.holds(&places, &logs(&points)) {
         return Err(FitError::NoConvergence { what: "the grid of the scales", residual: moved });
     }
     Ok((points, axes))
+}
+
+/// Points with their places (i, j) on the axes.
+type Laid<F> = (Vec<Point<F>>, Vec<(usize, usize)>);
+
+/// A fit at each point of a grid.
+fn lay<F>(
+    prior: &Prior,
+    axes: &Axes,
+    known: &[Point<F>],
+    fit: &mut impl FnMut(Scales, Option<&F>) -> Result<(F, f64), FitError>,
+) -> Result<Laid<F>, FitError> {
+    let Axes { main, pair } = axes;
+    let mut points: Vec<Point<F>> = Vec::with_capacity(main.points * pair.points);
+    let mut places = Vec::with_capacity(main.points * pair.points);
+    for i in 0..main.points {
+        for step in 0..pair.points {
+            // Back and forth, so that each fit starts from a neighbour.
+            let j = if i % 2 == 0 { pair.points - 1 - step } else { step };
+            let scales = Scales { main: main.at(i).exp(), pair: pair.at(j).exp() };
+            let near = points.last().or_else(|| nearest(known, scales)).map(|p| &p.fit);
+            let (fit, log_evidence) = fit(scales, near)?;
+            let log_prior = log_hyperprior(prior, scales) + main.log_width(i) + pair.log_width(j);
+            points.push(Point { scales, log_prior, log_evidence, weight: 0.0, fit });
+            places.push((i, j));
+        }
+    }
+    normalise(&mut points)?;
+    Ok((points, places))
+}
+
+/// The logarithms of the weights, up to a constant.
+fn logs<F>(points: &[Point<F>]) -> Vec<f64> {
+    points.iter().map(|p| p.log_evidence + p.log_prior).collect()
 }
 
 fn nearest<F>(points: &[Point<F>], scales: Scales) -> Option<&Point<F>> {

@@ -38,6 +38,26 @@ fn all_settings() -> [Settings; 4] {
     ]
 }
 
+/// Few data of which two grids of the scales each ask for the other: found by the property below.
+#[test]
+fn a_grid_that_goes_to_and_fro_ends() {
+    let rows = [
+        (1, 5, 34, 31.0),
+        (3, 5, 25, 11.0),
+        (0, 7, 21, 14.0),
+        (2, 6, 15, 14.0),
+        (2, 8, 22, 0.0),
+        (0, 6, 27, 27.0),
+        (2, 0, 6, 6.0),
+        (0, 7, 15, 15.0),
+        (0, 1, 2, 2.0),
+    ];
+    let cells = CellTable::new(rows.map(|(v, c, n, s)| bool_cell(v, c, n, s))).unwrap();
+    for settings in all_settings() {
+        fit(&space(&[2, 2], &[2, 2]), &cells, &settings, &seed()).unwrap();
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4))]
 
