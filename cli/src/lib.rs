@@ -34,6 +34,10 @@ pub async fn run(args: Args) -> ExitCode {
         Command::Snapshots(snapshots) => commands::snapshots::run(snapshots).await,
         Command::Events(events) => commands::events::run(events).await,
         Command::Keys(keys) => commands::keys::run(keys).await,
+        Command::Openapi => {
+            screen::print_text(&fulcrum_core::openapi::text());
+            Ok(())
+        }
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -53,6 +53,8 @@ pub enum Command {
     /// Create, list and revoke API keys in the table.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Print the description of the API, OpenAPI 3.1.
+    Openapi,
 }
 
 #[cfg(test)]

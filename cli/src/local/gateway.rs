@@ -58,6 +58,7 @@ functions! {
     "list-optimizations" => list_optimizations,
     "list-posteriors" => list_posteriors,
     "model-state" => model_state,
+    "openapi" => openapi,
     "optimization-history" => optimization_history,
     "optimization-policy" => optimization_policy,
     "optimization-results" => optimization_results,

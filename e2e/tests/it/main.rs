@@ -3,8 +3,10 @@
 mod binaries;
 mod events;
 mod layers;
+mod openapi;
 mod permissions;
 mod recorder;
+mod schema;
 mod stage;
 mod template;
 mod yaml;

@@ -8,7 +8,8 @@ use fulcrum::local::gateway::invoke_event;
 use fulcrum_core::App;
 use fulcrum_core::prewarm::Prewarm;
 use fulcrum_core::store::WAITING;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use crate::events::{self, Event, logical_name};
 use crate::recorder::{Need, Recorder};
@@ -54,22 +55,46 @@ fn prewarm(function: &str) -> Prewarm {
     named.unwrap_or_else(|| panic!("{function} does not say what it opens"))
 }
 
-/// What each function needed for its start and for all of its events.
-async fn needs() -> BTreeMap<String, BTreeSet<Need>> {
+/// What an event came to in a process that it started.
+pub struct Ran {
+    pub event: Event,
+    /// The answer, with `statusCode`, `headers` and `body` where it is one of HTTP.
+    pub answer: Value,
+    needs: Vec<Need>,
+}
+
+/// All events, each run once for all tests.
+pub async fn runs() -> &'static [Ran] {
+    static RUNS: OnceCell<Vec<Ran>> = OnceCell::const_new();
+    RUNS.get_or_init(run_all).await
+}
+
+async fn run_all() -> Vec<Ran> {
     let stage = Stage::set().await;
-    let mut needs: BTreeMap<String, BTreeSet<Need>> = BTreeMap::new();
+    let mut runs = Vec::new();
     for event in events::all() {
         let (app, recorder) = recorded(&stage);
-        let of_function = needs.entry(event.function().to_owned()).or_default();
         prewarm(event.function()).open(&app).await;
         // What is asked for then is never there, and nobody minds how that is answered.
-        of_function.extend(recorder.take().into_iter().filter(|need| need.action != "s3:ListBucket"));
+        let mut needs = recorder.take();
+        needs.retain(|need| need.action != "s3:ListBucket");
         let answer = answer(&app, &event).await;
         assert_eq!(Event::outcome_of(&answer), event.outcome, "{}: {answer}", event.name);
-        of_function.extend(recorder.take());
+        needs.extend(recorder.take());
+        runs.push(Ran { event, answer, needs });
     }
-    needs.entry("retrain".to_owned()).or_default().extend(needs_of_a_run_that_waits(&stage).await);
+    let waiting = needs_of_a_run_that_waits(&stage).await;
+    runs.iter_mut().find(|ran: &&mut Ran| ran.event.function() == "retrain").unwrap().needs.extend(waiting);
     stage.stores.shutdown().await;
+    runs
+}
+
+/// What each function needed for its start and for all of its events.
+async fn needs() -> BTreeMap<String, BTreeSet<Need>> {
+    let mut needs: BTreeMap<String, BTreeSet<Need>> = BTreeMap::new();
+    for ran in runs().await {
+        needs.entry(ran.event.function().to_owned()).or_default().extend(ran.needs.iter().cloned());
+    }
     needs
 }
 
@@ -94,7 +119,7 @@ async fn needs_of_a_run_that_waits(stage: &Stage) -> Vec<Need> {
     recorder.take()
 }
 
-async fn answer(app: &App, event: &Event) -> serde_json::Value {
+async fn answer(app: &App, event: &Event) -> Value {
     if event.function() == "retrain" {
         let batch = serde_json::from_str(&event.text).unwrap();
         let until = Instant::now() + Duration::from_mins(15);
@@ -105,7 +130,10 @@ async fn answer(app: &App, event: &Event) -> serde_json::Value {
         return compact_events::handle(app, event.json(), until).await.unwrap();
     }
     let response = invoke_event(app, event.function(), &event.text).await.unwrap();
-    json!({"statusCode": response.status().as_u16()})
+    let (parts, body) = response.into_parts();
+    let headers: BTreeMap<&str, &str> =
+        parts.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    json!({"statusCode": parts.status.as_u16(), "headers": headers, "body": String::from_utf8(body.to_vec()).unwrap()})
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,24 +1,9 @@
 //! `POST /api/v2/optimizations/best-variant`: as `serve-variant`, with the optimization's id in the body.
 
-use fulcrum_core::domain::Visitor;
-use fulcrum_core::domain::{null_is_absent, parse_uuid};
+use fulcrum_core::domain::{NamedVisitor, Visitor, parse_uuid};
 use fulcrum_core::http::{body, query, request_id, respond_open};
 use fulcrum_core::{ApiError, App};
 use lambda_http::{Body, Request, Response};
-use serde::Deserialize;
-use serde_json::{Map, Value};
-
-/// The body: a visitor, and the optimization. Written out, since flattening would let unknown fields pass.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NamedVisitor {
-    optimization_id: String,
-    anonymous_id: String,
-    #[serde(default, deserialize_with = "null_is_absent")]
-    context: Map<String, Value>,
-    #[serde(default, deserialize_with = "null_is_absent")]
-    dry_run: bool,
-}
 
 /// Answers the endpoint.
 ///

@@ -1,18 +1,11 @@
 //! `DELETE /api/v2/models/{id}`: archives a model.
 
 use fulcrum_core::auth::Scope;
-use fulcrum_core::domain::Status;
+use fulcrum_core::domain::{Deleted, Status};
 use fulcrum_core::http::{path_id, query};
 use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
-use serde::Serialize;
-
-#[derive(Serialize)]
-struct Deleted {
-    id: String,
-    status: Status,
-}
 
 /// Answers the endpoint.
 ///
@@ -23,5 +16,5 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     query(&request, &[])?;
     let id = path_id(&request)?;
     app.on_behalf_of(&call.caller).delete_model(&call.caller.organization_id, id).await?;
-    call.respond(StatusCode::OK, &Deleted { id: id.to_string(), status: Status::Archived })
+    call.respond(StatusCode::OK, &Deleted { id, status: Status::Archived })
 }

@@ -1,16 +1,10 @@
 //! `POST /api/v2/ingest/flush`: has the events compacted and published at once.
 
-use fulcrum_core::domain::Scope;
+use fulcrum_core::domain::{FlushingView, Scope};
 use fulcrum_core::http::query;
 use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
-use serde::Serialize;
-
-#[derive(Serialize)]
-struct Flushing {
-    status: &'static str,
-}
 
 /// Answers the endpoint.
 ///
@@ -20,5 +14,5 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     let call = Call::begin(app, &request, Scope::EventsWrite).await?;
     query(&request, &[])?;
     app.flush_events(&call.caller.organization_id).await?;
-    call.respond(StatusCode::ACCEPTED, &Flushing { status: "flushing" })
+    call.respond(StatusCode::ACCEPTED, &FlushingView { status: "flushing" })
 }

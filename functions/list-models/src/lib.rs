@@ -1,17 +1,11 @@
 //! `GET /api/v2/models`: the models of the organization, newest `updated_at` first.
 
 use fulcrum_core::auth::Scope;
-use fulcrum_core::domain::ModelView;
+use fulcrum_core::domain::{ModelView, Models};
 use fulcrum_core::http::{Paging, cursor, query};
 use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
-use serde::Serialize;
-
-#[derive(Serialize)]
-struct Models<'a> {
-    models: Vec<ModelView<'a>>,
-}
 
 /// Answers the endpoint.
 ///

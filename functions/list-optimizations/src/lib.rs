@@ -1,7 +1,7 @@
 //! `GET /api/v2/optimizations`: the optimizations of the organization, newest first, with what their models are and promise.
 
 use fulcrum_core::auth::Scope;
-use fulcrum_core::domain::OptimizationView;
+use fulcrum_core::domain::Optimizations;
 use fulcrum_core::echo::quoted;
 use fulcrum_core::error::Detail;
 use fulcrum_core::http::{Paging, cursor, query};
@@ -10,12 +10,6 @@ use fulcrum_core::usecases::WithModel;
 use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
-use serde::Serialize;
-
-#[derive(Serialize)]
-struct Optimizations<'a> {
-    optimizations: Vec<OptimizationView<'a>>,
-}
 
 /// Answers the endpoint.
 ///

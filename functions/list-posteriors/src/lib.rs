@@ -1,17 +1,11 @@
 //! `GET /api/v2/models/{id}/posteriors`: the versions of a model's posterior, newest first.
 
 use fulcrum_core::auth::Scope;
-use fulcrum_core::domain::PosteriorView;
+use fulcrum_core::domain::{PosteriorView, Posteriors};
 use fulcrum_core::http::{Paging, cursor, path_id, query};
 use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
-use serde::Serialize;
-
-#[derive(Serialize)]
-struct Posteriors<'a> {
-    posteriors: Vec<PosteriorView<'a>>,
-}
 
 /// Answers the endpoint.
 ///

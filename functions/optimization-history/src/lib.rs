@@ -1,18 +1,12 @@
 //! `GET /api/v2/optimizations/{id}/history`: who changed what and when, newest first.
 
 use fulcrum_core::auth::Scope;
-use fulcrum_core::domain::ChangeView;
+use fulcrum_core::domain::{ChangeView, History};
 use fulcrum_core::http::{Paging, cursor, path_id, query};
 use fulcrum_core::store::{CHANGE, ListOptions};
 use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
-use serde::Serialize;
-
-#[derive(Serialize)]
-struct History<'a> {
-    history: Vec<ChangeView<'a>>,
-}
 
 /// Answers the endpoint.
 ///

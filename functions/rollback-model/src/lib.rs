@@ -1,18 +1,11 @@
 //! `POST /api/v2/models/{id}/rollback`: an earlier posterior in force again.
 
 use fulcrum_core::auth::Scope;
-use fulcrum_core::domain::ModelDetailView;
+use fulcrum_core::domain::{ModelDetailView, RollBackModel};
 use fulcrum_core::http::{body, path_id, query};
 use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rollback {
-    posterior_version: u64,
-}
 
 /// Answers the endpoint.
 ///
@@ -22,7 +15,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     let call = Call::begin(app, &request, Scope::ModelsWrite).await?;
     query(&request, &[])?;
     let id = path_id(&request)?;
-    let Rollback { posterior_version } = body(&request)?;
+    let RollBackModel { posterior_version } = body(&request)?;
     let model = app.on_behalf_of(&call.caller).rollback(&call.caller.organization_id, id, posterior_version).await?;
     call.respond(StatusCode::OK, &ModelDetailView::new(&model, app.clock.now()))
 }

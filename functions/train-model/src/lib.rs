@@ -1,40 +1,12 @@
 //! `POST /api/v2/models/{id}/train`: trains a model, or enqueues the run where the client does not wait.
 
-use std::collections::BTreeMap;
-
 use fulcrum_core::auth::Scope;
-use fulcrum_core::domain::{InSampleMetrics, Observations, Status, Warning};
+use fulcrum_core::domain::{QueuedView, Status, TrainModel, TrainedView};
 use fulcrum_core::http::{body, path_id, query};
 use fulcrum_core::usecases::TrainResponse;
 use fulcrum_core::{ApiError, App, Call, deadline};
 use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use lambda_http::{Body, Request, Response};
-use serde::{Deserialize, Serialize};
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Train {
-    #[serde(default)]
-    bias: BTreeMap<String, f64>,
-}
-
-#[derive(Serialize)]
-struct Trained<'a> {
-    model_id: String,
-    status: Status,
-    in_sample_metrics: InSampleMetrics,
-    posterior_version: u64,
-    snapshot_id: &'a str,
-    observations: &'a Observations,
-    warnings: &'a [Warning],
-    duration_ms: u64,
-}
-
-#[derive(Serialize)]
-struct Queued {
-    model_id: String,
-    status: Status,
-}
 
 /// Answers the endpoint.
 ///
@@ -44,13 +16,13 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     let call = Call::begin(app, &request, Scope::ModelsWrite).await?;
     query(&request, &[])?;
     let id = path_id(&request)?;
-    let Train { bias } = body(&request)?;
+    let TrainModel { bias } = body(&request)?;
     let app = app.on_behalf_of(&call.caller).until(deadline::of(&request));
     let later = prefers_async(request.headers());
     let run = match app.train(&call.caller.organization_id, id, bias, later).await? {
         TrainResponse::Trained(run) => run,
         TrainResponse::Queued => {
-            let queued = Queued { model_id: id.to_string(), status: Status::Training };
+            let queued = QueuedView { model_id: id, status: Status::Training };
             let mut response = call.respond(StatusCode::ACCEPTED, &queued)?;
             if later {
                 let applied = HeaderName::from_static("preference-applied");
@@ -59,8 +31,8 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
             return Ok(response);
         }
     };
-    let answer = Trained {
-        model_id: id.to_string(),
+    let answer = TrainedView {
+        model_id: id,
         status: Status::Trained,
         in_sample_metrics: run.posterior.in_sample_metrics,
         posterior_version: run.posterior.posterior_version,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The JSON type in which a factor's levels are written. Levels are compared as text whatever the type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
     /// Levels are JSON strings.

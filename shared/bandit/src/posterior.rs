@@ -138,6 +138,7 @@ impl Posterior {
 
 /// Which step of the inference the draws come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Drawn from a known distribution (mab, or conjugate given the scales).

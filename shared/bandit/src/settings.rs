@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 /// Which variants share what they learn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ModelType {
     /// Every variant is an arm of its own; no context.
@@ -15,6 +16,7 @@ pub enum ModelType {
 
 /// What a reward is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum RewardType {
     /// 0 or 1.
@@ -25,6 +27,7 @@ pub enum RewardType {
 
 /// What numeric rewards are taken to be like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Distribution {
     /// Two-part where no reward is below 0 and at least a tenth are 0, else normal.

@@ -43,12 +43,13 @@ impl Default for TrainingOptions {
 
 /// How long the policy stays uniform in the beginning: `{"exposures": n}` or `{"hours": h}` as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BurnIn {
-    /// Until so many exposures were counted.
-    Exposures(u64),
-    /// For so many hours.
-    Hours(f64),
+    /// Until so many exposures were counted, at least 1.
+    Exposures(#[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 9_007_199_254_740_991_u64)))] u64),
+    /// For so many hours, above 0 and at most 8,760.
+    Hours(#[cfg_attr(feature = "openapi", schemars(extend("exclusiveMinimum" = 0, "maximum" = 8760)))] f64),
 }
 
 impl BurnIn {

@@ -15,6 +15,7 @@ const MOST_MESSAGE: usize = 2_000;
 
 /// One fault in a request, at one place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Detail {
     /// Where, as a path from the top of the body: `training_data_config.design_factors[0].levels`.
     pub field: String,

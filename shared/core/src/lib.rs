@@ -14,6 +14,8 @@ mod ingest_cache;
 pub mod log_fields;
 pub mod logging;
 pub mod metrics;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod prewarm;
 pub mod queue;
 pub mod schedule;

@@ -6,6 +6,7 @@ use crate::cube::CubeCell;
 
 /// What one observation is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// One exposure.
@@ -18,12 +19,13 @@ pub enum Unit {
 
 /// Where the rewards of observations are cut off; both by magnitude.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Cap {
     /// At this quantile of the rewards other than 0, in (0, 1): the least of them that so large a share is not above.
-    Quantile(f64),
-    /// At this reward.
-    Value(f64),
+    Quantile(#[cfg_attr(feature = "openapi", schemars(extend("minimum" = 0.5, "exclusiveMaximum" = 1)))] f64),
+    /// At this reward, above 0.
+    Value(#[cfg_attr(feature = "openapi", schemars(extend("exclusiveMinimum" = 0)))] f64),
 }
 
 /// What a cap did.

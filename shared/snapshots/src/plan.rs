@@ -7,6 +7,7 @@ use crate::limits::Limits;
 
 /// Which of several exposures gets the credit for a reward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Attribution {
     /// The latest exposure whose window contains the reward.
@@ -17,6 +18,7 @@ pub enum Attribution {
 
 /// What happens to exposures whose window is still open at the snapshot's cut-off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Immature {
     /// They count like all others.

@@ -91,6 +91,7 @@ impl SkipReason {
 
 /// One place in a snapshot that shows what a warning or an error is about. Never an anonymous id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Example {
     /// The object, from the snapshot's prefix on.
     pub object: String,
@@ -134,6 +135,7 @@ impl fmt::Display for Example {
 
 /// What a run did that its reader should know, although it did not fail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Warning {
     /// The stable name of the kind; the name of the reason where rows were skipped.
     pub code: String,

@@ -8,6 +8,7 @@ use super::tails::chi_squared;
 
 /// Cochran's Q over the levels' log ratios.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Heterogeneity {
     /// Q, no unit.
     pub q: f64,

@@ -14,6 +14,7 @@ pub const LEAST_USERS: u64 = 100;
 
 /// Whether there is a lift to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LiftStatus {
     /// Too little data: fewer than [`LEAST_USERS`] users in an arm, no reward in the holdout, or nothing that varies.
@@ -36,6 +37,7 @@ pub enum LiftStatus {
 /// seasons and policy did. The plain interval covers at one look decided beforehand; `lift_ci_anytime` at every look at once,
 /// see [`LogRatio::anytime`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Lift {
     /// `p_h`, reward units per user; `None` without a user.
     pub holdout_rate: Option<f64>,

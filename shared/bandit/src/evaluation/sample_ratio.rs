@@ -13,6 +13,7 @@ const ALIKE: f64 = 1e-7;
 
 /// The users of the holdout against its percentage.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct SampleRatio {
     /// All users.
     pub users: u64,

@@ -10,6 +10,7 @@ use crate::{Dtype, Factor, Space};
 
 /// A level as JSON writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum LevelValue {
     /// A level of a bool factor, where its text is `true` or `false`.
@@ -57,6 +58,21 @@ impl Assignment {
 
     fn of(factors: &[Factor], levels: &[usize]) -> Self {
         Self(factors.iter().zip(levels).map(|(f, &l)| (f.name().to_owned(), LevelValue::of(f, l))).collect())
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for Assignment {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Assignment".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Factor name and level, in the order of the configuration.",
+            "type": "object",
+            "additionalProperties": generator.subschema_for::<LevelValue>(),
+        })
     }
 }
 

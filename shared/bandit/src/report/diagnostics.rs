@@ -7,6 +7,7 @@ use crate::{Diagnostics, Posterior, ScalePoint, Step};
 /// The inference's diagnostics and the report's, as `GET …/state` shows them. What does not apply is `None`, `null` in
 /// JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct StateDiagnostics {
     /// The step that the draws come from.
     pub step: Step,
@@ -49,6 +50,7 @@ pub struct StateDiagnostics {
 
 /// What a cap cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct CapDiagnostics {
     /// The cap, reward units.
     pub at: f64,
@@ -60,6 +62,7 @@ pub struct CapDiagnostics {
 
 /// The inference's numbers of amounts, as in [`StateDiagnostics`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AmountDiagnostics {
     /// The step that the draws come from.
     pub step: Step,

@@ -7,6 +7,7 @@ use crate::ModelType;
 
 /// One variant. Expectations of a cmab average over the contexts of the training data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct VariantState {
     /// The variant's number.
     pub index: usize,
@@ -19,15 +20,19 @@ pub struct VariantState {
     /// Measured mean reward, Σ r / n; `None` without a trial.
     pub rate: Option<f64>,
     /// Posterior mean of `R_s(v)` = `Σ_c` (`n_c`/N) E[r | v, c, `β_s`], reward units.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<f64>"))]
     pub expected_reward_mean: f64,
     /// 2.5 % quantile of `R_s(v)` over the draws, reward units.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<f64>"))]
     pub expected_reward_lo: f64,
     /// 97.5 % quantile of `R_s(v)` over the draws, reward units.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<f64>"))]
     pub expected_reward_hi: f64,
     /// `Σ_c` (`n_c`/N) P(v is the best allowed variant in c), in [0, 1]: belief, untouched by exploration and bias. 0 if
     /// excluded. P(v is the best in c) is the share of the draws in which v has the greatest location η of the allowed
     /// variants; over a user of the data, whose context is c with probability `n_c`/N, it is the probability that v is the
     /// best for them. Adds up to 1 over the variants.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<f64>"))]
     pub prob_best: f64,
     /// E max_v' `R_s(v')` − `R_s(v)` over the draws, the maximum over allowed variants, reward units: what serving this one to all
     /// is expected to cost against serving the one that is the best, were it known (the expected loss of decision theory).
@@ -50,6 +55,7 @@ pub struct VariantState {
 /// variant were served to everybody in c, not the share that is served: that is in the policy. Its Monte-Carlo error is
 /// √(p(1−p)/n) with n effective draws.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ContextState {
     /// Its levels; `null` for unknown.
     pub context: Assignment,
@@ -63,6 +69,7 @@ pub struct ContextState {
 
 /// What a factor describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum FactorRole {
     /// What is varied.
@@ -73,6 +80,7 @@ pub enum FactorRole {
 
 /// One level of a factor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LevelState {
     /// The level.
     pub level: LevelValue,
@@ -88,6 +96,7 @@ pub struct LevelState {
 
 /// The size of an effect: a standard deviation of the reward over levels, which is itself uncertain. Reward units.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Size {
     /// Mean over the draws.
     pub mean: f64,
@@ -103,6 +112,7 @@ pub struct Size {
 
 /// One factor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct FactorState {
     /// Its name.
     pub name: String,
@@ -124,6 +134,7 @@ pub struct FactorState {
 
 /// Two factors, at least one of the design.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct InteractionState {
     /// Their names, a design factor first.
     pub factors: [String; 2],
@@ -138,6 +149,7 @@ pub struct InteractionState {
 
 /// One stratum: a span of time with an intercept of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct StratumState {
     /// Its first second, since 1970-01-01T00:00:00Z.
     pub from: i64,
@@ -149,6 +161,7 @@ pub struct StratumState {
 
 /// All of the state that a posterior and its data determine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Report {
     /// Trials in the training data.
     pub observations: u64,

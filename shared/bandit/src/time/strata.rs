@@ -20,6 +20,7 @@ const MONDAY: i64 = 4 * DAY;
 
 /// Where strata begin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum StrataRule {
     /// Where allocation has moved by more than [`MOVED`]; weekly where no version of ours was in force.

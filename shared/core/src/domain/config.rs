@@ -8,36 +8,47 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use snapshots::{Attribution, Cap, Immature, Unit};
 
+#[cfg(feature = "openapi")]
+use super::described::{AnyLevel, Level};
+
 /// What to learn and from what: `training_data_config` of the API, in the shape in which it is sent, stored and
 /// answered. A value of this type is not yet checked; [`super::Checked`] is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TrainingDataConfig {
-    /// What is varied.
+    /// What is varied: 1 to 10 factors. The product of their numbers of levels, the variants, is at most 1,000.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 10)))]
     pub design_factors: Vec<FactorConfig>,
-    /// What is known of the visitor.
+    /// What is known of the visitor: up to 10 factors for a cmab, none for a mab.
+    #[cfg_attr(feature = "openapi", schemars(length(max = 10)))]
     #[serde(default)]
     pub context_factors: Vec<FactorConfig>,
     /// What is earned.
     pub reward: RewardConfig,
     /// Which exposure earns it.
     pub attribution: AttributionConfig,
-    /// Partial assignments that are never served.
+    /// Partial assignments of design factors to levels that are never served: up to 1,000. The baseline, the first level of every
+    /// factor, and one variant more must remain.
+    #[cfg_attr(feature = "openapi", schemars(with = "Vec<BTreeMap<String, Level>>", length(max = 1000)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded_combinations: Vec<BTreeMap<String, Value>>,
-    /// The prior of the scales of a cmab's effects.
+    /// The prior of the scales of a cmab's effects; not for a mab.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior: Option<PriorConfig>,
-    /// How far draws deviate from the mean when they choose; 1 is Thompson sampling.
+    /// How far draws deviate from the mean when they choose, as a factor of 0.25 to 2; 1 is Thompson sampling, and the default.
+    #[cfg_attr(feature = "openapi", schemars(range(min = 0.25, max = 2)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exploration: Option<f64>,
     /// Whether a snapshot with rewards of which not one can be attributed is trained on all the same; false where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_no_rewards: Option<bool>,
-    /// Days of events that a snapshot of ingested events goes back; all of them where absent.
+    /// Days of events that a snapshot of ingested events goes back, 1 to 3,650; all of them where absent.
+    #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 3650)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookback_days: Option<u32>,
-    /// Minutes between two snapshots of ingested events; 60 where absent.
+    /// Minutes between two snapshots of ingested events, 1 to 10,080; 60 where absent.
+    #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 10080)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retrain_minutes: Option<u32>,
     /// What one observation is; `exposure` where absent.
@@ -46,7 +57,8 @@ pub struct TrainingDataConfig {
     /// How models know when observations were made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<TimeConfig>,
-    /// The least share of every allowed variant in what is served; 0 where absent.
+    /// The least share of every allowed variant in what is served: 0 to 0.05; 0 where absent. All together at most 1.
+    #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 0.05)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_share: Option<f64>,
     /// Until when all allowed variants are served alike, whatever is believed.
@@ -56,35 +68,43 @@ pub struct TrainingDataConfig {
 
 /// How models know when observations were made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TimeConfig {
     /// Where strata begin, spans of time that have an intercept of their own; `auto` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strata: Option<StrataRule>,
-    /// Days after which an observation counts half as much; all count alike where absent.
+    /// Days after which an observation counts half as much: 0.1 to 3,650; all count alike where absent.
+    #[cfg_attr(feature = "openapi", schemars(range(min = 0.1, max = 3650)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub half_life_days: Option<f64>,
 }
 
 /// A factor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(transform = super::described::by_dtype))]
 #[serde(deny_unknown_fields)]
 pub struct FactorConfig {
-    /// Its name, unique over design and context factors together.
+    /// Its name, unique over design and context factors together, whatever the case.
+    #[cfg_attr(feature = "openapi", schemars(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")))]
     pub name: String,
     /// The JSON type of its levels.
     pub dtype: Dtype,
-    /// Its levels, as they were given: each a text (or bool), or `{"id", "value", "previous_values"}`. They may be left out
-    /// for `bool`, and then are `[false, true]`.
+    /// Its levels, as they were given: 2 to 50, all different, of the dtype. They may be left out for `bool`, and then are
+    /// `[false, true]`. The first is the baseline.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<Vec<AnyLevel>>", length(min = 2, max = 50), extend("uniqueItems" = true)))]
     #[serde(default)]
     pub levels: Option<Vec<Value>>,
 }
 
 /// The reward.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RewardConfig {
-    /// The name under which rewards are recorded.
+    /// The name under which rewards are recorded: 1 to 256 characters.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 256)))]
     pub name: String,
     /// Whether it is 0 or 1, or any number.
     #[serde(rename = "type")]
@@ -99,12 +119,14 @@ pub struct RewardConfig {
 
 /// The attribution rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AttributionConfig {
     /// Which of several exposures is credited.
     #[serde(rename = "type")]
     pub touch: Attribution,
-    /// How long after an exposure a reward is credited to it, in hours.
+    /// How long after an exposure a reward is credited to it, in hours: 1 to 2,160.
+    #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 2160)))]
     pub conversion_window_hours: u32,
     /// What happens to exposures whose window is still open; `exclude` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,12 +135,15 @@ pub struct AttributionConfig {
 
 /// The prior of the scales of a cmab's effects.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PriorConfig {
-    /// Of main effects; 0.5 where absent.
+    /// Of main effects: 0.001 to 10, in log-odds (bool) or pooled standard deviations (numeric); 0.5 where absent.
+    #[cfg_attr(feature = "openapi", schemars(range(min = 0.001, max = 10)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub main_scale: Option<f64>,
-    /// Of pairs; 0.25 where absent.
+    /// Of pairs, in the same unit and range; 0.25 where absent.
+    #[cfg_attr(feature = "openapi", schemars(range(min = 0.001, max = 10)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair_scale: Option<f64>,
     /// Whether the scales are fixed at these numbers instead of learned.

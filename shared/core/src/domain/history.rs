@@ -14,6 +14,7 @@ use super::time::{millis, rfc3339};
 
 /// Who makes a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Actor {
     /// An API key, by its id; the secret is nowhere.
@@ -33,6 +34,7 @@ pub enum Actor {
 
 /// What a change is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
     /// The optimization was made, with its first model.
@@ -51,6 +53,7 @@ pub enum ChangeKind {
 
 /// How a version is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Allocation {
     /// By the policy that training compiled.
@@ -61,6 +64,7 @@ pub enum Allocation {
 
 /// What is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ServedVersion {
     /// The model; absent where the optimization has none, and nothing is served.
     pub model_id: Option<Uuid>,
@@ -98,6 +102,7 @@ impl From<&Served> for ServedVersion {
 
 /// What a change touches, before it or after it; what it leaves alone is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Aspects {
     /// The optimization's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -182,11 +187,19 @@ impl Change {
 
 /// A change as the API shows it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "Change"))]
 pub struct ChangeView<'a> {
+    /// When: RFC 3339, UTC.
+    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
     at: String,
+    /// Who.
     who: &'a Actor,
+    /// What.
     what: ChangeKind,
+    /// As it was, as far as it was changed.
     before: &'a Aspects,
+    /// As it is from then on.
     after: &'a Aspects,
 }
 

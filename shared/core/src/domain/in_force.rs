@@ -102,8 +102,14 @@ impl Timeline {
 
 /// A time as the API shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "InForce"))]
 pub struct InForceView {
+    /// Its first moment: RFC 3339, UTC; null where that is older than the changes that are kept.
+    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
     from: Option<String>,
+    /// The first moment after it: RFC 3339, UTC; null where it goes on.
+    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
     to: Option<String>,
 }
 

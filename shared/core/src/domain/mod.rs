@@ -1,9 +1,12 @@
 //! What the service is about: configurations, models, optimizations. No storage and no HTTP.
 
+mod answers;
 mod api_key;
 mod bodies;
 mod checked;
 mod config;
+#[cfg(feature = "openapi")]
+pub(crate) mod described;
 pub mod events;
 mod history;
 mod ids;
@@ -19,8 +22,13 @@ mod time;
 mod trigger;
 mod versions;
 
+pub use answers::{
+    Deleted, DeletingView, FlushingView, History, Models, Optimizations, Posteriors, QueuedView, TrainedView,
+};
 pub use api_key::{ApiKey, KEY_PREFIX, Scope, Secret};
-pub use bodies::{NewModel, NewOptimization, PatchOptimization, Visitor, null_is_absent};
+pub use bodies::{
+    NamedVisitor, NewModel, NewOptimization, PatchOptimization, RollBackModel, TrainModel, Visitor, null_is_absent,
+};
 pub use checked::Checked;
 pub use config::{AttributionConfig, FactorConfig, PriorConfig, RewardConfig, TimeConfig, TrainingDataConfig};
 pub use history::{Actor, Allocation, Aspects, Change, ChangeKind, ChangeView, ServedVersion};

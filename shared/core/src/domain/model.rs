@@ -16,6 +16,7 @@ use crate::error::ApiError;
 
 /// What a model is at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Never trained with success, and the last run, if any, did not fail.
@@ -69,6 +70,7 @@ const MOST_DEATHS: u32 = 2;
 
 /// What a training run read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Observations {
     /// Exposures that count.
     pub exposures: u64,
@@ -82,6 +84,7 @@ pub struct Observations {
 
 /// A mean with its 95 % interval, reward units.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Interval {
     /// Posterior mean.
     pub mean: f64,
@@ -93,6 +96,7 @@ pub struct Interval {
 
 /// How the model does on the data that it was trained on, reward units.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct InSampleMetrics {
     /// Observed reward per exposure.
     pub historic_reward: f64,
@@ -102,6 +106,7 @@ pub struct InSampleMetrics {
 
 /// What a list of optimizations says of a posterior, so that it has to read none.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Summary {
     /// Variants that may be served.
     pub variants_count: usize,
@@ -317,37 +322,65 @@ impl Standing {
 
 /// A model as the API shows it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "Model"))]
 pub struct ModelView<'a> {
+    /// The model.
     id: Uuid,
+    /// mab or cmab.
     model_type: ModelType,
+    /// What it is at this moment.
     status: Status,
+    /// What it learns and from what, as it was given, with the levels of bool factors written out.
     training_data_config: &'a TrainingDataConfig,
+    /// When it was made: RFC 3339, UTC.
+    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
     created_at: String,
+    /// When it last changed: RFC 3339, UTC.
+    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
     updated_at: String,
+    /// Its parent.
     optimization_id: Uuid,
+    /// When the run of the posterior in force ended: RFC 3339, UTC; null before the first training.
+    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
     trained_at: Option<String>,
+    /// The posterior in force, counted from 1; 0 before the first training.
     posterior_version: u64,
+    /// The snapshot that the posterior in force was trained on; null before the first training.
     snapshot_id: Option<&'a str>,
+    /// A training run that failed after the last good one, or null.
     last_error: Option<LastErrorView<'a>>,
 }
 
+/// A training run that failed.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "LastError"))]
 struct LastErrorView<'a> {
+    /// The stable code of the error.
     code: &'a str,
+    /// What was wrong.
     message: &'a str,
+    /// When the run ended: RFC 3339, UTC.
+    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
     at: String,
 }
 
 /// A model as the API shows it alone: with the metrics of its last good training, and what that training read and warned of.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "ModelDetail"))]
 pub struct ModelDetailView<'a> {
     #[serde(flatten)]
     model: ModelView<'a>,
-    /// Which manifest its objects were named by, where they were.
+    /// Which manifest the objects of its snapshot were named by, where they were.
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot_manifest: Option<&'a str>,
+    /// How the posterior in force does on its own data; null before the first training.
     in_sample_metrics: Option<InSampleMetrics>,
+    /// What its run read; null before the first training.
     observations: Option<&'a Observations>,
+    /// What its run left out or changed in a way that its reader should know.
     warnings: &'a [Warning],
 }
 

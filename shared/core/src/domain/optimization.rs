@@ -10,6 +10,7 @@ use super::time::{millis, rfc3339};
 
 /// Whether an optimization serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizationStatus {
     /// It serves, explores and trains.
@@ -65,16 +66,30 @@ pub struct Optimization {
 
 /// An optimization as the API shows it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "Optimization"))]
 pub struct OptimizationView<'a> {
+    /// The optimization.
     id: Uuid,
+    /// What people call it.
     name: &'a str,
+    /// Whether it serves.
     status: OptimizationStatus,
+    /// Its model that is not archived, or null.
     model_id: Option<Uuid>,
+    /// What that model is at this moment, or null.
     model_status: Option<Status>,
+    /// The client's own id of what is earned, as it was given, or null.
     reward_metric_id: Option<&'a str>,
+    /// The share of users who always see the baseline, in percent: 0 to 50.
     holdout_percentage: f64,
+    /// What the posterior in force promises; null before the first training.
     summary: Option<Summary>,
+    /// When it was made: RFC 3339, UTC.
+    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
     created_at: String,
+    /// When it last changed: RFC 3339, UTC.
+    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
     updated_at: String,
 }
 
@@ -99,9 +114,12 @@ impl<'a> OptimizationView<'a> {
 
 /// An optimization as the API shows it alone: with what its model learns from.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "OptimizationDetail"))]
 pub struct OptimizationDetailView<'a> {
     #[serde(flatten)]
     optimization: OptimizationView<'a>,
+    /// What its model learns and from what; null where it has no model.
     training_data_config: Option<&'a TrainingDataConfig>,
 }
 

@@ -131,6 +131,7 @@ pub struct Belief {
 
 /// What a model believes of its policy and of the baseline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Stats {
     /// Of the policy above what was earned, per cent.
     pub estimated_improvement_percent: Option<f64>,
@@ -148,6 +149,7 @@ pub struct Stats {
 
 /// By how much the reward differs between the levels of a factor, reward units.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct FactorImportance {
     /// The factor.
     pub factor: String,

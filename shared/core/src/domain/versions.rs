@@ -11,15 +11,27 @@ use super::time::rfc3339;
 
 /// A version of a posterior as the API shows it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "Posterior"))]
 pub struct PosteriorView<'a> {
+    /// The version, counted from 1.
     posterior_version: u64,
+    /// When its run ended: RFC 3339, UTC.
+    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
     trained_at: String,
+    /// The snapshot that it was trained on.
     snapshot_id: &'a str,
+    /// The biases of its run, by factor; 0 to 10.
     bias: &'a BTreeMap<String, f64>,
+    /// How it does on its own data.
     in_sample_metrics: InSampleMetrics,
+    /// What its run read.
     observations: &'a Observations,
+    /// What its run left out or changed in a way that its reader should know.
     warnings: &'a [Warning],
+    /// Whether it is the one in force.
     active: bool,
+    /// From when to when it was in force, the earliest first.
     in_force: Vec<InForceView>,
 }
 

@@ -11,6 +11,7 @@ const FAILURE_BYTES: usize = 256_000;
 
 /// What every answer says of itself.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Meta {
     /// `req_` and the gateway's request id.
     pub request_id: String,
@@ -29,16 +30,26 @@ struct Success<'a, T> {
     meta: &'a Meta,
 }
 
+/// Every answer that tells an error.
 #[derive(Serialize)]
-struct Failure<'a> {
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "Error"))]
+pub(crate) struct Failure<'a> {
+    /// What went wrong.
     error: Problem<'a>,
+    /// The request, as the log knows it.
     meta: Meta,
 }
 
+/// What went wrong.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct Problem<'a> {
+    /// The stable code.
     code: &'static str,
+    /// What is wrong, with which value, and what would be right.
     message: String,
+    /// The places, where the fault has some.
     #[serde(skip_serializing_if = "<[Detail]>::is_empty")]
     details: &'a [Detail],
 }
@@ -72,6 +83,12 @@ pub fn success<T: Serialize>(status: StatusCode, body: &T, meta: &Meta) -> Resul
     let text = serde_json::to_string(&Success { body, meta })
         .map_err(|e| ApiError::internal(format!("the answer does not serialise: {e}")))?;
     Ok(json(status, text))
+}
+
+/// A JSON answer whose text is at hand, without an envelope: for documents whose form others have laid down.
+#[must_use]
+pub fn json_document(text: &'static str) -> Response<Body> {
+    json(StatusCode::OK, text.to_owned())
 }
 
 /// The answer that tells an error.

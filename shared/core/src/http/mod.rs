@@ -6,7 +6,9 @@ mod request;
 mod routes;
 mod serve;
 
-pub use envelope::{Meta, failure, status, success};
+#[cfg(feature = "openapi")]
+pub(crate) use envelope::Failure;
+pub use envelope::{Meta, failure, json_document, status, success};
 pub use paging::{Paging, cursor};
 pub use request::{
     BODY_LIMIT, EVENTS_BODY_LIMIT, Query, body, body_bytes, path, path_id, path_text, query, request_id,

@@ -40,6 +40,7 @@ pub const ROUTES: &[Route] = &[
     route("DELETE", "/api/v2/ingest/users/{id}", "delete-user-events"),
     route("GET", "/console", "console-page"),
     route("GET", "/console/{id}", "console-page"),
+    route("GET", "/api/v2/openapi.json", "openapi"),
 ];
 
 /// What a method and a path lead to.

@@ -8,11 +8,15 @@ use crate::error::{ApiError, Detail};
 /// The most events of one request.
 pub const MOST_EVENTS: usize = 500;
 
+/// The body, with events that are read or not yet.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Batch<'a> {
-    #[serde(borrow)]
-    events: Vec<&'a RawValue>,
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "{E}Batch"))]
+#[serde(deny_unknown_fields, bound(deserialize = "E: Deserialize<'de>"))]
+pub(crate) struct Batch<E> {
+    /// The events: 1 to 500. Each is stored or rejected for itself.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 500)))]
+    events: Vec<E>,
 }
 
 /// The events of a body, each as its own text.
@@ -20,7 +24,12 @@ struct Batch<'a> {
 /// # Errors
 /// [`ApiError::InvalidRequest`] where the body is no list of 1 to [`MOST_EVENTS`] events.
 pub fn split_batch(body: &[u8]) -> Result<Vec<&RawValue>, ApiError> {
-    let batch: Batch<'_> = serde_json::from_slice(body).map_err(|e| {
+    // serde would take a list for an object, its values by their places.
+    if body.trim_ascii_start().starts_with(b"[") {
+        let message = "the body: invalid type: sequence, expected an object; send {\"events\": [\u{2026}]}";
+        return Err(ApiError::invalid(message));
+    }
+    let batch: Batch<&RawValue> = serde_json::from_slice(body).map_err(|e| {
         let what = if e.is_data() { "the body" } else { "the body is not JSON" };
         ApiError::invalid(format!("{what}: {e}; send {{\"events\": [\u{2026}]}}"))
     })?;
@@ -43,6 +52,7 @@ mod tests {
         for (body, told) in [
             ("", "not JSON"),
             ("[]", "the body: "),
+            (" [[{}]]", "the body: invalid type: sequence, expected an object"),
             ("{}", "missing field `events`"),
             (r#"{"events": 1}"#, "the body: "),
             (r#"{"events": [1], "more": 2}"#, "unknown field `more`"),

@@ -12,24 +12,47 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::fields::{Factors, Fault, RejectedEvent, check_length, optimization, parse, timestamp};
+#[cfg(feature = "openapi")]
+use crate::domain::described::EventLevel;
 use crate::error::ApiError;
 
+/// An exposure: somebody saw a variant.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "Exposure"))]
 #[serde(deny_unknown_fields)]
-struct Body {
+pub(crate) struct Body {
+    /// Who saw it: 1 to 1,024 bytes of UTF-8, the id that was served.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 1024)))]
     anonymous_id: String,
+    /// The optimization that was served.
+    #[cfg_attr(feature = "openapi", schemars(extend("format" = "uuid")))]
     optimization_id: String,
+    /// The variant that was seen: a level for each design factor.
+    #[cfg_attr(feature = "openapi", schemars(with = "BTreeMap<String, EventLevel>", extend("minProperties" = 1)))]
     variant: Factors,
+    /// What was known of the visitor, by the names of context factors; null is unknown.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<BTreeMap<String, Option<EventLevel>>>"))]
     #[serde(default)]
     context: Option<Factors>,
+    /// When it was seen: RFC 3339 with its offset, at most 24 hours ahead of the server's clock; the time of the request where it
+    /// is absent.
+    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
     #[serde(default)]
     timestamp: Option<String>,
+    /// What makes a repeated event one event: 1 to 256 bytes of UTF-8, unique among the exposures of the organization.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 256)))]
     #[serde(default)]
     idempotency_key: Option<String>,
+    /// The posterior that was served, as serving answered it.
+    #[cfg_attr(feature = "openapi", schemars(range(max = 9_223_372_036_854_775_807_u64)))]
     #[serde(default)]
     posterior_version: Option<u64>,
+    /// The probability with which the variant was served, as serving answered it: above 0, at most 1.
+    #[cfg_attr(feature = "openapi", schemars(extend("exclusiveMinimum" = 0, "maximum" = 1)))]
     #[serde(default)]
     propensity: Option<f64>,
+    /// Whether the visitor belongs to the holdout, as serving answered it.
     #[serde(default)]
     holdout: Option<bool>,
 }

@@ -18,6 +18,7 @@ const MOST_AHEAD: TimeDelta = TimeDelta::hours(24);
 
 /// An event that is not stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RejectedEvent {
     /// Its place in the request.
     pub index: usize,
@@ -32,6 +33,7 @@ pub struct RejectedEvent {
 
 /// Something about stored events that somebody should look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct IngestWarning {
     /// `unknown_variant` or `unknown_context_level`.
     pub code: &'static str,
@@ -43,12 +45,14 @@ pub struct IngestWarning {
 
 /// Where a warning was first found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct WarningExample {
     /// The event's place in the request.
     pub index: usize,
     /// The factor.
     pub factor: String,
     /// The level that the model does not have; null where the factor is missing.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<crate::domain::described::EventLevel>"))]
     pub level: Value,
 }
 

@@ -13,19 +13,35 @@ use uuid::Uuid;
 use super::fields::{Fault, RejectedEvent, check_length, optimization, parse, timestamp};
 use crate::error::ApiError;
 
+/// A reward: somebody did something.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "Reward"))]
 #[serde(deny_unknown_fields)]
-struct Body {
+pub(crate) struct Body {
+    /// Who did it: 1 to 1,024 bytes of UTF-8, the id that was served.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 1024)))]
     anonymous_id: String,
+    /// What was done: 1 to 256 characters. It counts for the models whose reward has this name.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 256)))]
     name: String,
+    /// What it is worth, in the unit of the reward; 1 where absent.
     #[serde(default)]
     value: Option<f64>,
+    /// When it was done: RFC 3339 with its offset, at most 24 hours ahead of the server's clock; the time of the request where it
+    /// is absent.
+    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
     #[serde(default)]
     timestamp: Option<String>,
+    /// What makes a repeated event one event: 1 to 256 bytes of UTF-8, unique among the rewards of the organization.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 256)))]
     #[serde(default)]
     idempotency_key: Option<String>,
+    /// The optimization that it counts for; all that know its name where it is absent.
+    #[cfg_attr(feature = "openapi", schemars(extend("format" = "uuid")))]
     #[serde(default)]
     optimization_id: Option<String>,
+    /// Whatever else is known of it; kept beside the event.
     #[serde(default)]
     properties: Option<Map<String, Value>>,
 }

@@ -20,6 +20,7 @@ use crate::ingest_cache::KnownOptimization;
 
 /// What came of a request.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Ingested {
     /// Events that are stored.
     pub accepted: usize,

@@ -14,23 +14,42 @@ use crate::serving_cache::ReadyVersion;
 
 /// All that a client needs to serve as the service does. docs/serving.md describes how.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "Policy"))]
 pub struct PolicyDocument {
+    /// `fulcrum.policy.v2`. A client that knows another meaning asks the service.
     format: &'static str,
+    /// The optimization.
     optimization_id: Uuid,
+    /// The model that serves.
     model_id: Uuid,
+    /// The posterior in force; 0 before the first training.
     posterior_version: u64,
+    /// The share of users who always see the baseline, in percent: 0 to 50.
     holdout_percentage: f64,
+    /// Whether the optimization is completed: each context then has one variant, the best.
     frozen: bool,
+    /// The design factors, in the order that numbers variants; the last runs fastest.
     design: Vec<FactorDocument>,
+    /// The context factors, in the order that numbers contexts; each has its unknown level after those listed.
     context: Vec<FactorDocument>,
+    /// Which contexts have a row: `any_context` (one row for all), `every_context`, or `observed_contexts` (ask the service for others).
     coverage: &'static str,
+    /// What the counts of a row add up to: draws.
     total: u32,
+    /// The counts, by context.
     rows: Vec<RowDocument>,
 }
 
+/// A factor as a policy writes it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "PolicyFactor"))]
 struct FactorDocument {
+    /// Its name.
     name: String,
+    /// Its levels, in the order that numbers them.
+    #[cfg_attr(feature = "openapi", schemars(with = "Vec<crate::domain::described::Level>"))]
     levels: Vec<Value>,
     /// What each level was before, where one of them was something else.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,12 +59,17 @@ struct FactorDocument {
     ordinals: Option<Vec<u32>>,
 }
 
+/// What is served in a context.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "PolicyRow"))]
 struct RowDocument {
     /// The context's number as text: it may pass the 2⁵³ up to which every JSON reader is exact.
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<String>,
+    /// The variants that are served in it, by number, ascending.
     variants: Vec<usize>,
+    /// Of how many draws out of `total` each of them is the best.
     counts: Vec<u32>,
 }
 

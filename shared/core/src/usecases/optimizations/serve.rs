@@ -11,6 +11,7 @@ use crate::error::{ApiError, Detail};
 
 /// What a visitor is served.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Decision {
     /// The optimization.
     pub optimization_id: Uuid,
@@ -18,13 +19,17 @@ pub struct Decision {
     pub model_id: Uuid,
     /// The posterior in force; 0 before the first training.
     pub posterior_version: u64,
-    /// The variant.
+    /// The variant: a level for each design factor.
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(with = "std::collections::BTreeMap<String, crate::domain::described::Level>")
+    )]
     pub variant: Map<String, Value>,
-    /// Its number.
+    /// Its number, counted from 0; 0 is the baseline.
     pub variant_index: usize,
     /// Whether the visitor belongs to the holdout.
     pub holdout: bool,
-    /// The probability with which this variant is served in this context, holdout included.
+    /// The probability with which this variant is served in this context, holdout included: in [0, 1].
     pub propensity: f64,
 }
 
