@@ -1,16 +1,9 @@
 // Sends exposures and rewards to the service, from servers and edge runtimes: in batches, and again until they are taken.
+import type { components } from "./api.js";
 import type { Exposure } from "./exposure.js";
 export type * from "./exposure.js";
 
-export type Reward = {
-  anonymous_id: string;
-  name: string;
-  value?: number;
-  timestamp?: string;
-  idempotency_key?: string;
-  optimization_id?: string;
-  properties?: Record<string, unknown>;
-};
+export type Reward = components["schemas"]["Reward"];
 export type Event = Exposure | Reward;
 export type EventsOptions = {
   /** So many events of a kind are sent at once without waiting. 100. */

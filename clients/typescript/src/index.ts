@@ -1,6 +1,7 @@
 // Serves by the policy at hand, else by the network, else the caller's fallback. It never throws.
 import { type Decided, type Exposure, type Served, tell } from "./exposure.js";
 import { type Context, type Variant, compile } from "./policy.js";
+export type { components, operations, paths } from "./api.js";
 export * from "./events.js";
 export * from "./policy.js";
 

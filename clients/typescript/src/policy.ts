@@ -1,13 +1,11 @@
 // The published policy, and the decision that the service would make from it. docs/serving.md describes the fields.
+import type { components } from "./api.js";
 import { choose, holdOut, variantKeys } from "./rendezvous.js";
 
-export type Variant = Record<string, string | boolean>;
+export type Policy = components["schemas"]["Policy"];
+export type Decision = components["schemas"]["Decision"];
+export type Variant = Decision["variant"];
 export type Context = Record<string, unknown>;
-type Factor = { name: string; levels: (string | boolean)[]; previous_values?: string[][]; ordinals?: number[] };
-type Rows = { total: number; rows: { context?: string; variants: number[]; counts: number[] }[] };
-type Model = { optimization_id: string; model_id: string; posterior_version: number };
-export type Policy = Model & Rows & { format: string; frozen: boolean; holdout_percentage: number; design: Factor[]; context: Factor[] };
-export type Decision = Model & { variant: Variant; variant_index: number; holdout: boolean; propensity: number };
 
 /** Whether a value is a level: texts are compared, those of a bool factor in any case. NaN and infinities are none, as in JSON. */
 function isLevel(level: string | boolean, value: unknown): boolean {

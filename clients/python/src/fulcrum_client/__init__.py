@@ -1,7 +1,25 @@
-"""Serves visitors of Fulcrum optimizations: by the published policy without a request, or by the API. Sends their events."""
+"""A client of Fulcrum.
 
+`Client` serves visitors, by the published policy without a request where it can, and `Events` sends what they see and do.
+`ManagementClient` makes, trains and checks models; the types of `models` are generated from the description of the API.
+"""
+
+from . import models
 from ._client import Client, Served
 from ._events import Event, Events
+from ._management import ApiError, ManagementClient
 from ._policy import Context, Decision, Variant, compile_policy
 
-__all__ = ["Client", "Context", "Decision", "Event", "Events", "Served", "Variant", "compile_policy"]
+__all__ = [
+    "ApiError",
+    "Client",
+    "Context",
+    "Decision",
+    "Event",
+    "Events",
+    "ManagementClient",
+    "Served",
+    "Variant",
+    "compile_policy",
+    "models",
+]

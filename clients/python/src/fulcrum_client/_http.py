@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, HTTPMessage
+from typing import IO
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 
 @dataclass(frozen=True)
@@ -16,15 +17,30 @@ class Answer:
     text: str
 
 
-def request(method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> Answer:
-    """Sends a request. Raises TimeoutError where the time is over, and another OSError where the connection breaks."""
+class _NoRedirect(HTTPRedirectHandler):
+    """A redirect is an answer like any other: the headers, a token among them, are for the host that was asked."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        return None
+
+
+_following = build_opener()
+_straight = build_opener(_NoRedirect)
+
+
+def request(
+    method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float, *, follow: bool = True
+) -> Answer:
+    """Sends a request, and follows redirects or not. Raises TimeoutError where the time is over, and another OSError where the connection breaks."""
     if timeout <= 0:
         raise TimeoutError("no time is left for the request")
     asked = Request(url, data=body, method=method, headers=dict(headers))
     if body is not None:
         asked.add_header("content-type", "application/json")
     try:
-        with urlopen(asked, timeout=timeout) as answer:
+        with (_following if follow else _straight).open(asked, timeout=timeout) as answer:
             return _read(answer.status, answer.headers.items(), answer.read())
     except HTTPError as error:
         with error:
