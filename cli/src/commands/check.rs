@@ -59,8 +59,10 @@ pub(super) fn shown(screen: Screen, check: &Check) -> String {
     if let Some(seen) = &check.observations {
         pairs.push(("exposures", seen.exposures.to_string()));
         pairs.push(("rewards", format!("{}, {} of them attributed", seen.rewards, seen.attributed_rewards)));
-        let skipped: Vec<String> = seen.skipped.iter().map(|(reason, n)| format!("{} {n}", reason.name())).collect();
-        pairs.push(("skipped", skipped.join(", ")));
+    }
+    for of in &check.skipped {
+        let example = of.example.as_ref().map(|example| format!(" (first {example})")).unwrap_or_default();
+        pairs.push(("skipped", value(&format!("{}/: {} {}{example}", of.folder, of.rows, of.reason.name()))));
     }
     pairs.push(("rate", check.rate.map(|rate| format!("{rate:.5}")).unwrap_or_default()));
     if let Some(ids) = check.ids {
@@ -76,6 +78,23 @@ pub(super) fn shown(screen: Screen, check: &Check) -> String {
         pairs.push(("warning", value(&format!("{}: {}{example}", warning.code, warning.message))));
     }
     let mut shown = facts(screen, &pairs);
+    let mut columns = Table::new(&["folder", "column", "type", "read as", ">files"]);
+    for column in &check.columns {
+        columns.row(vec![
+            column.folder.clone(),
+            value(&column.column),
+            value(&column.written_as),
+            value(column.read_as.as_deref().unwrap_or("(not read)")),
+            column.files.to_string(),
+        ]);
+    }
+    if !check.columns.is_empty() {
+        let more = match check.more_columns {
+            0 => String::new(),
+            more => format!("and {more} columns of files more\n"),
+        };
+        let _ = write!(shown, "\n{}\n{}{more}", screen.heading("Columns"), columns.render(screen));
+    }
     let mut levels = Table::new(&["factor", "level", ">n", ""]);
     for level in &check.levels {
         levels.row(vec![value(&level.factor), value(&level.level), level.n.to_string(), String::new()]);

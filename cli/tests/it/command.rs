@@ -119,6 +119,56 @@ fn a_model_by_the_command_alone() {
 }
 
 #[test]
+fn a_snapshot_is_checked_before_it_is_put() {
+    let local = LocalProcess::start(&["--ephemeral"]);
+    let fulcrum = |arguments: &[&str]| run(arguments, &local.environment);
+    let body = data::cmab().to_string();
+    let made = json(&run_with_input(&["models", "create", "--file", "-", "--json"], &local.environment, &body));
+    let optimization = made["optimization_id"].as_str().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    for (name, text) in data::exposures_and_rewards() {
+        write(name, &text);
+    }
+    let files = folder.path().to_str().unwrap();
+    let found = json(&fulcrum(&["snapshots", "check", optimization, files, "--json"]));
+    assert_eq!(found["fails"], serde_json::Value::Null);
+    assert_eq!(found["observations"]["exposures"], data::EXPOSURES);
+    let first = serde_json::json!({"folder": "exposures", "column": "anonymous_id", "type": "text", "read_as": "anonymous_id", "files": 1});
+    assert_eq!(found["columns"][0], first);
+    let text = fulcrum(&["snapshots", "check", optimization, files]);
+    assert_eq!((text.status, text.stderr.as_str()), (Some(0), ""));
+    for part in ["Columns", "Levels", "exposures  anonymous_id", "exposures/: 1 of JSON", "with an exposure", "days"] {
+        assert!(text.stdout.contains(part), "{part}: {}", text.stdout);
+    }
+
+    // What has been put is read where it is.
+    let put = |more: &[&str]| fulcrum(&[&["snapshots", "put", optimization, files, "--json"], more].concat());
+    let url = json(&put(&["--snapshot-id", "1"]))["url"].as_str().unwrap().to_owned();
+    let stored = json(&fulcrum(&["snapshots", "check", optimization, &url, "--json"]));
+    assert_eq!((&stored["observations"], &stored["columns"]), (&found["observations"], &found["columns"]));
+
+    // A run would fail with it: it says why, ends with 1, and uploads nothing.
+    write("rewards/part-0.csv", "anonymous_id,timestamp,name\nu-0,1793491800,signup\n");
+    let failing = fulcrum(&["snapshots", "check", optimization, files, "--json"]);
+    let why = "no id of rewards/ occurs in exposures/: u-0 against u0";
+    assert_eq!(failing.status, Some(1));
+    assert!(failing.stderr.contains("a training run would fail with this snapshot") && failing.stderr.contains(why));
+    let answer: serde_json::Value = serde_json::from_str(&failing.stdout).unwrap();
+    assert!(answer["fails"].as_str().unwrap().contains(why), "{answer}");
+    let refused = put(&["--snapshot-id", "2"]);
+    assert!(refused.status == Some(1) && refused.stderr.contains(why), "{}", refused.stderr);
+    let ids = || json(&fulcrum(&["snapshots", "list", optimization, "--json"]))["snapshots"].as_array().unwrap().len();
+    assert_eq!(ids(), 1);
+    assert_eq!(json(&put(&["--snapshot-id", "2", "--no-check"]))["complete"], true);
+    assert_eq!(ids(), 2);
+}
+
+#[test]
 fn keys_are_made_shown_without_secret_and_revoked() {
     let local = LocalProcess::start(&["--ephemeral", "--organization", "org_mine"]);
     let env = &local.environment;

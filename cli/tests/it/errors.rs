@@ -219,6 +219,46 @@ async fn nothing_to_train_on_is_422() {
     server.shutdown().await;
 }
 
+/// Files that are too wide fail with a message of bounded length, which the model records.
+#[tokio::test]
+async fn what_is_too_wide_to_read_is_recorded_as_the_last_error() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::cmab()).await;
+    let names: Vec<String> = (0..500).map(|i| format!("{i:03}{}", "n".repeat(997))).collect();
+    let keys: Vec<String> = (0..12_000).map(|i| format!("\"k{i}\":1")).collect();
+    for (snapshot, name, text, message) in [
+        (
+            "1",
+            "exposures/a.csv",
+            names.join(",") + "\n",
+            "exposures/a.csv: column \"anonymous_id\" is missing; the columns are 000nn",
+        ),
+        (
+            "2",
+            "exposures/a.json",
+            format!("{{{}}}\n", keys.join(",")),
+            "exposures/a.json, line 1: the record has more fields, more than the limit of 10000 (fields)",
+        ),
+    ] {
+        server.snapshot(&optimization, snapshot, &[(name, text)]).await;
+        let failed = server.train(&id).await;
+        assert_eq!(
+            (failed.status, failed.text("/error/code")),
+            (422, "invalid_snapshot".to_owned()),
+            "{}",
+            failed.body
+        );
+        let said = failed.text("/error/message");
+        assert!(said.contains(message) && said.chars().count() <= 2_000, "{said}");
+        let model = server.call("GET", &format!("/api/v2/models/{id}"), None).await;
+        assert_eq!(
+            (model.text("/last_error/code"), model.text("/last_error/message")),
+            ("invalid_snapshot".into(), said)
+        );
+    }
+    server.shutdown().await;
+}
+
 #[tokio::test]
 async fn storage_that_is_away_is_503() {
     let server = TestServer::start().await;

@@ -31,6 +31,8 @@ pub(crate) struct Credits {
     pub(crate) exposures: Vec<Credit>,
     /// Rewards that were credited.
     pub(crate) attributed: u64,
+    /// Which.
+    pub(crate) is_credited: Vec<bool>,
     /// Why the others were not.
     pub(crate) unattributed: Unattributed,
 }
@@ -70,8 +72,9 @@ pub(crate) fn credit(
     let (starts, by_user) = group(exposures, users)?;
     let mut credits = vec![Credit::default(); exposures.len()];
     let mut attributed = 0;
+    let mut is_credited = vec![false; rewards.len()];
     let mut unattributed = Unattributed::default();
-    for reward in rewards {
+    for (reward, is_credited) in rewards.iter().zip(&mut is_credited) {
         let user = reward.user as usize;
         let own = &by_user[starts[user] as usize..starts[user + 1] as usize];
         let time = |&exposure: &u32| exposures[exposure as usize].time;
@@ -90,6 +93,7 @@ pub(crate) fn credit(
             credit.rewards = credit.rewards.saturating_add(1);
             credit.sum += reward.value;
             attributed += 1;
+            *is_credited = true;
         } else if let Some(first) = own.first() {
             let early = reward.time < time(first);
             *(if early { &mut unattributed.before_exposures } else { &mut unattributed.outside_windows }) += 1;
@@ -97,7 +101,7 @@ pub(crate) fn credit(
             unattributed.without_exposure += 1;
         }
     }
-    Ok(Credits { exposures: credits, attributed, unattributed })
+    Ok(Credits { exposures: credits, attributed, is_credited, unattributed })
 }
 
 /// The exposures of each user by time: for each user the start of its part, and the parts. Exposures at the same time stay

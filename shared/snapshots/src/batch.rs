@@ -10,7 +10,7 @@ use crate::number::{LARGEST, Number};
 use crate::plan::Plan;
 use crate::report::{Example, cut};
 use crate::time;
-use crate::unknown::CauseId;
+use crate::unknown::{CauseId, near};
 use crate::value;
 
 /// Rows that are decoded together.
@@ -117,6 +117,8 @@ pub(crate) enum Claim {
     Absent,
     Null,
     Match,
+    /// Another one, which is ours but for case, spaces, quotes or punctuation.
+    Near,
     Other,
 }
 
@@ -127,9 +129,28 @@ impl Claim {
             text if text == ours.as_bytes() => Self::Match,
             text if dress::trimmed(text).is_empty() => Self::Null,
             text if dress::same(text, ours.as_bytes()) => Self::Match,
+            text if looks_like(text, ours) => Self::Near,
             _ => Self::Other,
         }
     }
+
+    /// Whether it is a name that is not ours.
+    pub(crate) fn is_other(self) -> bool {
+        matches!(self, Self::Near | Self::Other)
+    }
+}
+
+/// Whether two names have the same letters and digits, whatever their case and whatever stands around and between them.
+fn looks_like(text: &[u8], ours: &str) -> bool {
+    if text.is_ascii() && ours.is_ascii() {
+        let plain = |name: &'_ [u8]| {
+            name.iter().filter(|c| c.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect::<Vec<_>>()
+        };
+        let first = |name: &[u8]| name.iter().find(|c| c.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase);
+        // Most names begin otherwise.
+        return first(text).is_some() && first(text) == first(ours.as_bytes()) && plain(text) == plain(ours.as_bytes());
+    }
+    std::str::from_utf8(text).is_ok_and(|text| near(text, [ours].into_iter()).is_some())
 }
 
 /// Where the rows of a batch are.
@@ -264,9 +285,10 @@ impl Batch {
         }
     }
 
-    /// Keeps the first name of a batch that is not ours.
-    pub(crate) fn note_name(&mut self, row: usize, name: &str) {
-        if !self.notes.iter().any(|(_, field, _)| *field == Field::Name) {
+    /// Keeps the first name of a batch that is another one, and the first that looks like ours.
+    pub(crate) fn note_name(&mut self, row: usize, claim: Claim, name: &str) {
+        let noted = |of: &(usize, Field, String)| of.1 == Field::Name && self.names.get(of.0) == Some(&claim);
+        if !self.notes.iter().any(noted) {
             self.note(row, Field::Name, name);
         }
     }
@@ -296,10 +318,11 @@ impl Batch {
             // The rows come again, with what says whether they are ours.
             return Ok(());
         }
-        let other = |claims: &[Claim], row: usize| claims.get(row) == Some(&Claim::Other);
+        let other = |claims: &[Claim], row: usize| claims.get(row).is_some_and(|claim| claim.is_other());
         let is_ours = |row: usize| !other(&self.optimizations, row) && !other(&self.names, row);
         let Some((row, field, text)) = self.nearly.iter().find(|(row, ..)| is_ours(*row)) else { return Ok(()) };
         let expected = match field {
+            Field::Id => "the same without them",
             Field::Time => "a time such as 2026-01-31T23:59:59Z, with the zone as an offset, or none for UTC",
             _ => "a number such as 1234.5, without thousands separators, decimal comma, currency or percent sign",
         };

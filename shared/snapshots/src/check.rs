@@ -9,9 +9,10 @@ use serde::Serialize;
 use crate::count::{Pass, pass};
 use crate::error::SnapshotError;
 use crate::file::File;
+use crate::found::{Column, Found};
 use crate::layout::Shape;
 use crate::plan::Plan;
-use crate::report::{Observations, Warning};
+use crate::report::{Example, Observations, SkipReason, Warning};
 use crate::source::{Object, Source};
 use crate::survey::{Survey, Surveyed};
 use crate::time;
@@ -23,8 +24,14 @@ pub struct Check {
     pub fails: Option<String>,
     /// The files that are read, by folder.
     pub files: Vec<Files>,
+    /// The columns of the files, those that are read before the others.
+    pub columns: Vec<Column>,
+    /// Columns of files beyond those that are listed.
+    pub more_columns: u64,
     /// What is counted and what is skipped.
     pub observations: Option<Observations>,
+    /// The rows that were skipped, or kept with a remark, each kind and reason with its first row.
+    pub skipped: Vec<SkippedRows>,
     /// Reward per observation.
     pub rate: Option<f64>,
     /// Distinct ids of the rewards that count, and how many of them have an exposure.
@@ -52,6 +59,19 @@ pub struct Files {
     pub files: usize,
     /// Their bytes.
     pub bytes: u64,
+}
+
+/// Rows of one kind that were skipped for one reason.
+#[derive(Clone, Debug, Serialize)]
+pub struct SkippedRows {
+    /// The folder that they are in.
+    pub folder: &'static str,
+    /// Why.
+    pub reason: SkipReason,
+    /// How many; of `cells/` how many observations.
+    pub rows: u64,
+    /// The first of them.
+    pub example: Option<Example>,
 }
 
 /// Ids of rewards.
@@ -105,30 +125,46 @@ pub struct Days {
 pub fn check(source: &dyn Source, objects: &[Object], plan: &Plan<'_>) -> Result<Check, SnapshotError> {
     let hasher = DefaultHashBuilder::default();
     let mut surveyed = Surveyed::default();
-    let mut found = Check::default();
-    let seen = |shape: &Shape<'_>| found.files = files(shape);
-    let result = pass(source, objects, (plan, None), seen, |_, _| Survey::new(&hasher), |unit| surveyed.merge(unit));
-    let Pass { cells, observations, warnings, verdict, users, unknown, .. } = match result {
+    let mut check = Check::default();
+    let found = Found::default();
+    let seen = |shape: &Shape<'_>| check.files = files(shape);
+    let result = pass(
+        source,
+        objects,
+        (plan, None, Some(&found)),
+        seen,
+        |_, _| Survey::new(&hasher),
+        |unit| surveyed.merge(unit),
+    );
+    (check.columns, check.more_columns) = found.columns();
+    let Pass { cells, observations, warnings, verdict, users, unknown, skipped, .. } = match result {
         Ok(pass) => pass,
         Err(error @ SnapshotError::Source { .. }) => return Err(error),
-        Err(error) => return Ok(Check { fails: Some(error.to_string()), ..found }),
+        Err(error) => return Ok(Check { fails: Some(error.to_string()), ..check }),
     };
-    found.fails = verdict.err().map(|error| error.to_string());
-    found.levels = levels(plan.space, &cells);
+    check.fails = verdict.err().map(|error| error.to_string());
+    check.levels = levels(plan.space, &cells);
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = (cells.trials() > 0).then(|| cells.reward_sum() / cells.trials() as f64);
-    found.rate = rate;
-    found.observations = Some(observations);
-    found.ids = users.map(|(with_rewards, matched)| Ids { with_rewards, matched });
-    found.unknown = unknown
+    check.rate = rate;
+    check.observations = Some(observations);
+    check.skipped = skipped
+        .iter()
+        .flat_map(|(folder, skips)| {
+            let met = skips.reasons().filter(|(_, rows)| *rows > 0);
+            met.map(|(reason, rows)| SkippedRows { folder, reason, rows, example: skips.example(reason) })
+        })
+        .collect();
+    check.ids = users.map(|(with_rewards, matched)| Ids { with_rewards, matched });
+    check.unknown = unknown
         .into_iter()
         .map(|level| Unknown { factor: level.factor, value: level.value, n: level.rows, did_you_mean: level.near })
         .collect();
-    found.days =
+    check.days =
         surveyed.days().map(|(first, last, days)| Days { first: time::shown(first), last: time::shown(last), days });
-    found.duplicates = surveyed.duplicates();
-    found.warnings = warnings;
-    Ok(found)
+    check.duplicates = surveyed.duplicates();
+    check.warnings = warnings;
+    Ok(check)
 }
 
 /// The files of each folder.

@@ -9,20 +9,21 @@ use crate::error::SnapshotError;
 use crate::exposures::{self, AttributedCounts, Credited};
 use crate::fields::Role;
 use crate::file::File;
+use crate::found::Found;
 use crate::ids::Users;
 use crate::layout::{Shape, layout};
 use crate::learned::{Learned, Unit};
 use crate::mapping::Mapping;
 use crate::place::Skipped;
 use crate::plan::Plan;
-use crate::report::{Observations, SkipReason, Warning};
+use crate::report::{Observations, Skips, Warning};
 use crate::rewards::{self, Rewards};
 use crate::scan::Reading;
 use crate::sink::Sink;
 use crate::source::{Object, Source};
 use crate::tables::{Making, Tables, TablesPlan};
 use crate::time;
-use crate::unknown::{UnknownLevel, Unknowns, near};
+use crate::unknown::{UnknownLevel, Unknowns};
 use crate::warnings;
 
 /// What a snapshot comes to.
@@ -42,7 +43,7 @@ pub struct SnapshotCounts {
 /// # Errors
 /// [`SnapshotError`], whose kind tells a snapshot that is wrong from one that is empty and from a store that failed.
 pub fn count(source: &dyn Source, objects: &[Object], plan: &Plan<'_>) -> Result<SnapshotCounts, SnapshotError> {
-    Ok(pass(source, objects, (plan, None), |_| (), |_, _| (), |()| ())?.counts()?.counts)
+    Ok(pass(source, objects, (plan, None, None), |_| (), |_, _| (), |()| ())?.counts()?.counts)
 }
 
 /// What a pass comes to for a run: what models learn from, and what results are made of.
@@ -79,7 +80,7 @@ pub fn count_with_tables(
     let making = Making::new(plan, tables);
     let mut cube = Cube::default();
     let beside = |role, mature| making.sink(role, mature);
-    let pass = pass(source, objects, (plan, Some(tables)), |_| (), beside, |unit| cube.merge(unit))?;
+    let pass = pass(source, objects, (plan, Some(tables), None), |_| (), beside, |unit| cube.merge(unit))?;
     let Usable { counts, attributed, learned } = pass.counts()?;
     let Some(of) = attributed else { return Ok(Counted { counts, learned, tables: None }) };
     let (made, learned) = making.tables(cube, &of.credited, &of.users, of.unattributed);
@@ -99,6 +100,8 @@ pub(crate) struct Pass {
     /// Users with rewards that count, and those of them with an exposure.
     pub(crate) users: Option<(u64, u64)>,
     pub(crate) unknown: Vec<UnknownLevel>,
+    /// What of each kind of row was skipped.
+    pub(crate) skipped: Vec<(&'static str, Skips)>,
     /// What was credited, where there are ids.
     attributed: Option<Attributed>,
     /// What models learn from, where rows bring their reward.
@@ -135,7 +138,7 @@ impl Pass {
 pub(crate) fn pass<S: Sink>(
     source: &dyn Source,
     objects: &[Object],
-    (plan, tables): (&Plan<'_>, Option<&TablesPlan<'_>>),
+    (plan, tables, found): (&Plan<'_>, Option<&TablesPlan<'_>>, Option<&Found>),
     files: impl FnOnce(&Shape<'_>),
     beside: impl Fn(Role, i64) -> S + Sync,
     to_beside: impl FnMut(S::Unit) + Send,
@@ -144,7 +147,7 @@ pub(crate) fn pass<S: Sink>(
     files(&layout.shape);
     let mapping = layout.mapping.map(|object| Mapping::read(source, object, plan.space)).transpose()?;
     let unknowns = Unknowns::default();
-    let reading = Reading { source, plan, unknowns: &unknowns, mapping: mapping.as_ref() };
+    let reading = Reading { source, plan, unknowns: &unknowns, mapping: mapping.as_ref(), found };
     let mut pass = match layout.shape {
         Shape::Exposures { exposures, rewards } => attributed(&reading, &exposures, &rewards, beside, to_beside)?,
         Shape::Observations(files) => aggregated(&reading, &files, (Role::Observations, tables), beside, to_beside)?,
@@ -161,6 +164,7 @@ fn attributed<S: Sink>(
     beside: impl Fn(Role, i64) -> S + Sync,
     to_beside: impl FnMut(S::Unit) + Send,
 ) -> Result<Pass, SnapshotError> {
+    let has_rewards = !rewards.is_empty();
     let mut rewards = rewards::read(reading, rewards)?;
     let mut counts = exposures::count(reading, exposures, &rewards, beside, to_beside)?;
     let mut skipped = counts.skipped.clone();
@@ -177,13 +181,15 @@ fn attributed<S: Sink>(
         .and_then(|()| unattributed(reading.plan, &rewards, &counts));
     let mut warnings = warnings::of_skipped("exposures", &counts.skipped, reading);
     warnings.extend(warnings::of_skipped("rewards", &rewards.skipped, reading));
-    warnings.extend(warnings::of_rewards(&rewards, reading.plan));
+    warnings.extend(warnings::of_rewards(&rewards, reading.plan, has_rewards));
+    warnings.extend(warnings::of_reward_files(&counts.reward_files));
     let users = Some((rewards.users.len() as u64, counts.matched_users));
     let unknown = unknown(&counts.skipped, reading);
+    let skipped = vec![("exposures", counts.skipped.skips.clone()), ("rewards", rewards.skipped.skips.clone())];
     let AttributedCounts { cells, credited, unattributed, .. } = counts;
     let attributed = Some(Attributed { credited, users: rewards.users, unattributed });
     let learned = Learned::default();
-    Ok(Pass { cells, observations, warnings, verdict, users, unknown, attributed, learned })
+    Ok(Pass { cells, observations, warnings, verdict, users, unknown, skipped, attributed, learned })
 }
 
 fn aggregated<S: Sink>(
@@ -203,8 +209,9 @@ fn aggregated<S: Sink>(
     let verdict = usable(&observations, &counts.skipped).and_then(|()| counts.guard.judge(&observations));
     let warnings = warnings::of_skipped("observations", &counts.skipped, reading);
     let unknown = unknown(&counts.skipped, reading);
+    let skipped = vec![(of.0.folder(), counts.skipped.skips)];
     let (cells, learned) = (counts.cells, counts.learned);
-    Ok(Pass { cells, observations, warnings, verdict, users: None, unknown, attributed: None, learned })
+    Ok(Pass { cells, observations, warnings, verdict, users: None, unknown, skipped, attributed: None, learned })
 }
 
 /// The levels and factors that are not the model's.
@@ -229,13 +236,10 @@ fn unattributed(plan: &Plan<'_>, rewards: &Rewards, counts: &AttributedCounts) -
     }
     let exposures = counts.cells.trials();
     let Some(first) = rewards.counted.first() else {
-        let other = rewards.skipped.skips.example(SkipReason::OtherReward);
-        let named = other.as_ref().and_then(|example| example.value.as_deref());
-        return match named.and_then(|name| near(name, [plan.reward_name].into_iter())) {
-            Some(_) => Err(SnapshotError::RewardName {
-                ours: plan.reward_name.into(),
-                example: Box::new(other.unwrap_or_default()),
-            }),
+        return match &rewards.near {
+            Some((_, example)) => {
+                Err(SnapshotError::RewardName { ours: plan.reward_name.into(), example: Box::new(example.clone()) })
+            }
             None => Ok(()),
         };
     };

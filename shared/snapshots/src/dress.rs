@@ -43,6 +43,18 @@ pub(crate) fn same(text: &[u8], ours: &[u8]) -> bool {
     text == ours || (is_uuid(text) && text.eq_ignore_ascii_case(ours))
 }
 
+/// Whether a text is an integer whose digits are in groups: `1,000`, `1,234,567.0`.
+pub(crate) fn has_thousands(text: &[u8]) -> bool {
+    let text = trimmed(text);
+    let point = text.iter().position(|c| *c == b'.').filter(|&at| text[at + 1..].iter().all(|c| *c == b'0'));
+    let integer = &text[..point.unwrap_or(text.len())];
+    let mut groups = integer.strip_prefix(b"-").unwrap_or(integer).split(|c| *c == b',');
+    let is_group = |group: &[u8]| group.len() == 3 && group.iter().all(u8::is_ascii_digit);
+    let first = groups.next().is_some_and(|group| matches!(group.len(), 1..=3) && group.iter().all(u8::is_ascii_digit));
+    let mut rest = groups.peekable();
+    first && rest.peek().is_some() && rest.all(is_group)
+}
+
 /// The integer before a point and zeros.
 fn whole(text: &[u8]) -> Option<&[u8]> {
     let point = text.iter().position(|c| *c == b'.')?;
@@ -127,6 +139,16 @@ mod tests {
             if !is_dressed(text.as_bytes()) {
                 prop_assert_eq!(undressed(&text), text);
             }
+        }
+    }
+
+    #[test]
+    fn integers_in_groups() {
+        for text in ["1,000", "12,345,678", "1,000.0", "-1,000", " 999,999 "] {
+            assert!(has_thousands(text.as_bytes()), "{text}");
+        }
+        for text in ["1000", "1,00", "1,0000", ",000", "a,000", "1,000,", "1000,000", "1,000 u", ""] {
+            assert!(!has_thousands(text.as_bytes()), "{text}");
         }
     }
 

@@ -143,6 +143,8 @@ pub(crate) struct AttributedCounts {
     /// The exposures that count and have a reward, in the order (file name, row).
     pub(crate) credited: Vec<Credited>,
     pub(crate) unattributed: Unattributed,
+    /// The files of rewards with how many they have and how many of these were attributed.
+    pub(crate) reward_files: Vec<(String, u64, u64)>,
 }
 
 /// An exposure that counts, with the reward that was credited to it.
@@ -232,5 +234,18 @@ pub(crate) fn count<S: Sink>(
         matched_users: users.len() as u64,
         credited,
         unattributed: credits.unattributed,
+        reward_files: by_file(rewards, &credits.is_credited),
     })
+}
+
+/// The files of rewards with how many rewards they have and how many of these were attributed.
+fn by_file(rewards: &Rewards, is_credited: &[bool]) -> Vec<(String, u64, u64)> {
+    let mut start = 0;
+    let mut files = Vec::with_capacity(rewards.files.len());
+    for (key, end) in &rewards.files {
+        let own = &is_credited[start..*end];
+        files.push((key.clone(), own.len() as u64, own.iter().filter(|credited| **credited).count() as u64));
+        start = *end;
+    }
+    files
 }

@@ -37,6 +37,18 @@ pub(crate) enum Field {
     Source(usize),
 }
 
+impl Role {
+    /// The folder of the files.
+    pub(crate) fn folder(self) -> &'static str {
+        match self {
+            Self::Exposures | Self::Times => "exposures",
+            Self::Rewards => "rewards",
+            Self::Observations => "observations",
+            Self::Cells => "cells",
+        }
+    }
+}
+
 impl Field {
     /// The column's own name in files of a role.
     pub(crate) fn name(self, role: Role, space: &Space) -> &str {

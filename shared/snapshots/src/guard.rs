@@ -10,7 +10,7 @@ pub(crate) struct Guard {
     all: Rows,
     file: Option<(String, Rows)>,
     /// The first file of which too little could be read.
-    worst: Option<(String, Rows)>,
+    worst: Option<(String, Rows, (u64, u64))>,
 }
 
 /// Rows that count, and what the others were skipped for.
@@ -26,9 +26,18 @@ impl Rows {
         self.skips.merge(skips);
     }
 
-    fn is_mostly_skipped(&self) -> bool {
+    /// The rows that were skipped and all rows, where those are more than half: of all, or of rewards that are the model's by name and
+    /// optimization.
+    fn mostly_skipped(&self, what: &str) -> Option<(u64, u64)> {
         let faults = self.skips.faults();
-        faults > self.good + self.skips.chosen()
+        let read = self.good + self.skips.chosen();
+        if faults > read {
+            return Some((faults, faults + read));
+        }
+        // A row that is no record at all may be anybody's.
+        let ours = faults - self.skips.of(SkipReason::BadJson);
+        let read = self.good + self.skips.of(SkipReason::ZeroValue) + self.skips.of(SkipReason::Immature);
+        (what == "rewards" && ours > read).then_some((ours, ours + read))
     }
 }
 
@@ -52,9 +61,9 @@ impl Guard {
     }
 
     fn close(&mut self) {
-        let file = self.file.take().filter(|(_, rows)| rows.is_mostly_skipped());
-        if self.worst.is_none() {
-            self.worst = file;
+        let Some((file, rows)) = self.file.take() else { return };
+        if let (None, Some(counts)) = (&self.worst, rows.mostly_skipped(self.what)) {
+            self.worst = Some((file, rows, counts));
         }
     }
 
@@ -81,17 +90,11 @@ impl Guard {
         if skipped > rows - skipped {
             return Err(refuse(None, skips, skipped, rows));
         }
-        // A row that is no record at all may be anybody's; the others are this model's by name and optimization.
-        let ours = faults - skips.of(SkipReason::BadJson);
-        let read = good + skips.of(SkipReason::ZeroValue) + skips.of(SkipReason::Immature);
-        if self.what == "rewards" && ours > read {
-            return Err(refuse(None, skips, ours, ours + read));
+        if let Some((skipped, rows)) = self.all.mostly_skipped(self.what) {
+            return Err(refuse(None, skips, skipped, rows));
         }
         match &self.worst {
-            Some((key, rows)) => {
-                let faults = rows.skips.faults();
-                Err(refuse(Some(key.clone()), &rows.skips, faults, faults + rows.good + rows.skips.chosen()))
-            }
+            Some((key, of, (skipped, rows))) => Err(refuse(Some(key.clone()), &of.skips, *skipped, *rows)),
             None => Ok(()),
         }
     }

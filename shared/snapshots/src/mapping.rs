@@ -163,6 +163,21 @@ impl Columns {
         Self { read, fields, made, filters }
     }
 
+    /// What is made of a column: the names of the fields, and whether rows are chosen by it.
+    pub(crate) fn uses(&self, source: usize, role: Role, space: &Space) -> String {
+        let begins = |at: &Located| at.whole == source || at.first == Some(source);
+        let is_of = |made: &Made| match made {
+            Made::Read(column) => *column == source,
+            Made::Path(at) | Made::Keyed { from: at, .. } => begins(at),
+            Made::Object(paths) => paths.iter().any(|(_, at)| begins(at)),
+            Made::Absent => false,
+        };
+        let fields = self.made.iter().zip(&self.fields).filter(|(made, _)| is_of(made));
+        let mut uses: Vec<&str> = fields.map(|(_, wanted)| wanted.field.name(role, space)).collect();
+        uses.extend(self.filters.iter().any(|(at, _)| begins(at)).then_some("where"));
+        uses.join(", ")
+    }
+
     /// The columns of a record, or `None` where the mapping leaves it out.
     pub(crate) fn apply<'c>(&'c self, cells: &[Cell<'c>]) -> Option<Vec<Cell<'c>>> {
         let value = |at: &Located| at.value(cells);

@@ -89,7 +89,7 @@ pub(crate) fn last_mature(cut_off: Option<i64>, plan: &Plan<'_>) -> i64 {
 /// It is of another.
 pub(crate) fn optimization(batch: &Batch, row: usize) -> Result<(), Skip> {
     match batch.optimizations[row] {
-        Claim::Other => Err(Skip::at(SkipReason::OtherOptimization, Field::Optimization)),
+        Claim::Near | Claim::Other => Err(Skip::at(SkipReason::OtherOptimization, Field::Optimization)),
         Claim::Absent | Claim::Null | Claim::Match => Ok(()),
     }
 }
@@ -121,7 +121,7 @@ pub(crate) fn exposure(batch: &Batch, row: usize) -> Result<(&[u8], i64, Cell), 
 /// Why it does not count.
 pub(crate) fn reward(batch: &Batch, row: usize, reward: RewardType) -> Result<(i64, f64), Skip> {
     optimization(batch, row)?;
-    if matches!(batch.names[row], Claim::Null | Claim::Other) {
+    if matches!(batch.names[row], Claim::Null | Claim::Near | Claim::Other) {
         return Err(Skip::at(SkipReason::OtherReward, Field::Name));
     }
     id(batch, row)?;

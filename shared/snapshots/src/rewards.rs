@@ -7,11 +7,11 @@ use bandit::RewardType;
 use crate::attribution::Reward;
 use crate::batch::{Batch, Claim, Id};
 use crate::error::SnapshotError;
-use crate::fields::Role;
+use crate::fields::{Field, Role};
 use crate::file::File;
 use crate::guard::Guard;
 use crate::ids::Users;
-use crate::place::{At, Origin, Skipped, latest, reward};
+use crate::place::{At, Origin, Skipped, latest, optimization, reward};
 use crate::report::{Example, SkipReason};
 use crate::scan::{Reading, scan};
 use crate::sink::Sink;
@@ -30,6 +30,10 @@ pub(crate) struct Rewards {
     pub(crate) rows: u64,
     /// Rows that do not say their name where others do, and one of them.
     pub(crate) unnamed: Option<(u64, Example)>,
+    /// Rows whose name is the model's but for its spelling, and one of them.
+    pub(crate) near: Option<(u64, Example)>,
+    /// The files in their order, and where the rewards of each end in `counted`.
+    pub(crate) files: Vec<(String, usize)>,
 }
 
 /// Rewards that count, and rows that do not.
@@ -48,6 +52,9 @@ struct Part {
     /// Of rows without one, all in their order: they count only where no row of the folder has a name.
     unnamed: Counted,
     first_unnamed: Option<Example>,
+    /// Rows whose name is null, and the first of them.
+    nameless: Option<(u64, Example)>,
+    near: Option<(u64, Example)>,
     latest: Option<i64>,
 }
 
@@ -70,6 +77,7 @@ impl Sink for RewardList<'_> {
         self.counted.clear();
         for row in 0..batch.rows {
             let at = At { object, batch, row };
+            self.part.note_name(at);
             let counted = self.part.of(at);
             counted.rows += 1;
             match reward(batch, row, self.reward) {
@@ -97,6 +105,19 @@ impl Sink for RewardList<'_> {
 }
 
 impl Part {
+    /// Counts a name that is null or nearly the model's.
+    fn note_name(&mut self, at: At<'_>) {
+        let noted = match at.batch.names[at.row] {
+            Claim::Null => &mut self.nameless,
+            Claim::Near => &mut self.near,
+            Claim::Absent | Claim::Match | Claim::Other => return,
+        };
+        if optimization(at.batch, at.row).is_ok() {
+            let example = || at.batch.example(at.object, at.row, Some(Field::Name), Some("name"));
+            noted.get_or_insert_with(|| (0, example())).0 += 1;
+        }
+    }
+
     /// What a row adds to.
     fn of(&mut self, at: At<'_>) -> &mut Counted {
         if at.batch.names[at.row] != Claim::Absent {
@@ -134,6 +155,8 @@ pub(crate) fn read(reading: &Reading<'_>, files: &[File<'_>]) -> Result<Rewards,
         latest: None,
         rows: 0,
         unnamed: None,
+        near: None,
+        files: Vec::new(),
     };
     for (key, mut part) in parts {
         rewards.latest = rewards.latest.max(part.latest);
@@ -141,15 +164,28 @@ pub(crate) fn read(reading: &Reading<'_>, files: &[File<'_>]) -> Result<Rewards,
         if let (true, Some(first)) = (any_named, part.first_unnamed.take()) {
             let rows = std::mem::take(&mut part.unnamed).rows;
             part.named.skipped.skips.add(SkipReason::OtherReward, rows, || first.clone());
-            rewards.unnamed.get_or_insert((0, first)).0 += rows;
+            add(&mut rewards.unnamed, Some((rows, first)));
         }
+        add(&mut rewards.unnamed, part.nameless.take());
+        add(&mut rewards.near, part.near.take());
         let counted = if any_named { part.named } else { merged(part.named, part.unnamed) };
         rewards.guard.add(&key, counted.rewards.len() as u64, &counted.skipped.skips);
         rewards.skipped.merge(&counted.skipped);
         rewards.counted.extend(counted.rewards);
+        match rewards.files.last_mut().filter(|(last, _)| *last == key) {
+            Some((_, end)) => *end = rewards.counted.len(),
+            None => rewards.files.push((key, rewards.counted.len())),
+        }
     }
     rewards.users.seal();
     Ok(rewards)
+}
+
+/// Adds rows that come later in the order (file name, row).
+fn add(all: &mut Option<(u64, Example)>, later: Option<(u64, Example)>) {
+    if let Some((rows, first)) = later {
+        all.get_or_insert((0, first)).0 += rows;
+    }
 }
 
 /// Rows without a name where no row has one; what is no record was counted with the others.

@@ -7,6 +7,7 @@ use crate::batch::Batch;
 use crate::error::SnapshotError;
 use crate::fields::{Role, Wanted, wanted};
 use crate::file::{File, Format};
+use crate::found::{Finder, Found};
 use crate::mapping::Mapping;
 use crate::parquet::{self, Chunks, ParquetFile};
 use crate::place::Origin;
@@ -24,6 +25,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) plan: &'a Plan<'a>,
     pub(crate) unknowns: &'a Unknowns,
     pub(crate) mapping: Option<&'a Mapping>,
+    /// Where the columns of the files are noted, for a check.
+    pub(crate) found: Option<&'a Found>,
 }
 
 impl<'a> Reading<'a> {
@@ -57,12 +60,15 @@ pub(crate) fn scan<'f, S: Sink>(
     sink: impl Fn() -> S + Sync,
     mut fold: impl FnMut(&'f File<'f>, S::Unit) + Send,
 ) -> Result<(), SnapshotError> {
-    let Reading { source, plan, unknowns, mapping } = *reading;
+    let Reading { source, plan, unknowns, mapping, found } = *reading;
     let mapping = mapping.and_then(|mapping| mapping.of(role, plan));
     let mapping = mapping.as_ref();
+    // The times of the same files are read before.
+    let found = found.filter(|_| role != Role::Times);
+    let finder = found.map(|found| Finder { found, role, mapping, space: plan.space });
     let columns = mapping.map_or_else(|| wanted(role, plan), |mapping| mapping.read.clone());
     let wanted: Vec<Vec<Wanted>> = files.iter().map(|file| file.wanted(&columns)).collect();
-    let opened = open(source, files, &wanted, plan)?;
+    let opened = open(source, files, &wanted, plan, finder)?;
     let decompressed = AtomicU64::new(0);
     let mut units = Vec::new();
     for ((number, file), parquet) in files.iter().enumerate().zip(&opened) {
@@ -84,6 +90,7 @@ pub(crate) fn scan<'f, S: Sink>(
         },
         init: || (sink(), Assigner::new(plan.space, unknowns)),
         work: |(sink, assigner): &mut (S, Assigner<'_>), (number, unit): &(usize, Unit<'_>), fetched: Fetched| {
+            let mut seen = None;
             match (unit, fetched) {
                 (Unit::RowGroup(file, group), Fetched::Chunks(chunks)) => {
                     let each = &mut |batch: &Batch| sink.rows(file.key, batch);
@@ -91,14 +98,49 @@ pub(crate) fn scan<'f, S: Sink>(
                 }
                 (Unit::Text(file), _) => {
                     let each = &mut |batch: &Batch| sink.rows(file.key, batch);
-                    text::read(source, file, (role, &wanted[*number], mapping), plan, &decompressed, assigner, each)?;
+                    let of = text::Of { role, wanted: &wanted[*number], mapping, finder };
+                    seen = text::read(source, file, of, plan, &decompressed, assigner, each)?;
                 }
                 (Unit::RowGroup(..), Fetched::Nothing) => {}
             }
-            Ok((*number, sink.finish()))
+            Ok((*number, seen, sink.finish()))
         },
     };
-    run(&units, plan.threads, &job, |(number, unit)| fold(&files[number], unit))
+    let mut columns = Columns::default();
+    run(&units, plan.threads, &job, |(number, seen, unit)| {
+        if let Some(seen) = seen {
+            columns.add((files[number].key, &wanted[number]), seen);
+        }
+        fold(&files[number], unit);
+    })?;
+    columns.check()
+}
+
+/// Which columns the records of a folder have. A writer may leave nulls out: where any record has a column, it is null in the others.
+#[derive(Default)]
+struct Columns<'f> {
+    all: Vec<bool>,
+    /// The first file without a required column, and the names of its first record's fields.
+    missing: Option<(&'f str, &'f [Wanted], Vec<String>)>,
+}
+
+impl<'f> Columns<'f> {
+    fn add(&mut self, (key, wanted): (&'f str, &'f [Wanted]), seen: text::Seen) {
+        if self.missing.is_none() && seen.missing(wanted).is_some() {
+            self.missing = Some((key, wanted, seen.first));
+        }
+        self.all.resize(seen.columns.len(), false);
+        self.all.iter_mut().zip(seen.columns).for_each(|(any, seen)| *any |= seen);
+    }
+
+    fn check(self) -> Result<(), SnapshotError> {
+        let Some((key, wanted, first)) = self.missing else { return Ok(()) };
+        let all = text::Seen { columns: self.all, first };
+        match all.missing(wanted) {
+            None => Ok(()),
+            Some(column) => Err(SnapshotError::MissingColumn { object: key.into(), column, found: all.first }),
+        }
+    }
 }
 
 /// Reads the footers of the Parquet files.
@@ -107,6 +149,7 @@ fn open<'a>(
     files: &'a [File<'a>],
     wanted: &[Vec<Wanted>],
     plan: &Plan<'_>,
+    finder: Option<Finder<'_>>,
 ) -> Result<Vec<Option<ParquetFile<'a>>>, SnapshotError> {
     let mut opened = Vec::with_capacity(files.len());
     let units: Vec<(&File<'a>, &[Wanted])> = files.iter().zip(wanted.iter().map(Vec::as_slice)).collect();
@@ -119,6 +162,11 @@ fn open<'a>(
         init: || (),
         work: |(): &mut (), _: &(&'a File<'a>, &[Wanted]), file| Ok(file),
     };
-    run(&units, plan.threads, &job, |file| opened.push(file))?;
+    run(&units, plan.threads, &job, |file: Option<ParquetFile<'a>>| {
+        if let (Some(file), Some(finder)) = (&file, finder) {
+            file.found(finder);
+        }
+        opened.push(file);
+    })?;
     Ok(opened)
 }

@@ -123,7 +123,8 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
 
 /// Seconds of a time of day. A second of 60 is a leap second and reads as the first of the next minute.
 fn clock(hour: i64, minute: i64, second: i64) -> Option<i64> {
-    let exists = hour < 24 && minute < 60 && second <= 60;
+    // 24:00 is the midnight at the end of the day.
+    let exists = (hour < 24 && minute < 60 && second <= 60) || (hour, minute, second) == (24, 0, 0);
     exists.then_some(hour * 3_600 + minute * 60 + second)
 }
 

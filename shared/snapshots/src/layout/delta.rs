@@ -1,7 +1,7 @@
 //! Delta tables: which files of a folder are its current version, from the log beside them.
 //!
-//! The subset of the protocol that plain tables need: JSON commits, classic Parquet checkpoints (of one part or several),
-//! and the checks that refuse what would change the rows of a file: deletion vectors, column mapping, unknown features
+//! The subset of the protocol that plain tables need: JSON commits, checkpoints (of one part or several, and of version 2 with
+//! their sidecars), and the checks that refuse what would change the rows of a file: deletion vectors, column mapping, unknown features
 //! of readers. The protocol: <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>.
 
 use std::collections::{BTreeMap, HashMap};
@@ -53,6 +53,13 @@ struct Action {
     remove: Option<Remove>,
     protocol: Option<Protocol>,
     meta_data: Option<MetaData>,
+    sidecar: Option<Sidecar>,
+}
+
+/// A file of the folder `_sidecars` with some of the files of a checkpoint.
+#[derive(Deserialize)]
+struct Sidecar {
+    path: String,
 }
 
 #[derive(Deserialize)]
@@ -103,7 +110,7 @@ pub(super) fn current(source: &dyn Source, log: &[&Object]) -> Result<Vec<Live>,
     let mut next = 0;
     if let Some((version, parts)) = &checkpoint {
         for part in parts {
-            table.read_checkpoint(source, part)?;
+            table.read_checkpoint(source, part, log)?;
         }
         next = version + 1;
     }
@@ -112,11 +119,11 @@ pub(super) fn current(source: &dyn Source, log: &[&Object]) -> Result<Vec<Live>,
             let detail = format!("version {next} is missing from the log, which goes on with version {version}");
             return Err(refuse(object, detail));
         }
-        table.read_commit(source, object)?;
+        table.read_actions(source, object)?;
         next += 1;
     }
     if next == 0 {
-        return Err(refuse(first, "the log holds no version 0 and no checkpoint that is read (classic, in Parquet)"));
+        return Err(refuse(first, "the log holds no version 0 and no whole checkpoint"));
     }
     let last =
         commits.values().next_back().copied().or_else(|| checkpoint.and_then(|(_, parts)| parts.last().copied()));
@@ -137,13 +144,14 @@ fn commit(name: &str) -> Option<u64> {
     (digits.len() == 20 && digits.bytes().all(|c| c.is_ascii_digit())).then(|| digits.parse().ok())?
 }
 
-/// The version, the number of the part and the number of parts of `00000000000000000010.checkpoint.parquet` and
-/// `00000000000000000010.checkpoint.0000000001.0000000002.parquet`.
+/// The version, the number of the part and the number of parts of `00000000000000000010.checkpoint.parquet`,
+/// `00000000000000000010.checkpoint.0000000001.0000000002.parquet` and, of version 2, `00000000000000000010.checkpoint.UUID.parquet` or
+/// `….json`.
 fn checkpoint(name: &str) -> Option<(u64, usize, usize)> {
     let fields: Vec<&str> = name.split('.').collect();
     let version = |digits: &str| (digits.len() == 20).then(|| digits.parse().ok())?;
     match fields.as_slice() {
-        [at, "checkpoint", "parquet"] => Some((version(at)?, 1, 1)),
+        [at, "checkpoint", "parquet"] | [at, "checkpoint", _, "parquet" | "json"] => Some((version(at)?, 1, 1)),
         [at, "checkpoint", part, parts, "parquet"] => Some((version(at)?, part.parse().ok()?, parts.parse().ok()?)),
         _ => None,
     }
@@ -169,7 +177,9 @@ fn whole(source: &dyn Source, object: &Object) -> Result<Bytes, SnapshotError> {
 }
 
 impl Table {
-    fn read_commit(&mut self, source: &dyn Source, object: &Object) -> Result<(), SnapshotError> {
+    /// Takes the actions of a commit, or of a checkpoint in JSON; the sidecars that it names.
+    fn read_actions(&mut self, source: &dyn Source, object: &Object) -> Result<Vec<String>, SnapshotError> {
+        let mut sidecars = Vec::new();
         let bytes = whole(source, object)?;
         let mut added = Vec::new();
         for action in serde_json::Deserializer::from_slice(&bytes).into_iter::<Action>() {
@@ -178,43 +188,65 @@ impl Table {
                 self.files.remove(&path);
             }
             added.extend(action.add);
+            sidecars.extend(action.sidecar.map(|sidecar| sidecar.path));
             self.protocol = action.protocol.or(self.protocol.take());
             self.meta_data = action.meta_data.or(self.meta_data.take());
         }
         // A commit may remove a file and add the same with other properties, in either order.
         self.files.extend(added.into_iter().map(|add| (add.path.clone(), add)));
+        Ok(sidecars)
+    }
+
+    fn read_checkpoint(&mut self, source: &dyn Source, object: &Object, log: &[&Object]) -> Result<(), SnapshotError> {
+        let sidecars = match name(object).ends_with(".json") {
+            true => self.read_actions(source, object)?,
+            false => self.read_parquet(source, object)?,
+        };
+        for path in sidecars {
+            let of = |object: &&&Object| object.key.ends_with(&format!("{LOG}/_sidecars/{}", decoded(&path)));
+            let Some(sidecar) = log.iter().find(of) else {
+                let detail =
+                    format!("the checkpoint names the sidecar {:?}, which the snapshot does not have", cut(&path));
+                return Err(refuse(object, detail));
+            };
+            self.read_parquet(source, sidecar)?;
+        }
         Ok(())
     }
 
-    fn read_checkpoint(&mut self, source: &dyn Source, object: &Object) -> Result<(), SnapshotError> {
+    /// Takes the actions of a checkpoint or sidecar in Parquet; the sidecars that it names.
+    fn read_parquet(&mut self, source: &dyn Source, object: &Object) -> Result<Vec<String>, SnapshotError> {
         let bytes = whole(source, object)?;
         let batches: Vec<RecordBatch> = decoding(&object.key, Place::Object, || {
             let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
             let roots = builder.parquet_schema().root_schema().get_fields().iter().enumerate();
-            let wanted = roots.filter(|(_, f)| matches!(f.name(), "add" | "protocol" | "metaData")).map(|(i, _)| i);
+            let wanted =
+                roots.filter(|(_, f)| matches!(f.name(), "add" | "protocol" | "metaData" | "sidecar")).map(|(i, _)| i);
             let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.collect::<Vec<_>>());
             Ok(builder.with_projection(mask).build()?.collect::<Result<_, _>>()?)
         })?;
+        let mut sidecars = Vec::new();
         for batch in &batches {
-            self.take(batch)
-                .ok_or_else(|| refuse(object, "the checkpoint has other columns than the protocol says"))?;
+            let taken = self.take(batch, &mut sidecars);
+            taken.ok_or_else(|| refuse(object, "the checkpoint has other columns than the protocol says"))?;
         }
-        Ok(())
+        Ok(sidecars)
     }
 
     /// Takes the rows of a checkpoint; `None` where a column is not there or not of its type.
-    fn take(&mut self, batch: &RecordBatch) -> Option<()> {
-        let add = batch.column_by_name("add")?.as_struct_opt()?;
-        let paths = texts(add, "path")?;
-        let values = add.column_by_name("partitionValues")?.as_map_opt()?;
-        let vectors = add.column_by_name("deletionVector");
-        for (row, path) in paths.into_iter().enumerate() {
-            let Some(path) = path.filter(|_| add.is_valid(row)) else { continue };
-            let deletion_vector = vectors.filter(|v| v.is_valid(row)).map(|_| serde_json::Value::Bool(true));
-            let partition_values = entries(values, row)?;
-            self.files.insert(path.clone(), Add { path, partition_values, deletion_vector });
+    fn take(&mut self, batch: &RecordBatch, sidecars: &mut Vec<String>) -> Option<()> {
+        if let Some(named) = batch.column_by_name("sidecar").and_then(|column| column.as_struct_opt()) {
+            let paths = texts(named, "path")?;
+            sidecars.extend(
+                paths.into_iter().enumerate().filter(|(row, _)| named.is_valid(*row)).filter_map(|(_, path)| path),
+            );
         }
-        let protocol = batch.column_by_name("protocol")?.as_struct_opt()?;
+        if let Some(add) = batch.column_by_name("add") {
+            self.take_files(add.as_struct_opt()?)?;
+        }
+        // A sidecar has none of these.
+        let Some(protocol) = batch.column_by_name("protocol") else { return Some(()) };
+        let protocol = protocol.as_struct_opt()?;
         let versions = protocol.column_by_name("minReaderVersion")?.as_primitive_opt::<Int32Type>()?;
         let features = protocol.column_by_name("readerFeatures").and_then(|features| features.as_list_opt::<i32>());
         for row in (0..batch.num_rows()).filter(|&row| protocol.is_valid(row)) {
@@ -228,6 +260,20 @@ impl Table {
         let configuration = meta_data.column_by_name("configuration")?.as_map_opt()?;
         for row in (0..batch.num_rows()).filter(|&row| meta_data.is_valid(row)) {
             self.meta_data = Some(MetaData { configuration: entries(configuration, row)? });
+        }
+        Some(())
+    }
+
+    /// Takes the files of a checkpoint; `None` as for [`Self::take`].
+    fn take_files(&mut self, add: &StructArray) -> Option<()> {
+        let paths = texts(add, "path")?;
+        let values = add.column_by_name("partitionValues")?.as_map_opt()?;
+        let vectors = add.column_by_name("deletionVector");
+        for (row, path) in paths.into_iter().enumerate() {
+            let Some(path) = path.filter(|_| add.is_valid(row)) else { continue };
+            let deletion_vector = vectors.filter(|v| v.is_valid(row)).map(|_| serde_json::Value::Bool(true));
+            let partition_values = entries(values, row)?;
+            self.files.insert(path.clone(), Add { path, partition_values, deletion_vector });
         }
         Some(())
     }

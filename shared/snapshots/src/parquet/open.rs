@@ -6,13 +6,15 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field as ArrowField, Fields, Schema, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::basic::Type as PhysicalType;
+use parquet::basic::{ConvertedType, Type as PhysicalType};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::schema::types::Type;
 
 use crate::error::{Place, SnapshotError};
 use crate::fetch::fetch;
 use crate::fields::{Field, Wanted, duplicate, resolve};
 use crate::file::File;
+use crate::found::Finder;
 use crate::limits::Limits;
 use crate::source::Source;
 use crate::text::{self, Magic};
@@ -62,6 +64,19 @@ impl Column {
 impl ParquetFile<'_> {
     pub(crate) fn row_groups(&self) -> usize {
         self.metadata.metadata().num_row_groups()
+    }
+
+    /// Notes the columns of the file and what they are read as.
+    pub(crate) fn found(&self, finder: Finder<'_>) {
+        let roots = self.metadata.metadata().file_metadata().schema_descr().root_schema().get_fields();
+        for (position, root) in roots.iter().enumerate() {
+            let column = self.columns.iter().find(|column| column.position == position);
+            finder.add(root.name(), &written_as(root), column.map(|column| column.field));
+        }
+        let has = |field| self.columns.iter().any(|column| column.field == field);
+        for column in self.in_path.iter().filter(|column| !has(column.field)) {
+            finder.add(&column.names[0], "path", Some(column.field));
+        }
     }
 
     /// The byte ranges of the columns that are read.
@@ -218,6 +233,17 @@ fn footer(source: &dyn Source, file: &File<'_>) -> Result<bytes::Bytes, Snapshot
     match from.checked_sub(start).and_then(|begin| usize::try_from(begin).ok()) {
         Some(begin) => Ok(tail.slice(begin..tail.len() - 8)),
         None => fetch(source, file.key, from..file.size - 8),
+    }
+}
+
+/// The physical type of a column with its logical one: `BYTE_ARRAY (UTF8)`, `group (MAP)`.
+fn written_as(column: &Type) -> String {
+    let physical = if column.is_primitive() { column.get_physical_type().to_string() } else { "group".into() };
+    let info = column.get_basic_info();
+    match (info.converted_type(), info.logical_type_ref()) {
+        (ConvertedType::NONE, None) => physical,
+        (ConvertedType::NONE, Some(logical)) => format!("{physical} ({logical:?})"),
+        (converted, _) => format!("{physical} ({converted})"),
     }
 }
 

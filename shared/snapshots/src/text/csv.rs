@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::Of;
 use super::dialect::{Dialect, Record, Scan, names};
 use super::magic::is_json;
 use super::rows::Rows;
@@ -16,12 +17,8 @@ use crate::limits::Limits;
 /// # Errors
 /// What the stream and the rows may do wrong, a required column that is missing or one that is there twice, a record with another
 /// number of fields than the header, quotes that are not closed, a limit, a field that is read and is not UTF-8.
-pub(super) fn read(
-    text: &mut Text<'_>,
-    key: &str,
-    wanted: &[Wanted],
-    rows: &mut Rows<'_, '_>,
-) -> Result<(), SnapshotError> {
+pub(super) fn read(text: &mut Text<'_>, key: &str, of: Of<'_>, rows: &mut Rows<'_, '_>) -> Result<(), SnapshotError> {
+    let wanted = of.wanted;
     let limits = rows.limits();
     let mut records =
         Records { text, key, limits, dialect: Dialect::PLAIN, record: Record::default(), line: 1, next: 1 };
@@ -41,6 +38,10 @@ pub(super) fn read(
             column: column.into(),
         });
     }
+    for (position, name) in names.iter().enumerate() {
+        of.note(name, "text", columns.iter().find(|(_, at)| *at == position).map(|(field, _)| *field));
+    }
+    of.note_in_path(|field| columns.iter().any(|(of, _)| *of == field));
     let positions: Vec<Option<usize>> = wanted
         .iter()
         .map(|w| columns.iter().find(|(field, _)| *field == w.field).map(|(_, position)| *position))

@@ -7,28 +7,32 @@ mod shape;
 use super::objects::{Field, Scan, scan};
 use super::rows::Rows;
 use super::stream::Text;
+use super::{Of, Seen};
 use crate::cell::Cell;
 use crate::error::{Place, SnapshotError};
-use crate::fields::{Wanted, resolve};
+use crate::fields::Wanted;
 use cells::Columns;
 
-/// Reads all objects of a file.
+/// Reads all objects of a file; which of the columns they have, where there are any.
 ///
 /// # Errors
-/// What the stream and the rows may do wrong, an end that is cut off, a required column that no object has, a limit, and JSON that is
+/// What the stream and the rows may do wrong, an end that is cut off, a limit, and JSON that is
 /// no sequence of rows: it is named by what it looks like.
 pub(super) fn read(
     text: &mut Text<'_>,
     key: &str,
-    wanted: &[Wanted],
+    of: Of<'_>,
     rows: &mut Rows<'_, '_>,
-) -> Result<(), SnapshotError> {
+) -> Result<Option<Seen>, SnapshotError> {
+    let wanted = of.wanted;
     let mut reader = Reader {
         text,
         key,
+        of,
         wanted,
         columns: Columns::new(wanted),
-        seen: Seen { columns: vec![false; wanted.len()], first: None },
+        seen: vec![false; wanted.len()],
+        first: None,
         fields: Vec::new(),
         line: 1,
         array: None,
@@ -38,15 +42,20 @@ pub(super) fn read(
         let detail = format!("truncated: the array that begins on line {line} has no end");
         return Err(SnapshotError::undecodable(key, Place::Line(reader.line), detail));
     }
-    reader.seen.check(key, wanted)
+    let Reader { seen: columns, first, .. } = reader;
+    Ok(first.map(|first| Seen { columns, first }))
 }
 
 struct Reader<'r, 'a> {
     text: &'r mut Text<'a>,
     key: &'r str,
+    of: Of<'r>,
     wanted: &'r [Wanted],
     columns: Columns<'r>,
-    seen: Seen,
+    /// Which columns any object has.
+    seen: Vec<bool>,
+    /// The names of the fields of the first object.
+    first: Option<Vec<String>>,
     fields: Vec<Field>,
     line: u64,
     /// The line on which an array of objects begins that is not at its end.
@@ -71,7 +80,7 @@ impl Reader<'_, '_> {
                 self.text.take(1);
             }
             _ => {
-                if self.seen.first.is_none() && !rows.has_bad() {
+                if self.first.is_none() && !rows.has_bad() {
                     shape::of_text(self.text.unread(), self.key, self.line, self.wanted)?;
                 }
                 self.skip_line(rows)?;
@@ -159,9 +168,10 @@ impl Reader<'_, '_> {
         }
         self.text.check(length, self.line)?;
         let object = &self.text.unread()[..length];
-        if self.seen.first.is_none() {
+        if self.first.is_none() {
             self.refuse_shape(true)?;
-            self.seen.first = Some(shape::names(object, &self.fields));
+            self.first = Some(shape::names(object, &self.fields));
+            self.note();
         }
         let object = &self.text.unread()[..length];
         let cells = self.columns.cells(object, &self.fields).map_err(|column| SnapshotError::DuplicateColumn {
@@ -169,7 +179,7 @@ impl Reader<'_, '_> {
             place: Place::Line(self.line),
             column,
         })?;
-        for (seen, cell) in self.seen.columns.iter_mut().zip(&cells) {
+        for (seen, cell) in self.seen.iter_mut().zip(&cells) {
             *seen |= *cell != Cell::Absent;
         }
         rows.push(self.line, self.wanted, &cells)?;
@@ -178,9 +188,26 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
+    /// Notes the fields of the first object and the kinds of their values.
+    fn note(&self) {
+        if self.of.finder.is_none() {
+            return;
+        }
+        let object = self.text.unread();
+        let mut has = Vec::new();
+        for (position, field) in self.fields.iter().enumerate() {
+            let column =
+                self.columns.column(position, &object[field.name.clone()]).map(|column| self.wanted[column].field);
+            has.extend(column);
+            let name = String::from_utf8_lossy(&object[field.name.clone()]).into_owned();
+            self.of.note(&name, cells::kind(&object[field.value.clone()]), column);
+        }
+        self.of.note_in_path(|field| has.contains(&field));
+    }
+
     /// Fails where the first object is no row but has the rows within it.
     fn refuse_shape(&self, whole: bool) -> Result<(), SnapshotError> {
-        if self.seen.first.is_some() {
+        if self.first.is_some() {
             return Ok(());
         }
         match shape::of_object(self.text.unread(), &self.fields, self.wanted, whole) {
@@ -220,24 +247,4 @@ impl Reader<'_, '_> {
 
 fn lines(text: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', text).count() as u64
-}
-
-/// Which columns any object has.
-struct Seen {
-    columns: Vec<bool>,
-    /// The names of the fields of the first object.
-    first: Option<Vec<String>>,
-}
-
-impl Seen {
-    fn check(&mut self, key: &str, wanted: &[Wanted]) -> Result<(), SnapshotError> {
-        let Some(first) = self.first.take() else { return Ok(()) };
-        let seen = wanted.iter().zip(&self.columns).filter(|(_, seen)| **seen);
-        let names: Vec<String> = seen.map(|(column, _)| column.names[0].clone()).collect();
-        resolve(wanted, &names).map(|_| ()).map_err(|column| SnapshotError::MissingColumn {
-            object: key.into(),
-            column,
-            found: first,
-        })
-    }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::assign::{Assigner, Context, Levels, Variant};
-use crate::batch::{Batch, Claim, Places, ROWS};
+use crate::batch::{Batch, Places, ROWS};
 use crate::cell::Cell;
 use crate::dress;
 use crate::error::{Place, SnapshotError};
@@ -124,7 +124,13 @@ impl<'r, 'a> Rows<'r, 'a> {
             let batch = &mut self.batch;
             let field = column.field;
             match field {
-                Field::Id => cell.push_id(batch),
+                Field::Id => {
+                    if cell.text().is_some_and(|text| dress::has_thousands(text.as_bytes())) {
+                        // An id is not shown.
+                        batch.note_nearly(row, field, "a number with thousands separators");
+                    }
+                    cell.push_id(batch);
+                }
                 Field::Time => {
                     let time = cell.time();
                     batch.times.push(time);
@@ -136,8 +142,8 @@ impl<'r, 'a> Rows<'r, 'a> {
                 Field::Name => {
                     let claim = cell.claim(self.plan.reward_name);
                     batch.names.push(claim);
-                    if claim == Claim::Other {
-                        batch.note_name(row, cell.shown());
+                    if claim.is_other() {
+                        batch.note_name(row, claim, cell.shown());
                     }
                 }
                 Field::Value | Field::N | Field::Sum | Field::SumSq | Field::Nonzero => {

@@ -1,7 +1,7 @@
 //! What keeps a run from learning of less than there is, and what is told where it goes on.
 
 use bandit::RewardType;
-use snapshots::{Plan, SnapshotCounts, SnapshotError, check};
+use snapshots::{Plan, SnapshotCounts, SnapshotError};
 
 use crate::common::{Memory, cells, plan, skipped, space};
 
@@ -142,27 +142,97 @@ fn a_null_reward_of_an_observation_is_none() {
 }
 
 #[test]
-fn a_check_tells_what_a_run_would_make_of_it() {
-    let exposures =
-        format!("{EXPOSURES}u2,2026-06-01T00:00:00Z,a,true,mobile\nu3,2026-06-02T00:00:00Z,A,true,mobile\n");
-    let memory = Memory::of([("exposures/a.csv", exposures), ("rewards/a.csv", REWARDS.to_owned())]);
-    let space = space();
-    let found = check(&memory, &memory.list(), &plan(&space)).unwrap();
-    assert_eq!(found.fails, None);
-    let files: Vec<_> = found.files.iter().map(|f| (f.folder.as_str(), f.format, f.files)).collect();
-    assert_eq!(files, [("exposures", "CSV", 1), ("rewards", "CSV", 1)]);
-    let (ids, days) = (found.ids.unwrap(), found.days.unwrap());
-    assert_eq!((ids.with_rewards, ids.matched, found.duplicates), (1, 1, 1));
-    assert_eq!(
-        (days.first.as_str(), days.last.as_str(), days.days),
-        ("2026-06-01T00:00:00Z", "2026-06-02T00:00:00Z", 2)
+fn a_file_whose_own_rewards_are_mostly_skipped_fails_whatever_else_is_in_it() {
+    let mut rewards = "anonymous_id,timestamp,name\n,2026-06-01T00:10:00Z,signup\n".to_owned();
+    for _ in 0..9 {
+        rewards += "u1,2026-06-01T00:10:00Z,login\n";
+    }
+    let objects = [("exposures/a.csv", EXPOSURES), ("rewards/a.csv", REWARDS), ("rewards/b.csv", rewards.as_str())];
+    let text = error(&objects);
+    assert!(text.starts_with("rewards/b.csv: 1 of 1 rewards were skipped, more than half"), "{text}");
+}
+
+#[test]
+fn a_name_that_is_nearly_the_models_fails_or_is_told() {
+    let row = |name: &str| format!("u1,2026-06-01T00:10:00Z,{name}\n");
+    let header = "anonymous_id,timestamp,name\n";
+    for near in ["Signup", "sign_up", "'signup'", "SIGN UP", "\"\"\"signup\"\"\""] {
+        let rewards = header.to_owned() + &row("purchase") + &row(near);
+        let text = error(&[("exposures/a.csv", EXPOSURES), ("rewards/a.csv", &rewards)]);
+        assert!(
+            text.starts_with("no reward has the name \"signup\", but one looks like it: rewards/a.csv, line 3"),
+            "{text}"
+        );
+        let rewards = header.to_owned() + &row("login") + &row("signup") + &row(near) + &row(near);
+        let counted = run(&[("exposures/a.csv", EXPOSURES), ("rewards/a.csv", &rewards)]).unwrap();
+        let warning = counted.warnings.iter().find(|warning| warning.code == "reward_name").unwrap();
+        assert!(warning.message.starts_with("2 rewards count as other_reward"), "{}", warning.message);
+        let example = warning.example.as_ref().unwrap();
+        assert_eq!((example.line, example.value.is_some()), (Some(4), true));
+    }
+    for other in ["signups", "sign", "purchase", "signup2", "---"] {
+        let rewards = header.to_owned() + &row("signup") + &row(other);
+        let counted = run(&[("exposures/a.csv", EXPOSURES), ("rewards/a.csv", &rewards)]).unwrap();
+        assert_eq!(codes(&counted), Vec::<&str>::new(), "{other}");
+    }
+}
+
+#[test]
+fn rewards_whose_name_is_null_are_told() {
+    let rewards = format!("{REWARDS}u2,2026-06-01T00:10:00Z,\nu2,2026-06-01T00:10:00Z,\n");
+    let counted = run(&[("exposures/a.csv", EXPOSURES), ("rewards/a.csv", &rewards)]).unwrap();
+    assert_eq!((counted.observations.rewards, codes(&counted)), (1, vec!["unnamed_rewards"]));
+    assert!(counted.warnings[0].message.starts_with("2 rewards have no name"), "{}", counted.warnings[0].message);
+}
+
+#[test]
+fn files_of_rewards_without_rows_are_told() {
+    let header = "anonymous_id,timestamp,name\n";
+    let counted = run(&[("exposures/a.csv", EXPOSURES), ("rewards/a.csv", header)]).unwrap();
+    assert_eq!(codes(&counted), ["no_rewards"]);
+    assert_eq!(codes(&run(&[("exposures/a.csv", EXPOSURES)]).unwrap()), Vec::<&str>::new());
+}
+
+/// Whether the rewards of one file belong to users is no matter of chance where those of the others do. A file of the rewards of
+/// strangers, or of a day without exposures, may be right: the run goes on.
+#[test]
+fn a_file_of_which_no_reward_is_attributed_is_told_where_others_are() {
+    let (mut exposures, header) = (EXPOSURES.to_owned(), "anonymous_id,timestamp,name\n");
+    let (mut ours, mut others, mut few) = (header.to_owned(), header.to_owned(), header.to_owned());
+    for user in 10..40 {
+        exposures += &format!("u{user},2026-06-01T00:00:00Z,a,true,mobile\n");
+        ours += &format!("u{user},2026-06-01T00:10:00Z,signup\n");
+        others += &format!("U-{user},2026-06-01T00:10:00Z,signup\n");
+    }
+    ours += "stranger,2026-06-01T00:10:00Z,signup\n";
+    few += "stranger,2026-06-01T00:10:00Z,signup\n";
+    let objects = [
+        ("exposures/a.csv", exposures.as_str()),
+        ("rewards/a.csv", &ours),
+        ("rewards/b.csv", &others),
+        ("rewards/c.csv", &few),
+    ];
+    let counted = run(&objects).unwrap();
+    assert_eq!(codes(&counted), ["unattributed_file"]);
+    let warning = &counted.warnings[0];
+    assert!(
+        warning.message.starts_with(
+            "not one of the 30 rewards of rewards/b.csv belongs to an exposure, where 30 of 32 in the other files do"
+        ),
+        "{}",
+        warning.message
     );
-    let level = found.levels.iter().find(|level| level.level == "a").unwrap();
-    assert_eq!((level.factor.as_str(), level.n), ("headline", 3));
-    assert_eq!((found.unknown[0].value.as_deref(), found.unknown[0].did_you_mean.as_deref()), (Some("A"), Some("a")));
-    // What a run would fail with, with all that was found before.
-    let memory = Memory::of([("exposures/a.csv", EXPOSURES.to_owned()), ("rewards/a.csv", REWARDS.replace("u1", "x"))]);
-    let found = check(&memory, &memory.list(), &plan(&space)).unwrap();
-    assert!(found.fails.unwrap().contains("no id of rewards/ occurs in exposures/"));
-    assert_eq!(found.observations.unwrap().exposures, 2);
+    assert_eq!(warning.example.as_ref().unwrap().object, "rewards/b.csv");
+}
+
+#[test]
+fn a_column_that_any_json_file_of_the_folder_has_is_null_where_it_is_left_out() {
+    let row = r#"{"headline":"a","sticky":true,"device":"mobile""#;
+    let with = format!("{row},\"reward\":1}}\n{row}}}\n");
+    let without = format!("{row}}}\n{row}}}\n");
+    let counted = run(&[("observations/a.json", &without), ("observations/b.json", &with)]).unwrap();
+    assert_eq!(cells(&counted), [(1, 0, 4, 1.0, 1.0)]);
+    assert_eq!(skipped(&counted.observations), [("null_reward", 3)].into());
+    let text = error(&[("observations/a.json", &without), ("observations/b.json", &without)]);
+    assert_eq!(text, "observations/a.json: column \"reward\" is missing; the columns are headline, sticky, device");
 }

@@ -181,6 +181,17 @@ fn an_object_of_twelve_thousand_keys_fails() {
 }
 
 #[test]
+fn a_header_of_long_names_is_cut_in_the_message() {
+    let names: Vec<String> = (0..500).map(|i| format!("{i:03}{}", "n".repeat(997))).collect();
+    let error = error_with(Limits::default(), "exposures/a.csv", names.join(",") + "\n");
+    assert!(
+        error.starts_with("exposures/a.csv: column \"anonymous_id\" is missing; the columns are 000nnn"),
+        "{error}"
+    );
+    assert!(error.ends_with("… and 480 more") && error.chars().count() < 2_000, "{error}");
+}
+
+#[test]
 fn a_text_of_more_than_a_mebibyte_is_no_value() {
     let space = space();
     let long = format!("{{\"device\":\"{}\"}}", "x".repeat(1 << 20));

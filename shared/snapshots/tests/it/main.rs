@@ -2,8 +2,10 @@
 
 mod aggregated;
 mod attribution;
+mod checks;
 mod columns;
 mod common;
+mod delta;
 mod dialects;
 mod errors;
 mod files;

@@ -47,6 +47,12 @@ impl<'w> Columns<'w> {
         Ok(found.into_iter().map(|(_, cell)| cell).collect())
     }
 
+    /// The wanted column that a field is.
+    pub(super) fn column(&self, position: usize, name: &[u8]) -> Option<usize> {
+        let last = self.last.get(position).filter(|(last, _)| last == name);
+        last.map_or_else(|| self.find(name), |(_, fit)| *fit).map(|(column, _)| column)
+    }
+
     fn fit(&mut self, position: usize, name: &[u8]) -> Option<Fit> {
         if let Some((last, fit)) = self.last.get(position).filter(|(last, _)| last == name) {
             debug_assert_eq!(last, name);
@@ -71,6 +77,18 @@ impl<'w> Columns<'w> {
         exact.or_else(|| {
             names().find(|(_, _, known)| known.eq_ignore_ascii_case(&name)).map(|(column, i, _)| (column, 2 * i + 1))
         })
+    }
+}
+
+/// The kind of a value.
+pub(super) fn kind(raw: &[u8]) -> &'static str {
+    match raw.first() {
+        Some(b'"') => "text",
+        Some(b'{') => "object",
+        Some(b'[') => "array",
+        Some(b't' | b'T' | b'f' | b'F') => "bool",
+        Some(b'0'..=b'9' | b'-' | b'+' | b'.') => "number",
+        _ => "null",
     }
 }
 
