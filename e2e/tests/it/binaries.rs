@@ -109,7 +109,7 @@ fn shortened(value: &Value) -> Value {
 
 /// What differs from run to run, and what stands for it. The ids of the examples do not: they are set aside while all others
 /// are replaced, told apart by their middle.
-const FILTERS: [(&str, &str); 11] = [
+const FILTERS: [(&str, &str); 12] = [
     (r"\b([0-9a-f]{8})-0000-4000-8000-([0-9a-f]{12})\b", "${1}-example-${2}"),
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "[uuid]"),
     (r"\b([0-9a-f]{8})-example-([0-9a-f]{12})\b", "${1}-0000-4000-8000-${2}"),
@@ -119,6 +119,7 @@ const FILTERS: [(&str, &str); 11] = [
     (r#""duration_ms": \d+"#, r#""duration_ms": "[ms]""#),
     (r#""retry-after": "\d+""#, r#""retry-after": "[s]""#),
     (r#""etag": "(\\.|[^"\\])*""#, r#""etag": "[etag]""#),
+    (r"[+−]?\b\d+\.\d %", "[percent]"),
     (r"/console/([a-z]+)-[\w-]{8}\.", "/console/${1}-[hash]."),
     (r#""counts": \d+"#, r#""counts": "[count]""#),
 ];

@@ -90,7 +90,8 @@ fn notes(answer: &Value, measured: &Measured, droppable: &[levels::Level], verdi
             "Modelled improvements are left out: the holdout contradicts what the model believes of the baseline{}.",
             rates.unwrap_or_default()
         ));
-    } else if measured.is_undecided()
+    } else if measured.is_possible()
+        && measured.is_undecided()
         && number(answer, "/stats/estimated_improvement_interval/0").is_some_and(|lo| lo > 0.0)
     {
         notes.push(

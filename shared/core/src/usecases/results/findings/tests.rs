@@ -141,6 +141,7 @@ fn without_users_a_holdout_or_a_number_nothing_is_claimed() {
     );
     assert_eq!(found["verdict"]["kind"], "measure_first");
     assert!(text(&found["modelled"]).contains("no holdout checks it"), "{found}");
+    assert_eq!(found["notes"], json!([]), "there is no holdout to decide by");
 
     let mut early = nobody;
     early["primary_metric_vs_holdout"]["holdout_users"] = json!(40);
