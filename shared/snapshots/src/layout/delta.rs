@@ -198,9 +198,9 @@ impl Table {
     }
 
     fn read_checkpoint(&mut self, source: &dyn Source, object: &Object, log: &[&Object]) -> Result<(), SnapshotError> {
-        let sidecars = match name(object).ends_with(".json") {
-            true => self.read_actions(source, object)?,
-            false => self.read_parquet(source, object)?,
+        let sidecars = match name(object).rsplit('.').next() {
+            Some("json") => self.read_actions(source, object)?,
+            _ => self.read_parquet(source, object)?,
         };
         for path in sidecars {
             let of = |object: &&&Object| object.key.ends_with(&format!("{LOG}/_sidecars/{}", decoded(&path)));
