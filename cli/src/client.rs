@@ -1,6 +1,6 @@
 //! A client of the API over HTTP.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fulcrum_core::error_chain;
@@ -13,6 +13,7 @@ use lambda_http::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_
 use lambda_http::http::{Method, Request};
 use serde_json::Value;
 use url::Url;
+use uuid::Uuid;
 
 use crate::args::ServiceArgs;
 use crate::error::CliError;
@@ -20,6 +21,14 @@ use crate::error::CliError;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than any training run that answers by itself.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(15);
+/// For how long a call under a key is sent again: the longest that a function takes, and twice the default lease of a run that
+/// died.
+const LONGEST_WAIT: Duration = Duration::from_mins(4);
+/// For how long a service that was there and is not is waited for.
+const LONGEST_RESTART: Duration = Duration::from_secs(10);
+/// Between two such calls.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Connections are kept for the next request.
 #[derive(Clone)]
@@ -92,6 +101,52 @@ impl Client {
     /// [`CliError::Refused`] for every answer that is not a success, [`CliError::Unreachable`], [`CliError::NoAnswer`],
     /// [`CliError::NotTheApi`].
     pub async fn send(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Value, CliError> {
+        self.send_under(None, method, path, body).await
+    }
+
+    /// Creates or trains: sends a POST under an `Idempotency-Key` of its own, and again under the same where the answer is lost
+    /// or says to come back, so that the work is done once whatever happens on the way. `again` is told of each such answer.
+    ///
+    /// # Errors
+    /// As [`Client::send`], of the last answer.
+    pub async fn send_once(
+        &self,
+        path: &str,
+        body: Bytes,
+        mut again: impl FnMut(&CliError),
+    ) -> Result<Value, CliError> {
+        let (key, started) = (Uuid::new_v4().to_string(), Instant::now());
+        let (mut pause, mut reached, mut gone_since) = (FIRST_PAUSE, false, None);
+        loop {
+            let error = match self.send_under(Some(&key), Method::POST, path, Some(body.clone())).await {
+                // Where the service was reached before, it may be starting again.
+                Err(error @ CliError::Unreachable { .. }) if reached => {
+                    gone_since.get_or_insert_with(Instant::now);
+                    error
+                }
+                Err(error) if error.says_again() => {
+                    (reached, gone_since) = (true, None);
+                    error
+                }
+                answer => return answer,
+            };
+            let gone = gone_since.is_some_and(|since: Instant| since.elapsed() > LONGEST_RESTART);
+            if gone || started.elapsed() > LONGEST_WAIT {
+                return Err(error);
+            }
+            again(&error);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn send_under(
+        &self,
+        key: Option<&str>,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Result<Value, CliError> {
         let url = format!("{}{path}", self.base.as_str().trim_end_matches('/'));
         let mut request = Request::builder()
             .method(method)
@@ -99,6 +154,9 @@ impl Client {
             .header(USER_AGENT, concat!("fulcrum/", env!("CARGO_PKG_VERSION")));
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
         }
         if self.respond_async {
             request = request.header("prefer", "respond-async");

@@ -212,6 +212,17 @@ impl CliError {
     pub fn file(path: impl Into<PathBuf>, cause: impl std::fmt::Display) -> Self {
         Self::File { path: path.into(), cause: cause.to_string() }
     }
+
+    /// Whether the same request, under the same `Idempotency-Key`, may get another answer: this one was lost on the way, came
+    /// from a gateway that has none, or says to come back.
+    pub(crate) fn says_again(&self) -> bool {
+        match self {
+            Self::NoAnswer { .. } => true,
+            Self::Refused { retryable, .. } => *retryable,
+            Self::NotTheApi { status, .. } => matches!(status, 429 | 502..=504),
+            _ => false,
+        }
+    }
 }
 
 /// At most three of some names, and how many more there are.

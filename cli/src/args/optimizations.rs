@@ -51,7 +51,7 @@ pub enum OptimizationsCommand {
         /// A new name.
         #[arg(long, required_unless_present = "status")]
         name: Option<String>,
-        /// A new status; only a live optimization serves.
+        /// A new status: live explores and trains, completed serves its winner, archived serves nothing.
         #[arg(long, value_parser = ["live", "completed", "archived"])]
         status: Option<String>,
         /// Where the service is and who calls.

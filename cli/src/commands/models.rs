@@ -2,7 +2,6 @@
 
 use std::io::Read as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use lambda_http::http::Method;
@@ -15,9 +14,6 @@ use crate::args::{ModelsCommand, ServiceArgs};
 use crate::client::Client;
 use crate::error::CliError;
 use crate::screen::{Screen, Table, print_json, print_note, print_text};
-
-/// How long `train` waits for another run: twice the default lease.
-const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
 pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {
     let screen = Screen::stdout();
@@ -32,8 +28,7 @@ pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {
             Ok(())
         }
         ModelsCommand::Create { file, service } => {
-            let body = read(&file)?;
-            call(&service, Method::POST, "/api/v2/models", Some(body), |m| shown(screen, m)).await
+            create(&service, "/api/v2/models", read(&file)?, |m| shown(screen, m)).await
         }
         ModelsCommand::Train { id, bias, no_wait, service } => {
             let bias: Map<String, Value> = bias.into_iter().map(|(name, value)| (name, json!(value))).collect();
@@ -66,25 +61,49 @@ pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {
     }
 }
 
-/// Trains a model, after a run that has the lease already, such as that of a snapshot just completed.
+/// Trains a model. The service itself waits for a run that it meets, such as that of a snapshot just completed, for as long as
+/// a call may take; beyond that it is asked again under the same key.
 async fn train(service: &ServiceArgs, id: Uuid, body: &Value, no_wait: bool) -> Result<Value, CliError> {
     let client = Client::from_args(service)?;
     let client = if no_wait { client.respond_async() } else { client };
-    let started = Instant::now();
+    let waiting = format!("Model {id} is being trained already; waiting for that run to end.");
     let mut told = false;
-    loop {
-        let sent = client.send(Method::POST, &path(id, "/train"), Some(Bytes::from(body.to_string()))).await;
-        match sent {
-            Err(CliError::Refused { status: 409, retryable: true, .. }) if started.elapsed() < LONGEST_WAIT => {
-                if !told {
-                    print_note(&format!("Model {id} is being trained already; waiting for that run to end."));
-                    told = true;
-                }
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            answer => return answer,
-        }
+    if !no_wait && client.send(Method::GET, &path(id, ""), None).await?["status"] == "training" {
+        print_note(&waiting);
+        told = true;
     }
+    let again = |error: &CliError| {
+        if !std::mem::replace(&mut told, true) {
+            match error {
+                CliError::Refused { status: 409, .. } => print_note(&waiting),
+                lost => note_again(lost),
+            }
+        }
+    };
+    client.send_once(&path(id, "/train"), Bytes::from(body.to_string()), again).await
+}
+
+/// Says that a request is sent again.
+fn note_again(error: &CliError) {
+    print_note(&format!("{error}\nAsking again under the same Idempotency-Key, so that nothing is done twice."));
+}
+
+/// Creates something, once whatever happens on the way, and prints the answer, for people or as JSON.
+pub(super) async fn create(
+    service: &ServiceArgs,
+    path: &str,
+    body: Bytes,
+    shown: impl FnOnce(&Value) -> String,
+) -> Result<(), CliError> {
+    let mut told = false;
+    let again = |error: &CliError| {
+        if !std::mem::replace(&mut told, true) {
+            note_again(error);
+        }
+    };
+    let answer = Client::from_args(service)?.send_once(path, body, again).await?;
+    told(service, &answer, shown);
+    Ok(())
 }
 
 fn path(id: Uuid, rest: &str) -> String {
@@ -293,6 +312,9 @@ fn trained(screen: Screen, answer: &Value) -> String {
     ];
     pairs.extend(what_was_read(answer));
     pairs.extend(metrics(answer));
+    if answer["joined"] == true {
+        pairs.push(("joined", "the run that was going on".to_owned()));
+    }
     pairs.push(("took", format!("{} ms", text(answer, "/duration_ms"))));
     facts(screen, &pairs)
 }

@@ -5,7 +5,7 @@ use lambda_http::http::Method;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::models::{call, pages, read};
+use super::models::{call, create, pages, read};
 use crate::answers::{assignment, facts, list, number, text};
 use crate::args::{OptimizationsCommand, ServeArgs, ServiceArgs};
 use crate::client::Client;
@@ -42,8 +42,7 @@ pub(crate) async fn run(command: OptimizationsCommand) -> Result<(), CliError> {
             Ok(())
         }
         OptimizationsCommand::Create { file, service } => {
-            let body = Some(read(&file)?);
-            call(&service, Method::POST, PATH, body, |o| shown(screen, o)).await
+            create(&service, PATH, read(&file)?, |o| shown(screen, o)).await
         }
         OptimizationsCommand::Update { id, name, status, service } => {
             let given = [("name", name), ("status", status)];

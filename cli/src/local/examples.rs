@@ -55,7 +55,7 @@ enum Snapshot {
 #[derive(Clone, Copy)]
 enum Then {
     Nothing,
-    /// A training request for it is queued.
+    /// Two training requests for it are queued.
     Request,
     /// It is trained on each of its snapshots.
     Train,
@@ -113,6 +113,13 @@ fn small() -> Value {
         "reward": {"name": "signup", "type": "bool"},
         "attribution": {"type": "last_touch", "conversion_window_hours": 24},
     })
+}
+
+/// The same, of which two versions are kept.
+fn keeping_two() -> Value {
+    let mut config = small();
+    config["posterior_versions"] = json!(2);
+    config
 }
 
 /// Fifty variants in so many contexts that only those that were seen are compiled, and that their policy is an object.
@@ -248,9 +255,12 @@ impl Example {
         match self.then {
             Then::Nothing | Then::Train => Ok(()),
             Then::Request => {
-                let key = request_key(organization, &id.to_string(), "example");
-                let request = json!({"ask": "train", "bias": {"headline": 0.1}}).to_string();
-                Ok(app.bucket.put(&key, Bytes::from(request).into()).await?)
+                for (name, bias) in [("example", 0.1), ("example-2", 0.2)] {
+                    let key = request_key(organization, &id.to_string(), name);
+                    let request = json!({"ask": "train", "bias": {"headline": bias}}).to_string();
+                    app.bucket.put(&key, Bytes::from(request).into()).await?;
+                }
+                Ok(())
             }
             Then::Archive => Ok(app.delete_model(organization, id).await?),
             Then::Lease => {
@@ -274,8 +284,9 @@ impl Example {
             "organization_id": self.organization,
             "optimization_id": optimization_id(self.number),
             "model_type": "cmab",
-            "config": match self.snapshots {
-                [Snapshot::Large] => large(),
+            "config": match (self.snapshots, self.number) {
+                ([Snapshot::Large], _) => large(),
+                (_, 3 | 9) => keeping_two(),
                 _ => small(),
             },
             "created_at": now.timestamp_millis(),

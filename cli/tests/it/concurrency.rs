@@ -1,15 +1,18 @@
 //! Several at once: one run has the lease of a model, a deletion wins, a lease expires.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use fulcrum_core::App;
+use fulcrum_core::clock::ManualClock;
 use fulcrum_core::domain::{Actor, Change, InSampleMetrics, Interval, Lease, Observations, PosteriorRecord, Served};
 use fulcrum_core::store::{LeaseAttempt, StoreError};
 use uuid::Uuid;
 
 use crate::data;
-use crate::harness::{ORGANIZATION, TestServer, assert_shape};
+use crate::harness::{ORGANIZATION, Reply, TestServer, assert_shape};
 
 const NOW: &str = "2026-11-23T19:00:00Z";
 
@@ -24,7 +27,10 @@ async fn take(server: &TestServer, id: &str) -> Lease {
 
 #[tokio::test]
 async fn a_leased_model_cannot_be_trained_until_the_lease_expires() {
-    let (server, clock) = TestServer::start_at(NOW).await;
+    let clock = Arc::new(ManualClock::new(NOW.parse().unwrap()));
+    let of_app = Arc::clone(&clock);
+    let impatient = |app| App { clock: of_app, wait: Duration::from_millis(200), ..app };
+    let server = TestServer::start_with(None, impatient).await;
     let (id, optimization) = server.model(&data::mab()).await;
     server.snapshot(&optimization, "1", &data::cells()).await;
     take(&server, &id).await;
@@ -73,6 +79,7 @@ async fn publish(server: &TestServer, id: &str, owner: &str, version: u64) -> Re
         observations: Observations::default(),
         warnings: Vec::new(),
         unseen_levels: None,
+        by_itself: false,
         summary: None,
         object: "nowhere".into(),
     };
@@ -113,21 +120,64 @@ async fn a_deletion_at_any_moment_of_a_run_wins() {
 }
 
 #[tokio::test]
-async fn of_many_trainings_at_once_one_runs_at_a_time() {
+async fn of_many_trainings_at_once_one_runs_and_its_result_is_everybodys() {
     let server = TestServer::start().await;
     let (id, optimization) = server.model(&data::cmab()).await;
     server.snapshot(&optimization, "1", &data::exposures_and_rewards()).await;
-    let all =
-        tokio::join!(server.train(&id), server.train(&id), server.train(&id), server.train(&id), server.train(&id));
+    let train = || server.train(&id);
+    let all = tokio::join!(train(), train(), train(), train(), train());
     let replies = [all.0, all.1, all.2, all.3, all.4];
-    let good = replies.iter().filter(|r| r.status == 200).count();
-    let refused: Vec<_> = replies.iter().filter(|r| r.status == 409).collect();
-    assert_eq!(good + refused.len(), 5, "{replies:?}");
-    assert!(good >= 1 && !refused.is_empty(), "{good} of 5 ran");
-    assert!(refused.iter().all(|r| r.header("retry-after").is_some()));
+    assert!(replies.iter().all(|reply| reply.status == 200), "{replies:?}");
+    let joined = replies.iter().filter(|reply| reply.body["joined"] == true).count();
+    assert_eq!(joined, 4, "{replies:?}");
+    let result = |reply: &Reply| {
+        let mut body = reply.body.clone();
+        for name in ["joined", "duration_ms", "meta"] {
+            body.as_object_mut().unwrap().remove(name);
+        }
+        body
+    };
+    assert!(replies.iter().all(|reply| result(reply) == result(&replies[0])), "{replies:?}");
     let model = server.call("GET", &format!("/api/v2/models/{id}"), None).await;
-    assert_eq!(model.text("/posterior_version"), good.to_string());
-    assert_eq!(model.text("/status"), "trained");
+    assert_eq!((model.text("/posterior_version"), model.text("/status")), ("1".to_owned(), "trained".to_owned()));
+    // Whoever comes when nobody trains has a run of their own.
+    let again = server.train(&id).await;
+    assert_eq!((again.text("/posterior_version"), again.body.get("joined")), ("2".to_owned(), None));
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_call_with_other_biases_waits_and_then_runs_itself() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::cmab()).await;
+    server.snapshot(&optimization, "1", &data::exposures_and_rewards()).await;
+    let path = format!("/api/v2/models/{id}/train");
+    let [one, other] = [0.1, 0.2].map(|bias| serde_json::json!({"bias": {"headline": bias}}));
+    let (one, other) = tokio::join!(server.call("POST", &path, Some(&one)), server.call("POST", &path, Some(&other)));
+    assert_eq!((one.status, other.status), (200, 200), "{} {}", one.body, other.body);
+    let mut versions = [one.text("/posterior_version"), other.text("/posterior_version")];
+    versions.sort_unstable();
+    assert_eq!(versions, ["1", "2"]);
+    assert!(one.body.get("joined").is_none() && other.body.get("joined").is_none(), "{} {}", one.body, other.body);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_call_that_waited_trains_on_a_snapshot_that_came_meanwhile() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    let lease = take(&server, &id).await;
+    let call = server.train(&id);
+    let run = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        publish(&server, &id, &lease.owner, 1).await.unwrap();
+        server.snapshot(&optimization, "2", &data::cells()).await;
+    };
+    // What that run put in force is of the first snapshot; the second is complete before anybody looks, or soon after.
+    let (trained, ()) = tokio::join!(call, run);
+    assert_eq!(trained.status, 200, "{}", trained.body);
+    assert_eq!(trained.body["joined"] == true, trained.text("/snapshot_id") == "1", "{}", trained.body);
     server.shutdown().await;
 }
 

@@ -49,6 +49,8 @@ async fn a_run_that_is_killed_leaves_a_model_that_serves_and_trains_again() {
         let training = is_training(&local, id, &mut asked).await;
         tokio::time::sleep(Duration::from_millis(pause_ms)).await;
         local.end("KILL");
+        // It would wait for the service to come back.
+        asked.kill().unwrap();
         asked.wait().unwrap();
 
         local = LocalProcess::start(&arguments);

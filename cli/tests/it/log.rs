@@ -39,6 +39,7 @@ fn one_line_a_request_and_nothing_that_is_nobodys_business() {
     let expected = [
         ("POST /api/v2/optimizations", 201),
         ("POST /api/v2/optimizations/{id}/serve", 200),
+        ("GET /api/v2/models/{id}", 200),
         ("POST /api/v2/models/{id}/train", 422),
         ("GET /api/v2/models", 401),
     ];

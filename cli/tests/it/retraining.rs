@@ -237,7 +237,7 @@ async fn a_poison_message_is_put_aside_after_five_receives() {
 
 #[tokio::test]
 async fn a_call_that_does_not_wait_is_answered_at_once_and_done_by_the_queue() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(None, |app| App { wait: Duration::from_millis(200), ..app }).await;
     let (id, optimization) = server.model(&data::cmab()).await;
     server.snapshot(&optimization, "1", &data::cells()).await;
     let path = format!("/api/v2/models/{id}/train");
@@ -288,7 +288,8 @@ async fn a_request_outlives_its_hold() {
     server.snapshot(&optimization, "1", &data::cells()).await;
     let authorization = format!("Bearer {}", server.key);
     let headers = [("authorization", authorization.as_str()), ("prefer", "respond-async")];
-    let reply = server.send("POST", &format!("/api/v2/models/{id}/train"), &headers, "").await;
+    let path = format!("/api/v2/models/{id}/train");
+    let reply = server.send("POST", &path, &headers, r#"{"bias": {"headline": 2}}"#).await;
     assert_eq!(reply.status, 202, "{}", reply.body);
     let [request] = waiting(&server).await.try_into().unwrap();
     // The queue is slow: the lease expires, another run acquires it and ends.
@@ -297,6 +298,65 @@ async fn a_request_outlives_its_hold() {
     assert_eq!(server.train(&id).await.status, 200);
     assert!(deliver(&server.app, &[created("bucket", &request)]).await.is_empty());
     assert_eq!(model(&server, &id).await.text("/posterior_version"), "2");
+    server.shutdown().await;
+}
+
+/// A call that does not wait does not wait for a run that it meets either; what that run computes is not computed again.
+#[tokio::test]
+async fn a_call_that_does_not_wait_is_queued_behind_the_run_that_it_meets() {
+    let server = TestServer::start().await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    let (model, now) = (id.parse().unwrap(), server.app.clock.now());
+    let lease = Lease { owner: "another".into(), expires_at: now + TimeDelta::minutes(1) };
+    server.app.table.acquire_lease(ORGANIZATION, model, &lease, now).await.unwrap();
+    let (path, authorization) = (format!("/api/v2/models/{id}/train"), format!("Bearer {}", server.key));
+    let headers = [("authorization", authorization.as_str()), ("prefer", "respond-async")];
+    let mut requests: Vec<String> = Vec::new();
+    for body in ["", r#"{"bias": {"headline": 2}}"#] {
+        let reply = server.send("POST", &path, &headers, body).await;
+        assert_eq!((reply.status, reply.text("/status")), (202, "training".to_owned()), "{}", reply.body);
+        let queued = waiting(&server).await.into_iter().find(|request| !requests.contains(request));
+        requests.extend(queued);
+    }
+    server.app.table.release_lease(ORGANIZATION, model, "another").await.unwrap();
+    assert_eq!(server.train(&id).await.text("/posterior_version"), "1");
+    assert_eq!(requests.len(), 2);
+    for (request, expected) in requests.iter().zip(["1", "2"]) {
+        assert!(deliver(&server.app, &[created("bucket", request)]).await.is_empty());
+        let model = server.call("GET", &format!("/api/v2/models/{id}"), None).await;
+        assert_eq!(model.text("/posterior_version"), expected, "only the one with other biases was run");
+    }
+    assert_eq!(waiting(&server).await, Vec::<String>::new());
+    server.shutdown().await;
+}
+
+/// Whoever completes a snapshot and calls in the same second means the run that the snapshot began, ended or not.
+#[tokio::test]
+async fn a_call_just_after_the_run_of_a_snapshot_has_its_result() {
+    let (server, clock) = TestServer::start_at("2026-11-23T19:00:00Z").await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    assert!(deliver(&server.app, &[completed(&optimization, "1")]).await.is_empty());
+    clock.advance(TimeDelta::seconds(1));
+    let called = server.train(&id).await;
+    assert_eq!((called.status, &called.body["joined"]), (200, &json!(true)), "{}", called.body);
+    assert_eq!(called.text("/posterior_version"), "1");
+    // Other biases, a later snapshot and a later call are other runs.
+    let path = format!("/api/v2/models/{id}/train");
+    let biased = server.call("POST", &path, Some(&json!({"bias": {"headline": 1}}))).await;
+    assert_eq!((biased.text("/posterior_version"), biased.body.get("joined")), ("2".to_owned(), None));
+    server.snapshot(&optimization, "2", &data::cells()).await;
+    assert!(deliver(&server.app, &[completed(&optimization, "2")]).await.is_empty());
+    server.snapshot(&optimization, "3", &data::cells()).await;
+    let later = server.call("POST", &path, Some(&json!({"bias": {"headline": 1}}))).await;
+    assert_eq!((later.text("/posterior_version"), later.text("/snapshot_id")), ("4".to_owned(), "3".to_owned()));
+    assert!(deliver(&server.app, &[completed(&optimization, "3")]).await.is_empty());
+    server.snapshot(&optimization, "4", &data::cells()).await;
+    assert!(deliver(&server.app, &[completed(&optimization, "4")]).await.is_empty());
+    clock.advance(TimeDelta::milliseconds(1_001));
+    let late = server.call("POST", &path, Some(&json!({"bias": {"headline": 1}}))).await;
+    assert_eq!((late.text("/posterior_version"), late.body.get("joined")), ("6".to_owned(), None), "{}", late.body);
     server.shutdown().await;
 }
 
@@ -553,7 +613,8 @@ async fn a_local_service_trains_what_is_put_into_its_bucket() {
     }
     until_version(local.app(), made.id, 1).await;
     // And so does a request.
-    let later = local.app().train(ORGANIZATION, made.id, BTreeMap::new(), true).await.unwrap();
+    let bias = BTreeMap::from([("headline".to_owned(), 1.0)]);
+    let later = local.app().train(ORGANIZATION, made.id, bias, true).await.unwrap();
     assert!(matches!(later, TrainResponse::Queued));
     until_version(local.app(), made.id, 2).await;
     local.shutdown().await;

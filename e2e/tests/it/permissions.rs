@@ -38,7 +38,9 @@ fn recorded(stage: &Stage) -> (App, Recorder) {
     let sdk = stage.stores.sdk();
     let recorder = Recorder::new(sdk.http_client().unwrap());
     let recorded = sdk.to_builder().http_client(recorder.clone()).build();
-    (App::new(&recorded, stage.stores.endpoints(), TABLE, BUCKET), recorder)
+    let app = App::new(&recorded, stage.stores.endpoints(), TABLE, BUCKET);
+    // What a call does while it waits, it does from the first moment on.
+    (App { wait: Duration::from_millis(200), ..app }, recorder)
 }
 
 /// What a function asks of the stores while it starts.

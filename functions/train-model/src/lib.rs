@@ -4,7 +4,7 @@ use fulcrum_core::auth::Scope;
 use fulcrum_core::domain::{QueuedView, Status, TrainModel, TrainedView};
 use fulcrum_core::http::{body, path_id, query};
 use fulcrum_core::usecases::TrainResponse;
-use fulcrum_core::{ApiError, App, Call, deadline};
+use fulcrum_core::{ApiError, App, Call};
 use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use lambda_http::{Body, Request, Response};
 
@@ -17,7 +17,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
     query(&request, &[])?;
     let id = path_id(&request)?;
     let TrainModel { bias } = body(&request)?;
-    let app = app.on_behalf_of(&call.caller).until(deadline::of(&request));
+    let app = app.on_behalf_of(&call.caller).for_request(&request);
     let later = prefers_async(request.headers());
     let run = match app.train(&call.caller.organization_id, id, bias, later).await? {
         TrainResponse::Trained(run) => run,
@@ -40,6 +40,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response<Body>, ApiEr
         observations: &run.posterior.observations,
         warnings: &run.posterior.warnings,
         duration_ms: run.duration_ms,
+        joined: run.joined,
     };
     call.respond(StatusCode::OK, &answer)
 }

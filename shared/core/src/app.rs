@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ::events::Limits;
 use aws_config::SdkConfig;
@@ -20,6 +20,9 @@ use crate::serving_cache::ServingCache;
 use crate::storage_calls::CountStorageCalls;
 use crate::store::{Bucket, Table};
 use crate::visitor_ids::VisitorIds;
+
+/// What a gateway waits for an answer, less the time to give one.
+const WAIT: Duration = Duration::from_secs(28);
 
 /// What a function is made of.
 #[derive(Clone)]
@@ -50,6 +53,8 @@ pub struct App {
     pub organization_runs: Option<NonZeroUsize>,
     /// The most that a list or a policy may take in one answer, in bytes.
     pub answer_bytes: usize,
+    /// How long a call waits for another one that does what it is to do, before it says so.
+    pub wait: Duration,
     /// When a training run gives up, where the platform ends its function soon after.
     pub deadline: Option<Instant>,
     /// Where metrics go.
@@ -114,6 +119,7 @@ impl App {
             snapshot_limits: snapshots::Limits::default(),
             organization_runs: None,
             answer_bytes: ANSWER_BYTES,
+            wait: WAIT,
             deadline: None,
             metrics: Metrics::off(),
             issuer: None,
@@ -138,8 +144,6 @@ impl App {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use aws_config::{BehaviorVersion, Region};
     use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
     use tokio::net::TcpListener;

@@ -134,6 +134,12 @@ pub enum ApiError {
         /// What to do.
         advice: &'static str,
     },
+    /// The `Idempotency-Key` is another request's.
+    #[error(
+        "this Idempotency-Key was used within the last 24 hours with another path or body; send the same request with it, or \
+         another key"
+    )]
+    IdempotencyMismatch,
     /// A fault of ours.
     #[error("something went wrong on our side; the log has the cause under this request id")]
     Internal {
@@ -216,6 +222,7 @@ impl ApiError {
             Self::NoObservations { .. } => "no_observations",
             Self::InvalidSnapshot { .. } => "invalid_snapshot",
             Self::NotFitted { .. } => "not_fitted",
+            Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::Internal { .. } => "internal",
             Self::Unavailable { .. } | Self::IssuerUnavailable { .. } | Self::OutOfTime { .. } => "unavailable",
         }

@@ -11,6 +11,7 @@ pub mod error;
 mod error_chain;
 pub mod http;
 mod ingest_cache;
+pub mod keyed_work;
 pub mod log_fields;
 pub mod logging;
 pub mod metrics;

@@ -167,6 +167,7 @@ mod tests {
             },
             warnings: Vec::new(),
             unseen_levels: None,
+            by_itself: false,
             summary: None,
             object: "posteriors/o/m/1.safetensors".into(),
         };

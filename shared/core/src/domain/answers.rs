@@ -72,8 +72,11 @@ pub struct TrainedView<'a> {
     pub observations: &'a Observations,
     /// What the run left out or changed in a way that its reader should know.
     pub warnings: &'a [Warning],
-    /// Wall time of the run in milliseconds.
+    /// Wall time of the run in milliseconds; of one that was waited for, the time that this took.
     pub duration_ms: u64,
+    /// Whether another run made it, which this call waited for; absent where it did not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub joined: bool,
 }
 
 /// A training run that waits in the queue.

@@ -51,6 +51,10 @@ pub struct TrainingDataConfig {
     #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 10080)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retrain_minutes: Option<u32>,
+    /// How many versions of the posterior are kept, newest first: 2 to 1,000; 100 where absent.
+    #[cfg_attr(feature = "openapi", schemars(range(min = 2, max = 1000)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posterior_versions: Option<u32>,
     /// What one observation is; `exposure` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,

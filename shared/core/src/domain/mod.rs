@@ -11,6 +11,7 @@ pub mod events;
 mod history;
 mod ids;
 mod in_force;
+mod keyed;
 mod levels;
 mod model;
 mod optimization;
@@ -34,6 +35,7 @@ pub use config::{AttributionConfig, FactorConfig, PriorConfig, RewardConfig, Tim
 pub use history::{Actor, Allocation, Aspects, Change, ChangeKind, ChangeView, ServedVersion};
 pub use ids::parse_uuid;
 pub use in_force::{InForce, InForceView, Timeline};
+pub use keyed::{KEY_LIFE, KeptAnswer, KeyRecord};
 pub use levels::{context_number, level_json, variant_json};
 pub use model::{
     BegunRuns, InSampleMetrics, Interval, LastError, Lease, Model, ModelDetailView, ModelView, Observations,

@@ -148,6 +148,9 @@ pub struct PosteriorRecord {
     /// What a list of optimizations says of it; absent in records of earlier versions.
     #[serde(default, with = "super::text", skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
+    /// Whether its run began by itself, for a snapshot that was complete, and nobody called for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_itself: bool,
     /// The object that holds it.
     pub object: String,
 }

@@ -65,9 +65,10 @@ pub fn status(error: &ApiError) -> StatusCode {
         ApiError::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         ApiError::Conflict { .. } => StatusCode::CONFLICT,
         ApiError::PayloadTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        ApiError::NoObservations { .. } | ApiError::InvalidSnapshot { .. } | ApiError::NotFitted { .. } => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        ApiError::NoObservations { .. }
+        | ApiError::InvalidSnapshot { .. }
+        | ApiError::NotFitted { .. }
+        | ApiError::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
         ApiError::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         ApiError::Unavailable { .. } | ApiError::IssuerUnavailable { .. } | ApiError::OutOfTime { .. } => {
             StatusCode::SERVICE_UNAVAILABLE

@@ -1,6 +1,5 @@
 //! One HTTP request from end to end: the handler, its error's envelope, and the one log line.
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,10 +9,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::envelope::{Meta, failure, status, success};
+use super::handler::{Authenticated, Handler};
+use super::keyed;
 use super::request::{RequestId, path, request_id};
 use super::routes::{Match, find, is_serving};
 use crate::app::App;
 use crate::auth::{Caller, Scope};
+use crate::deadline::Arrived;
 use crate::error::ApiError;
 use crate::log_fields::{LogFields, cold_start, set_log_field};
 use crate::prewarm::Prewarm;
@@ -35,7 +37,12 @@ impl Call {
     /// # Errors
     /// [`ApiError::Unauthorized`], [`ApiError::Forbidden`], [`ApiError::Unavailable`], [`ApiError::Internal`].
     pub async fn begin(app: &App, request: &Request, scope: Scope) -> Result<Self, ApiError> {
-        let caller = app.authenticate(request.headers(), scope).await?;
+        // Whoever came with a key was authenticated before the key was looked up.
+        let before = request.extensions().get::<Authenticated>().filter(|before| before.scope == scope);
+        let caller = match before {
+            Some(before) => before.caller.clone(),
+            None => app.authenticate(request.headers(), scope).await?,
+        };
         set_log_field("organization", &caller.organization_id);
         Ok(Self { caller, request_id: request_id(request) })
     }
@@ -71,31 +78,13 @@ pub fn respond_open<T: Serialize>(request_id: String, body: &T) -> Result<Respon
     success(StatusCode::OK, body, &Meta { request_id, organization_id: None, next_cursor: None })
 }
 
-/// An endpoint: an `async fn(&App, Request) -> Result<Response<Body>, ApiError>`.
-pub trait Handler<'a>: Send + Sync {
-    /// What the call returns.
-    type Answer: Future<Output = Result<Response<Body>, ApiError>> + Send + 'a;
-    /// Calls it.
-    fn call(&self, app: &'a App, request: Request) -> Self::Answer;
-}
-
-impl<'a, F, A> Handler<'a> for F
-where
-    F: Fn(&'a App, Request) -> A + Send + Sync,
-    A: Future<Output = Result<Response<Body>, ApiError>> + Send + 'a,
-{
-    type Answer = A;
-    fn call(&self, app: &'a App, request: Request) -> A {
-        self(app, request)
-    }
-}
-
 /// Answers one request: the handler's answer, or the envelope of its error; and one log line either way.
 pub async fn answer<'a, H: Handler<'a>>(app: &'a App, handler: &H, mut request: Request) -> Response<Body> {
     let started = Instant::now();
     let id = request_id(&request);
     // A fresh id must be the same one in the answer, in the log and in the handler.
     request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(Arrived(started));
     let found = find(request.method().as_str(), path(&request));
     let about = About { route: route(&found), trace: trace(&request), request_id: id, cold_start: cold_start() };
     let (calls, log_fields) = (StorageCalls::within(), LogFields::default());
@@ -103,13 +92,19 @@ pub async fn answer<'a, H: Handler<'a>>(app: &'a App, handler: &H, mut request: 
         set_log_field("request_id", &about.request_id);
         // The gateway knows no path that is written out and has other methods than one with a parameter in its place.
         // What a browser asks before it lets a page call a serving route is the default route's.
-        if let Match::OtherMethod { allow } = found
+        if let Match::OtherMethod { allow } = &found
             && !(request.method() == Method::OPTIONS && is_serving(path(&request)))
         {
-            return Err(other_method(&request, allow));
+            return Err(other_method(&request, allow.clone()));
         }
         let left = time_left(&request, app.clock.now());
-        let handled = handler.call(app, request);
+        // On the heap, once: what follows moves it.
+        let handled = Box::pin(async {
+            match keyed::key(&request, &found)?.map(|(route, key)| (route, key.to_owned())) {
+                Some(keyed) => Box::pin(keyed::answer(app, handler, request, keyed)).await,
+                None => handler.call(app, request).await,
+            }
+        });
         match left {
             Some(left) => tokio::time::timeout(left, handled).await.unwrap_or(Err(OUT_OF_TIME)),
             None => handled.await,

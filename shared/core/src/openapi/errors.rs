@@ -41,6 +41,7 @@ fn about(error: &ApiError) -> &'static str {
         ApiError::NotFitted { .. } => {
             "the model could not be fitted to these data: the message has figures, and what helps"
         }
+        ApiError::IdempotencyMismatch => "the `Idempotency-Key` was used with another path or body",
         ApiError::Internal { .. } => "a fault of ours; the log has the cause under the request id",
         ApiError::Unavailable { .. } => "storage is throttling or away; `Retry-After` says when to come back",
         ApiError::OutOfTime { .. } => "the request was not answered in the function's time",
@@ -65,6 +66,7 @@ fn all() -> Vec<ApiError> {
         ApiError::NoObservations { message: text() },
         ApiError::InvalidSnapshot { message: text() },
         ApiError::NotFitted { reason: text(), advice: "" },
+        ApiError::IdempotencyMismatch,
         ApiError::internal(""),
         ApiError::Unavailable { cause: text(), retry_after },
         ApiError::OutOfTime { retry_after },

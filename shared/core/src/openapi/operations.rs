@@ -181,9 +181,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
         summary: "A new model, with a new optimization where none is named.",
         more: "An optimization has at most one model that is not archived: 409 otherwise.",
         scope: WRITE,
+        parameters: &["IdempotencyKey"],
         body: Some(body(Schemas::read::<NewModel>)),
         successes: &[ok(201, "The new model.", Schemas::success::<ModelDetailView<'_>>)],
-        errors: &[404, 409],
+        errors: &[404, 409, 422],
         links: OF_MODEL,
         ..NONE
     },
@@ -211,9 +212,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         tag: "Models",
         summary: "Trains a model on the latest complete snapshot, and puts the posterior in force.",
         more: "The same snapshot, bias and configuration give the same posterior. No body and `{}` are the same. A run that fails \
-               changes nothing.",
+               changes nothing. A call that meets a run waits for it, and takes its result where it would compute the same.",
         scope: WRITE,
-        parameters: &["Prefer"],
+        parameters: &["Prefer", "IdempotencyKey"],
         body: Some(Body { schema: Schemas::read::<TrainModel>, required: false }),
         successes: &[
             ok(200, "The run that ended.", Schemas::success::<TrainedView<'_>>),
@@ -277,8 +278,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
         tag: "Optimizations",
         summary: "A new optimization with its model.",
         scope: WRITE,
+        parameters: &["IdempotencyKey"],
         body: Some(body(Schemas::read::<NewOptimization>)),
         successes: &[ok(201, "The new optimization.", Schemas::success::<OptimizationView<'_>>)],
+        errors: &[409, 422],
         links: OF_OPTIMIZATION,
         ..NONE
     },

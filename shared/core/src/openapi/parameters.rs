@@ -52,6 +52,12 @@ pub(super) fn all() -> Value {
             "description": "`respond-async` (RFC 7240): the run waits in the queue, and the answer is 202 at once.",
             "schema": {"type": "string"},
         },
+        "IdempotencyKey": {
+            "name": "Idempotency-Key", "in": "header",
+            "description": "1 to 255 visible ASCII characters: for 24 hours the same key and body get the first answer again, with \
+                            `Idempotency-Replayed: true`. Answers of 5xx and 429, and those with `Retry-After`, are not kept.",
+            "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+        },
         "IfNoneMatch": {
             "name": "If-None-Match", "in": "header",
             "description": "The `ETag` of the policy at hand: 304 without a body where it is still the one in force.",

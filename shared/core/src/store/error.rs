@@ -35,6 +35,9 @@ pub enum StoreError {
         /// For the log.
         cause: String,
     },
+    /// Another attempt has taken over the work of a request with an `Idempotency-Key`; nothing was written.
+    #[error("another attempt under the same Idempotency-Key has taken over")]
+    Superseded,
     /// The object that was to be read is not there, or not the bytes of it.
     #[error("{operation}: {cause}")]
     Gone {
@@ -59,6 +62,11 @@ impl From<StoreError> for ApiError {
             StoreError::Unavailable { .. } | StoreError::Contended { .. } => {
                 Self::Unavailable { cause: error.to_string(), retry_after: Duration::from_secs(2) }
             }
+            StoreError::Superseded => Self::Conflict {
+                message: "another call with this Idempotency-Key has taken over; ask again with the same key"
+                    .to_owned(),
+                retry_after: Some(Duration::from_secs(1)),
+            },
             // A caller that expects a failed condition handles it before this.
             StoreError::Condition { .. } | StoreError::Gone { .. } | StoreError::Fault { .. } => Self::internal(error),
         }

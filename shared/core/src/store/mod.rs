@@ -4,6 +4,7 @@ mod bucket;
 mod error;
 mod events;
 mod history;
+mod keyed;
 mod keys;
 mod lists;
 mod models;
@@ -16,6 +17,7 @@ mod serving;
 mod table;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 pub use bucket::{
     Bucket, FLUSHES, REQUESTS, SnapshotListing, WAITING, flush_key, posterior_key, request_key, results_key,
@@ -23,11 +25,13 @@ pub use bucket::{
 };
 pub use error::StoreError;
 pub use history::CHANGE;
+pub use keyed::KeyAttempt;
 pub(crate) use lists::bytes_in_answer;
 pub use lists::{ListOptions, ListOrder, Page, is_place};
 pub use models::LeaseAttempt;
 pub use optimizations::ServingChange;
 pub use table::{INDEX_BY_UPDATE, Table};
+pub use versions::{KeptVersion, REMOVED};
 
 /// A call of the SDK, boxed where it is made: its code is large, and what calls it through a pointer has not to be compiled
 /// together with it, as each of the functions would.

@@ -6,15 +6,11 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::error::StoreError;
-use super::lists::{Filling, ListOptions, Page};
 use super::names::{ARCHIVED_MODEL, built, list_order, model_key, optimization_key, organization_key};
 use super::table::{Table, decode, fault, item, nested, number, text};
+use super::versions::posterior_record_key;
 use crate::domain::{BegunRuns, Change, LastError, Lease, Model, Optimization, PosteriorRecord, Served, Serving};
-
-/// Versions in 19 digits sort as text.
-fn posterior_record_key(model: Uuid, version: u64) -> String {
-    format!("POSTERIOR#{model}#{version:019}")
-}
+use crate::keyed_work::Effect;
 
 /// What came of an attempt to acquire the lease of a model.
 #[derive(Clone, Debug)]
@@ -57,7 +53,8 @@ impl Table {
             .condition_expression("attribute_not_exists(pk)");
         let first = TransactWriteItem::builder().put(built(put.build())?).build();
         let serve = self.put_new_serving(serving)?;
-        self.transact(vec![first, self.put_new_model(model)?, serve, self.put_change(change)?]).await
+        let writes = vec![first, self.put_new_model(model)?, serve, self.put_change(change)?];
+        self.transact_with_effect(writes, Effect::Model(model.id)).await
     }
 
     /// Writes a new model for an optimization that has none, and says so there.
@@ -77,7 +74,8 @@ impl Table {
             .expression_attribute_values(":order", text(order));
         let parent = TransactWriteItem::builder().update(built(update.build())?).build();
         let serve = self.serve_new_model(model.optimization_id, served)?;
-        self.transact(vec![parent, self.put_new_model(model)?, serve, self.put_change(change)?]).await
+        let writes = vec![parent, self.put_new_model(model)?, serve, self.put_change(change)?];
+        self.transact_with_effect(writes, Effect::Model(model.id)).await
     }
 
     fn put_new_model(&self, model: &Model) -> Result<TransactWriteItem, StoreError> {
@@ -333,18 +331,22 @@ impl Table {
                 &[],
             )?))
             .condition_expression("attribute_not_exists(pk)");
-        self.transact(vec![
+        let writes = vec![
             TransactWriteItem::builder().update(built(pointer.build())?).build(),
             TransactWriteItem::builder().put(built(record.build())?).build(),
             self.serve_version(model.optimization_id, served)?,
             self.summarise(model, posterior)?,
             self.put_change(change)?,
-        ])
-        .await
+        ];
+        self.transact_with_effect(writes, Effect::Posterior(posterior.posterior_version)).await
     }
 
     /// Has the parent of a model say what lists say of the posterior that comes into force.
-    fn summarise(&self, model: &Model, posterior: &PosteriorRecord) -> Result<TransactWriteItem, StoreError> {
+    pub(super) fn summarise(
+        &self,
+        model: &Model,
+        posterior: &PosteriorRecord,
+    ) -> Result<TransactWriteItem, StoreError> {
         let summary = serde_json::to_string(&posterior.summary).map_err(|e| fault("encode", &e))?;
         let update = Update::builder()
             .table_name(&self.name)
@@ -355,87 +357,6 @@ impl Table {
             .expression_attribute_values(":summary", text(summary))
             .expression_attribute_values(":model", text(model.id.to_string()));
         Ok(TransactWriteItem::builder().update(built(update.build())?).build())
-    }
-
-    /// The versions of a model's posterior, newest first; a cursor is the last version of the page before.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn posteriors(
-        &self,
-        organization: &str,
-        id: Uuid,
-        options: &ListOptions<'_>,
-    ) -> Result<Page<PosteriorRecord>, StoreError> {
-        let last = options.cursor.and_then(|version| version.parse::<u64>().ok()).unwrap_or(u64::MAX);
-        // Versions are numbers of the store, which has them up to this.
-        let last = last.min(i64::MAX.unsigned_abs());
-        let query = self
-            .client
-            .query()
-            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
-            .expression_attribute_values(":pk", text(organization_key(organization)))
-            .expression_attribute_values(":first", text(posterior_record_key(id, 0)))
-            .expression_attribute_values(":last", text(posterior_record_key(id, last)))
-            .scan_index_forward(false);
-        let (mut filling, mut from) = (Filling::new(options), None);
-        loop {
-            let (found, more) = self.page(query.clone().set_exclusive_start_key(from)).await?;
-            for item in found {
-                let record: PosteriorRecord = decode(item)?;
-                if !filling.take(record.posterior_version.to_string(), record) {
-                    return Ok(filling.end());
-                }
-            }
-            if more.is_none() {
-                return Ok(filling.end());
-            }
-            from = more;
-        }
-    }
-
-    /// One version of a model's posterior.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn posterior(
-        &self,
-        organization: &str,
-        id: Uuid,
-        version: u64,
-    ) -> Result<Option<PosteriorRecord>, StoreError> {
-        self.get(organization_key(organization), posterior_record_key(id, version)).await
-    }
-
-    /// Activates a version that is recorded already: moves the model's pointer and what is served to it, both or neither.
-    ///
-    /// # Errors
-    /// [`StoreError::Condition`] where the model is archived.
-    pub async fn activate_version(
-        &self,
-        model: &Model,
-        posterior: &PosteriorRecord,
-        served: &Served,
-        change: &Change,
-    ) -> Result<(), StoreError> {
-        let now = change.at;
-        let pointer = Update::builder()
-            .table_name(&self.name)
-            .key("pk", text(organization_key(&model.organization_id)))
-            .key("sk", text(model_key(model.id)))
-            .update_expression("SET posterior = :posterior, updated_at = :now, list_order = :order ADD revision :one")
-            .condition_expression("attribute_exists(pk) AND attribute_not_exists(archived_at)")
-            .expression_attribute_values(":posterior", nested(posterior)?)
-            .expression_attribute_values(":now", number(now.timestamp_millis()))
-            .expression_attribute_values(":order", text(list_order("MODEL", now, model.id)))
-            .expression_attribute_values(":one", number(1));
-        self.transact(vec![
-            TransactWriteItem::builder().update(built(pointer.build())?).build(),
-            self.serve_version(model.optimization_id, served)?,
-            self.summarise(model, posterior)?,
-            self.put_change(change)?,
-        ])
-        .await
     }
 
     /// Archives a model and takes it from its optimization, both or neither.

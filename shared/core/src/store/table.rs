@@ -7,6 +7,7 @@
 //! | `ORG#{organization}` | `POSTERIOR#{model}#{version}` | a posterior, once per version |
 //! | `ORG#{organization}` | `RUNS` | the run slots of its training runs behind the queue |
 //! | `ORG#{organization}` | `APIKEY#{key}` | an API key, for lists |
+//! | `ORG#{organization}` | `IDEMPOTENCY#{SHA-256 of route and key}` | a request with an `Idempotency-Key` |
 //! | `HISTORY#{organization}#{optimization}` | `CHANGE#{time}#{change}` | a change of an optimization, once; it goes after 400 days |
 //! | `SERVING#{optimization}` | `SERVING` | what serving needs of an optimization: it takes no token |
 //! | `APIKEY#{SHA-256 of the secret}` | `APIKEY` | an API key, for authentication |
@@ -119,11 +120,19 @@ impl Table {
         sending.await?.map(decode).transpose()
     }
 
-    fn item(&self, pk: String, sk: String) -> Answer<'_, Option<Item>> {
+    pub(super) fn item(&self, pk: String, sk: String) -> Answer<'_, Option<Item>> {
         Box::pin(async move {
             let get = self.client.get_item().table_name(&self.name).consistent_read(true);
             let sent = get.key("pk", text(pk)).key("sk", text(sk)).send().await;
             Ok(sent.map_err(|e| sort("GetItem", &e))?.item)
+        })
+    }
+
+    /// Deletes one item; one that is missing is deleted already.
+    pub(super) fn delete(&self, pk: String, sk: String) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let delete = self.client.delete_item().table_name(&self.name).key("pk", text(pk)).key("sk", text(sk));
+            delete.send().await.map(drop).map_err(|e| sort("DeleteItem", &e))
         })
     }
 
@@ -168,7 +177,7 @@ impl Table {
     }
 
     /// All pages of a list.
-    async fn all<T: DeserializeOwned>(&self, query: QueryFluentBuilder) -> Result<Vec<T>, StoreError> {
+    pub(super) async fn all<T: DeserializeOwned>(&self, query: QueryFluentBuilder) -> Result<Vec<T>, StoreError> {
         let (mut all, mut from) = (Vec::new(), None);
         loop {
             let (items, next) = self.page(query.clone().set_exclusive_start_key(from)).await?;

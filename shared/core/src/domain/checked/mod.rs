@@ -14,6 +14,8 @@ use crate::error::{ApiError, Detail};
 
 const MAX_VARIANTS: usize = 1_000;
 const MAX_COLUMNS: usize = 2_000;
+/// Each run beyond them reads the records of all that are kept.
+const MAX_POSTERIOR_VERSIONS: u32 = 1_000;
 /// The configuration lies in a record of at most 400 kB beside a policy of at most 200 kB.
 const MAX_CONFIG_BYTES: usize = 150_000;
 
@@ -49,11 +51,13 @@ impl Checked {
         if !(1..=2160).contains(&hours) {
             faults.add("attribution.conversion_window_hours", format!("{hours} is not between 1 and 2160 hours"));
         }
-        for (field, value, most) in
-            [("lookback_days", config.lookback_days, 3650), ("retrain_minutes", config.retrain_minutes, 10_080)]
-        {
-            if let Some(value) = value.filter(|value| !(1..=most).contains(value)) {
-                faults.add(field, format!("{value} is not between 1 and {most}"));
+        for (field, value, least, most) in [
+            ("lookback_days", config.lookback_days, 1, 3650),
+            ("retrain_minutes", config.retrain_minutes, 1, 10_080),
+            ("posterior_versions", config.posterior_versions, 2, MAX_POSTERIOR_VERSIONS),
+        ] {
+            if let Some(value) = value.filter(|value| !(least..=most).contains(value)) {
+                faults.add(field, format!("{value} is not between {least} and {most}"));
             }
         }
         let settings = settings(&mut faults, model_type, &config);

@@ -94,6 +94,7 @@ mod tests {
             observations: Observations::default(),
             warnings: Vec::new(),
             unseen_levels: unseen,
+            by_itself: false,
             summary: None,
             object: String::new(),
         }

@@ -28,7 +28,7 @@ pub(super) struct LeaseGuard {
 }
 
 /// How often a run looks whether its lease is still its own: it ends within a second of the end of its model.
-const LOOK: Duration = Duration::from_millis(500);
+pub(super) const LOOK: Duration = Duration::from_millis(500);
 
 impl LeaseGuard {
     fn new(app: &App, organization: &str, id: Uuid, owner: String) -> Self {
@@ -178,6 +178,11 @@ impl App {
 
 fn request_owner(request: &str) -> String {
     format!("{REQUEST_OWNER}{request}")
+}
+
+/// Whether a request of this name has the lease of the model.
+pub(super) fn is_leased_by(model: &Model, request: &str) -> bool {
+    model.is_leased_by(&request_owner(request))
 }
 
 /// Whether a request that waits in the queue has the lease of the model.

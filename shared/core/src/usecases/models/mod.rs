@@ -1,17 +1,20 @@
 //! Models: made, trained, retrained by triggers, seen, rolled back and deleted.
 
 mod changes;
+mod join;
 mod learned;
 mod lease;
 mod observations;
+mod outcome;
 mod records;
 mod requests;
+mod retention;
 mod retrain;
 mod slots;
 mod state;
 mod train;
 mod versions;
 
+pub use outcome::{TrainResponse, Trained};
 pub use retrain::RetrainOutcome;
 pub use state::is_place_in_state;
-pub use train::{TrainResponse, Trained};

@@ -9,6 +9,7 @@ use crate::domain::{
     Aspects, ChangeKind, Model, NewModel, Optimization, OptimizationStatus, Served, ServedVersion, parse_uuid,
 };
 use crate::error::ApiError;
+use crate::keyed_work::{Effect, KeyedWork};
 use crate::store::StoreError;
 
 impl App {
@@ -27,6 +28,9 @@ impl App {
     /// [`ApiError::InvalidRequest`] for a configuration that breaks a rule, [`ApiError::NotFound`] for an unknown optimization,
     /// [`ApiError::Conflict`] for one that has a model, and storage errors.
     pub async fn create_model(&self, organization: &str, new: NewModel) -> Result<Model, ApiError> {
+        if let Some(Effect::Model(id)) = KeyedWork::already_done() {
+            return self.model(organization, id).await;
+        }
         let parent = new.optimization_id.as_deref().map(|id| parse_uuid("optimization_id", id)).transpose()?;
         let now = self.clock.now();
         let optimization = parent.unwrap_or_else(Uuid::new_v4);

@@ -6,21 +6,24 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::lease::{LeaseGuard, archived};
+use super::lease::{LeaseGuard, archived, is_leased_by};
+use super::outcome::TrainResponse;
 use crate::app::App;
-use crate::domain::{Actor, Model};
+use crate::domain::{Actor, Model, millis};
 use crate::echo::{MOST_CHARACTERS, cut, of_serde};
 use crate::error::ApiError;
+use crate::keyed_work::KeyedWork;
 use crate::store::request_key;
 
 /// What a training request asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum TrainingRequest {
-    /// A run, whatever was trained before.
+    /// A run, unless one that ended after this was asked for has computed the same.
     Train {
         /// The biases of the run.
         bias: BTreeMap<String, f64>,
@@ -30,6 +33,12 @@ pub(super) enum TrainingRequest {
         /// How often a run was begun for it before it was announced to the queue again.
         #[serde(default, skip_serializing_if = "is_zero")]
         tries: u32,
+        /// When it was asked for; absent in requests of earlier versions, which are always run.
+        #[serde(default, with = "millis::option", skip_serializing_if = "Option::is_none")]
+        asked_at: Option<DateTime<Utc>>,
+        /// The name of the `Idempotency-Key` that it was asked for under.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idempotency: Option<String>,
     },
     /// A run if the model was not trained on this snapshot yet.
     #[serde(rename = "learn")]
@@ -65,6 +74,55 @@ impl TrainingRequest {
 }
 
 impl App {
+    /// Enqueues a run for a call that does not wait, whoever has the lease of the model.
+    pub(super) async fn enqueue_at_once(
+        &self,
+        model: &Model,
+        bias: BTreeMap<String, f64>,
+        called_at: DateTime<Utc>,
+    ) -> Result<TrainResponse, ApiError> {
+        let (organization, id) = (&model.organization_id, model.id);
+        let is_ours = |work: &KeyedWork| {
+            let completed = model.completed_request.as_deref() == Some(work.name.as_str());
+            completed || is_leased_by(model, &work.name)
+        };
+        if KeyedWork::current().as_ref().is_some_and(is_ours) {
+            return Ok(TrainResponse::Queued);
+        }
+        let (mut lease, model) = match self.acquire_lease(organization, id).await {
+            Ok(acquired) => acquired,
+            // The request waits for the run that has the lease, like any other event.
+            Err(ApiError::Conflict { retry_after: Some(_), .. }) => {
+                self.put_training_request(model, bias, called_at).await?;
+                return Ok(TrainResponse::Queued);
+            }
+            Err(error) => return Err(error),
+        };
+        match self.enqueue_training(&model, &mut lease, bias, called_at).await {
+            Ok(()) => Ok(TrainResponse::Queued),
+            Err(error) => {
+                self.release_lease_after_failure(organization, id, lease, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes the request of a call, and says its name: under a key the key's, so that a second attempt finds the request where
+    /// the first left it.
+    async fn put_training_request(
+        &self,
+        model: &Model,
+        bias: BTreeMap<String, f64>,
+        called_at: DateTime<Utc>,
+    ) -> Result<String, ApiError> {
+        let idempotency = KeyedWork::current().map(|work| work.name);
+        let name = idempotency.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+        let who = self.actor.clone();
+        let request = TrainingRequest::Train { bias, who, tries: 0, asked_at: Some(called_at), idempotency };
+        self.put_request(model, &name, &request).await?;
+        Ok(name)
+    }
+
     /// Enqueues a run, and transfers the lease of its model to it.
     ///
     /// The request comes first: if this process dies before it transfers the lease, the lease expires and the request is
@@ -75,9 +133,9 @@ impl App {
         model: &Model,
         lease: &mut LeaseGuard,
         bias: BTreeMap<String, f64>,
+        called_at: DateTime<Utc>,
     ) -> Result<(), ApiError> {
-        let request = Uuid::new_v4().to_string();
-        self.put_request(model, &request, &TrainingRequest::Train { bias, who: self.actor.clone(), tries: 0 }).await?;
+        let request = self.put_training_request(model, bias, called_at).await?;
         match self.transfer_lease_to_request(model, lease, &request).await {
             Ok(true) => {}
             Ok(false) if self.is_archived(model).await? => return Err(archived(model.id)),

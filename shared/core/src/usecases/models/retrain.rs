@@ -6,14 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::join::TrainCall;
 use super::lease::{LeaseGuard, is_leased_by_request};
+use super::outcome::Trained;
 use super::requests::TrainingRequest;
-use super::train::{Trained, died};
+use super::train::died;
 use crate::app::App;
 use crate::domain::{LastError, Model, OptimizationStatus, TrainingTrigger};
 use crate::error::ApiError;
+use crate::keyed_work::KeyedWork;
 use crate::store::{ListOptions, SnapshotListing, WAITING, snapshots_prefix};
 
 /// What came of a training trigger.
@@ -39,6 +43,8 @@ const OPTIMIZATION_COMPLETED: RetrainOutcome =
     RetrainOutcome::Dropped("the optimization is completed and trains no more");
 const QUEUED: RetrainOutcome = RetrainOutcome::Dropped("a queued request will train on it");
 const COMPLETED: RetrainOutcome = RetrainOutcome::Dropped("the request is completed");
+const JOINED: RetrainOutcome =
+    RetrainOutcome::Dropped("a run that ended since the request was made has computed the same");
 
 /// Runs that are begun for a request that goes back to wait; as many as a message has receives.
 const MOST_TRIES: u32 = 5;
@@ -182,9 +188,21 @@ impl App {
             Ok(TrainingRequest::TrainOnSnapshot { snapshot_id, .. }) => {
                 self.retrain_on_snapshot(organization, id, &snapshot_id).await?
             }
-            Ok(TrainingRequest::Train { bias, who, .. }) => {
+            Ok(TrainingRequest::Train { bias, who, asked_at, idempotency, .. }) => {
+                let work = self.work_of_request(organization, idempotency.as_deref()).await?;
                 let app = Self { actor: who, ..self.clone() };
-                app.train_for_request(organization, id, key, bias).await?
+                let run = app.train_for_request(organization, id, key, bias, asked_at);
+                match work {
+                    // It was processed before, and put again by an attempt under the same key that did not know.
+                    Some(KeyedWork { done: Some(_), .. }) => {
+                        if let Some(model) = self.table.model(organization, id).await? {
+                            self.release_lease_of_request(&model, name(key)).await;
+                        }
+                        COMPLETED
+                    }
+                    Some(work) => work.scope(run).await?,
+                    None => run.await?,
+                }
             }
             Err(broken) => match self.wait_for_lease(organization, id, Some(name(key)), |_| None).await? {
                 LeaseWait::Skipped(outcome) => outcome,
@@ -198,26 +216,36 @@ impl App {
         Ok(outcome)
     }
 
-    /// Trains a model for a request, unless another run has completed it.
+    /// The work of a request that was asked for under an `Idempotency-Key`, as long as the record of the key stands.
+    async fn work_of_request(&self, organization: &str, name: Option<&str>) -> Result<Option<KeyedWork>, ApiError> {
+        let Some(name) = name else { return Ok(None) };
+        let record = self.table.keyed(organization, name).await?;
+        Ok(record.map(|record| KeyedWork {
+            organization: organization.to_owned(),
+            name: name.to_owned(),
+            owner: None,
+            done: record.effect,
+        }))
+    }
+
+    /// Trains a model for a request, unless another run has completed it, or has computed the same since it was asked for.
     async fn train_for_request(
         &self,
         organization: &str,
         id: Uuid,
         key: &str,
         bias: BTreeMap<String, f64>,
+        asked_at: Option<DateTime<Utc>>,
     ) -> Result<RetrainOutcome, ApiError> {
         let (lease, mut model) = match self.wait_for_lease(organization, id, Some(name(key)), |_| None).await? {
             LeaseWait::Acquired(acquired) => *acquired,
             LeaseWait::Skipped(outcome) => return Ok(outcome),
         };
-        // The message may have come twice: the run that had the lease until now may have been this request's, which is
-        // recorded on the model before the object is deleted.
-        let completed = model.completed_request.as_deref() == Some(name(key));
-        match self.read_request(key).await {
-            Ok(Some(_)) if !completed => {}
-            Ok(_) => {
+        match self.is_request_done(&model, key, &bias, asked_at).await {
+            Ok(None) => {}
+            Ok(Some(outcome)) => {
                 self.release_lease(organization, id, lease).await;
-                return Ok(COMPLETED);
+                return Ok(outcome);
             }
             Err(error) => {
                 self.release_lease_after_failure(organization, id, lease, &error).await;
@@ -233,6 +261,25 @@ impl App {
         }
         let trained = self.train_under_lease(&model, lease, bias, latest, Some(name(key))).await;
         self.outcome_of_run(organization, id, trained).await
+    }
+
+    /// Why a request needs no run, as its model stands under the lease.
+    async fn is_request_done(
+        &self,
+        model: &Model,
+        key: &str,
+        bias: &BTreeMap<String, f64>,
+        asked_at: Option<DateTime<Utc>>,
+    ) -> Result<Option<RetrainOutcome>, ApiError> {
+        // The message may have come twice: the run that had the lease until now may have been this request's, which is
+        // recorded on the model before the object is deleted.
+        let completed = model.completed_request.as_deref() == Some(name(key));
+        if completed || self.read_request(key).await?.is_none() {
+            return Ok(Some(COMPLETED));
+        }
+        let Some(called_at) = asked_at else { return Ok(None) };
+        let call = TrainCall { bias, called_at, version: u64::MAX };
+        Ok(self.result_of_other_run(model, &call).await?.map(|_| JOINED))
     }
 
     /// Leaves a snapshot alone on which two runs have died, and says so on the model.

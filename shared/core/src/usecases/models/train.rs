@@ -12,9 +12,11 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::changes::{changes, unseen_levels};
+use super::join::{LeaseOrResult, TrainCall};
 use super::learned::Learned;
 use super::lease::{LeaseGuard, archived};
 use super::observations::Read;
+use super::outcome::{TrainResponse, Trained};
 use crate::app::App;
 use crate::domain::{
     Change, Checked, InSampleMetrics, Interval, Model, OptimizationStatus, PosteriorRecord, Served, StoredResults,
@@ -22,27 +24,10 @@ use crate::domain::{
 };
 use crate::echo::quoted;
 use crate::error::ApiError;
+use crate::keyed_work::{Effect, KeyedWork};
 use crate::log_fields::log_field;
 use crate::store::{SnapshotListing, StoreError, posterior_key, results_key};
 use crate::usecases::blocking::blocking;
-
-/// A run that succeeded.
-#[derive(Clone, Debug)]
-pub struct Trained {
-    /// The posterior that is now in force.
-    pub posterior: PosteriorRecord,
-    /// Wall time of the run in milliseconds.
-    pub duration_ms: u64,
-}
-
-/// What a call for a training run responds.
-#[derive(Clone, Debug)]
-pub enum TrainResponse {
-    /// A posterior is in force.
-    Trained(Box<Trained>),
-    /// The run waits in the queue and has the lease of the model.
-    Queued,
-}
 
 impl App {
     /// Trains a model on the latest complete snapshot of its optimization and puts the posterior in force. Where that is
@@ -59,6 +44,10 @@ impl App {
         bias: BTreeMap<String, f64>,
         later: bool,
     ) -> Result<TrainResponse, ApiError> {
+        if let Some(Effect::Posterior(version)) = KeyedWork::already_done() {
+            return self.trained_before(organization, id, version).await;
+        }
+        let called_at = self.clock.now();
         let model = self.model(organization, id).await?;
         if model.archived_at.is_some() {
             return Err(archived(id));
@@ -67,29 +56,40 @@ impl App {
         if self.is_completed(&model).await? {
             return Err(completed(model.optimization_id));
         }
-        let (mut lease, model) = match self.acquire_lease(organization, id).await {
-            Err(error @ ApiError::Conflict { .. }) => {
-                self.metrics.conflict();
-                return Err(error);
-            }
-            acquired => acquired?,
+        if later {
+            return Box::pin(self.enqueue_at_once(&model, bias, called_at)).await;
+        }
+        let version = model.posterior.as_ref().map_or(0, |posterior| posterior.posterior_version);
+        let call = TrainCall { bias: &bias, called_at, version };
+        let (mut lease, model) = match Box::pin(self.acquire_or_join(&model, &call)).await? {
+            LeaseOrResult::Lease(acquired) => *acquired,
+            LeaseOrResult::Joined(trained) => return Ok(TrainResponse::Trained(trained)),
         };
         let small = |snapshot: &SnapshotListing| snapshot.bytes() <= self.synchronous_bytes;
-        if !later {
-            let snapshot = self.latest_snapshot(&model).await;
-            if snapshot.as_ref().map_or(true, small) {
-                let asked_by = lease.owner.clone();
-                let trained = self.train_under_lease(&model, lease, bias, snapshot, Some(&asked_by)).await?;
-                return Ok(TrainResponse::Trained(Box::new(trained)));
-            }
+        let snapshot = self.latest_snapshot(&model).await;
+        if snapshot.as_ref().map_or(true, small) {
+            let asked_by = lease.owner.clone();
+            let trained = Box::pin(self.train_under_lease(&model, lease, bias, snapshot, Some(&asked_by))).await?;
+            return Ok(TrainResponse::Trained(Box::new(trained)));
         }
-        match self.enqueue_training(&model, &mut lease, bias).await {
+        match self.enqueue_training(&model, &mut lease, bias, called_at).await {
             Ok(()) => Ok(TrainResponse::Queued),
             Err(error) => {
                 self.release_lease_after_failure(organization, id, lease, &error).await;
                 Err(error)
             }
         }
+    }
+
+    /// The answer to a call whose run an earlier attempt under its key has made.
+    async fn trained_before(&self, organization: &str, id: Uuid, version: u64) -> Result<TrainResponse, ApiError> {
+        let Some(posterior) = self.table.posterior(organization, id, version).await? else {
+            return Err(ApiError::conflict(format!(
+                "the run under this Idempotency-Key made version {version} of model {id}, which is no longer kept; send another \
+                 key to train again"
+            )));
+        };
+        Ok(TrainResponse::Trained(Box::new(Trained { posterior, duration_ms: 0, joined: false })))
     }
 
     /// A run under a lease over the snapshot that was found, or was not, and who asked for it. The lease ends with it either way.
@@ -108,7 +108,7 @@ impl App {
                 let run = async {
                     self.begin_run(model, &lease, &snapshot_id, asked_by).await?;
                     // On the heap, as what it awaits: the stack of a thread is small.
-                    Box::pin(self.run(model, &lease, bias, snapshot)).await
+                    Box::pin(self.run(model, &lease, bias, snapshot, asked_by.is_none())).await
                 };
                 tokio::select! {
                     biased;
@@ -121,8 +121,10 @@ impl App {
         match run {
             Ok((posterior, reading)) => {
                 let took = started.elapsed();
+                Box::pin(self.remove_old_versions(model, posterior.posterior_version)).await;
                 self.metrics.trained(&posterior, took, reading);
-                Ok(Trained { posterior, duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) })
+                let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                Ok(Trained { posterior, duration_ms, joined: false })
             }
             Err(error) => {
                 self.release_lease_after_failure(&model.organization_id, model.id, lease, &error).await;
@@ -170,6 +172,7 @@ impl App {
         lease: &LeaseGuard,
         bias: BTreeMap<String, f64>,
         snapshot: SnapshotListing,
+        by_itself: bool,
     ) -> Result<(PosteriorRecord, Duration), ApiError> {
         let checked = Arc::new(model.checked()?);
         let holdout_percentage = self.holdout_percentage(model).await?;
@@ -203,6 +206,7 @@ impl App {
                     ci_upper: metrics.expected_reward.ci_upper,
                 },
             },
+            by_itself,
             summary: Some(Summary {
                 variants_count: checked.space.allowed().count(),
                 lift: training.report.estimated_improvement_percent,

@@ -12,6 +12,7 @@ use crate::domain::{
 };
 use crate::echo::quoted;
 use crate::error::{ApiError, Detail};
+use crate::keyed_work::{Effect, KeyedWork};
 use crate::store::{ListOptions, ListOrder, Page, ServingChange, StoreError};
 
 /// How often a change is tried that meets others.
@@ -65,6 +66,12 @@ impl App {
     /// # Errors
     /// [`ApiError::InvalidRequest`], and storage errors.
     pub async fn create_optimization(&self, organization: &str, new: NewOptimization) -> Result<WithModel, ApiError> {
+        if let Some(Effect::Model(id)) = KeyedWork::already_done() {
+            let model = self.model(organization, id).await?;
+            let model_status = Some(model.status(self.clock.now()));
+            let (optimization, _) = self.optimization(organization, model.optimization_id).await?;
+            return Ok(WithModel { optimization, model_status });
+        }
         check_text("name", &new.name)?;
         if let Some(metric) = &new.reward_metric_id {
             check_text("reward_metric_id", metric)?;

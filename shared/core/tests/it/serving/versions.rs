@@ -249,6 +249,7 @@ async fn a_version_whose_policy_lies_in_its_object_comes_back_from_there() {
             observations: Observations::default(),
             warnings: Vec::new(),
             unseen_levels: None,
+            by_itself: false,
             summary: None,
             object: object.clone(),
         };
