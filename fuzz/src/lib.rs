@@ -91,6 +91,7 @@ pub fn count_objects(objects: &[(&str, &[u8])]) {
         space: &space,
         optimization_id: "opt",
         reward_name: "signup",
+        outcomes: None,
         reward: if numeric { RewardType::Numeric } else { RewardType::Bool },
         attribution: Attribution::LastTouch,
         window_hours: 1,

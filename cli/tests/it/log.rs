@@ -51,7 +51,9 @@ fn one_line_a_request_and_nothing_that_is_nobodys_business() {
         assert!(place == 0 || request["cold_start"] == false, "{request}");
     }
     assert_eq!(requests[0]["organization"], "org_local");
-    assert_eq!(requests[0]["storage_calls"], 2);
-    assert_eq!(requests[0]["storage_calls_by_operation"], r#"{"DynamoDB.GetItem":1,"DynamoDB.TransactWriteItems":1}"#);
+    // The key, and the record of the call's `Idempotency-Key` before and after the work.
+    assert_eq!(requests[0]["storage_calls"], 4);
+    let operations = r#"{"DynamoDB.GetItem":1,"DynamoDB.TransactWriteItems":1,"DynamoDB.UpdateItem":2}"#;
+    assert_eq!(requests[0]["storage_calls_by_operation"], operations);
     assert_eq!(requests[1]["organization"], Value::Null, "serving takes no token");
 }

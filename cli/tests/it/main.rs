@@ -22,6 +22,7 @@ mod learning;
 mod lists;
 mod local;
 mod log;
+mod outcomes;
 mod process;
 mod published;
 mod report;

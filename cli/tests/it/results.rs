@@ -110,6 +110,10 @@ async fn results_are_what_the_events_say() {
     let primary = &results["primary_metric_vs_holdout"];
     assert_lift(primary, &all);
     assert_eq!(primary["metric_name"], "signup");
+    // The list has it in short.
+    let list = server.call("GET", "/api/v2/optimizations", None).await;
+    let measured = &list.body["optimizations"][0]["measured"];
+    assert_eq!(*measured, json!({"lift_percent": primary["lift_percent"], "lift_ci": primary["lift_ci"]}));
     let exposures = |held_out: bool| {
         let each = visitors.iter().enumerate().filter(|(_, v)| v.held_out == held_out);
         each.map(|(number, _)| if number % 5 == 0 { 2 } else { 1 }).sum::<u64>()

@@ -129,3 +129,43 @@ async fn rows_that_do_not_fit_are_counted() {
     assert_eq!(observations["skipped"]["unknown_context_level"], 1, "{observations}");
     server.shutdown().await;
 }
+
+/// Effects and interactions of the design alone.
+#[tokio::test]
+async fn a_cmab_may_have_no_context() {
+    let server = TestServer::start().await;
+    let mut body = data::cmab();
+    body["training_data_config"]["context_factors"] = json!([]);
+    let (id, optimization) = server.model(&body).await;
+    server.snapshot(&optimization, "1", &data::exposures_and_rewards()).await;
+    let trained = server.train(&id).await;
+    assert_eq!((trained.status, trained.text("/observations/exposures")), (200, data::EXPOSURES.to_string()));
+    let state = server.call("GET", &format!("/api/v2/models/{id}/state"), None).await;
+    assert_eq!(state.status, 200, "{}", state.body);
+    let path = format!("/api/v2/optimizations/{optimization}/serve");
+    let served = server.call("POST", &path, Some(&json!({"anonymous_id": "v", "context": {"device": "mobile"}}))).await;
+    assert_eq!((served.status, served.text("/posterior_version")), (200, "1".to_owned()), "{}", served.body);
+    server.shutdown().await;
+}
+
+/// By default exposures whose window is still open at the end of the snapshot are left out.
+#[tokio::test]
+async fn immature_exposures_are_left_out_unless_they_are_included() {
+    let server = TestServer::start().await;
+    for (immature, expected) in [(None, 340), (Some("exclude"), 340), (Some("include"), 400)] {
+        let mut body = data::mab();
+        let attribution = &mut body["training_data_config"]["attribution"];
+        *attribution = json!({"type": "last_touch", "conversion_window_hours": 1});
+        if let Some(immature) = immature {
+            attribution["immature"] = json!(immature);
+        }
+        let (id, optimization) = server.model(&body).await;
+        // One exposure a minute: the windows of the last sixty are open at the last one.
+        server.snapshot(&optimization, "1", &data::exposures_and_rewards()).await;
+        let trained = server.train(&id).await;
+        let skipped = trained.body["observations"]["skipped"]["immature"].as_i64().unwrap_or_default();
+        assert_eq!(skipped, 400 - trained.body["observations"]["exposures"].as_i64().unwrap(), "{}", trained.body);
+        assert_eq!(trained.body["observations"]["exposures"], expected, "{immature:?}: {}", trained.body);
+    }
+    server.shutdown().await;
+}

@@ -87,6 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         space: &space,
         optimization_id: &spec.optimization_id,
         reward_name: &spec.reward_name,
+        outcomes: None,
         reward: spec.reward,
         attribution: spec.attribution,
         window_hours: spec.window_hours,

@@ -19,15 +19,17 @@ pub(crate) const LEFT_OUT: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Reward {
     pub(crate) time: i64,
-    /// The amount; 1 for a bool reward.
+    /// The amount; 1 for a bool reward, the weight of an outcome.
     pub(crate) value: f64,
     pub(crate) user: u32,
+    /// Which outcome it is; 0 where there are none.
+    pub(crate) outcome: u8,
 }
 
 /// What the exposures were credited with.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Credits {
-    /// For each exposure the rewards credited to it and their sum, added in the order of the rewards.
+    /// For each exposure what was credited to it, added in the order of the rewards.
     pub(crate) exposures: Vec<Credit>,
     /// Rewards that were credited.
     pub(crate) attributed: u64,
@@ -52,7 +54,32 @@ pub struct Unattributed {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Credit {
     pub(crate) rewards: u32,
-    pub(crate) sum: f64,
+    /// The outcome that its amount is the weight of.
+    pub(crate) outcome: u8,
+    /// The sum of the rewards, or the greatest of them.
+    pub(crate) amount: f64,
+}
+
+/// What several rewards that are credited to one exposure come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Several {
+    /// Their sum.
+    Sum,
+    /// The greatest of them.
+    Greatest,
+}
+
+impl Credit {
+    fn add(&mut self, reward: &Reward, several: Several) {
+        match several {
+            Several::Sum => self.amount += reward.value,
+            Several::Greatest if self.rewards == 0 || reward.value > self.amount => {
+                (self.amount, self.outcome) = (reward.value, reward.outcome);
+            }
+            Several::Greatest => {}
+        }
+        self.rewards = self.rewards.saturating_add(1);
+    }
 }
 
 /// Credits each reward to one exposure of its user: the latest or the earliest with
@@ -67,7 +94,7 @@ pub(crate) fn credit(
     rewards: &[Reward],
     users: usize,
     window: i64,
-    rule: Attribution,
+    (rule, several): (Attribution, Several),
 ) -> Result<Credits, SnapshotError> {
     let (starts, by_user) = group(exposures, users)?;
     let mut credits = vec![Credit::default(); exposures.len()];
@@ -89,9 +116,7 @@ pub(crate) fn credit(
             },
         };
         if let Some(&exposure) = end.checked_sub(1).and_then(|last| own.get(last)).filter(|e| time(e) >= opened) {
-            let credit = &mut credits[exposure as usize];
-            credit.rewards = credit.rewards.saturating_add(1);
-            credit.sum += reward.value;
+            credits[exposure as usize].add(reward, several);
             attributed += 1;
             *is_credited = true;
         } else if let Some(first) = own.first() {

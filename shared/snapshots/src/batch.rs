@@ -7,6 +7,7 @@ use crate::dress;
 use crate::error::{Place, SnapshotError};
 use crate::fields::{Field, Role};
 use crate::number::{LARGEST, Number};
+use crate::outcomes::Names;
 use crate::plan::Plan;
 use crate::report::{Example, cut};
 use crate::time;
@@ -116,22 +117,26 @@ pub(crate) enum Claim {
     /// There is no such column.
     Absent,
     Null,
-    Match,
-    /// Another one, which is ours but for case, spaces, quotes or punctuation.
+    /// It is the name at this place.
+    Match(u8),
+    /// Another one, which is one of ours but for case, spaces, quotes or punctuation.
     Near,
     Other,
 }
 
 impl Claim {
     /// Empty text is a null, and so is text of nothing but padding.
-    pub(crate) fn of(text: &[u8], ours: &str) -> Self {
-        match text {
-            text if text == ours.as_bytes() => Self::Match,
-            text if dress::trimmed(text).is_empty() => Self::Null,
-            text if dress::same(text, ours.as_bytes()) => Self::Match,
-            text if looks_like(text, ours) => Self::Near,
-            _ => Self::Other,
+    pub(crate) fn of(text: &[u8], ours: Names<'_>) -> Self {
+        if let Some(place) = ours.position(|ours| text == ours.as_bytes()) {
+            return Self::Match(place);
         }
+        if dress::trimmed(text).is_empty() {
+            return Self::Null;
+        }
+        if let Some(place) = ours.position(|ours| dress::same(text, ours.as_bytes())) {
+            return Self::Match(place);
+        }
+        if ours.position(|ours| looks_like(text, ours)).is_some() { Self::Near } else { Self::Other }
     }
 
     /// Whether it is a name that is not ours.

@@ -9,6 +9,7 @@ use crate::dress;
 use crate::fields::Field;
 use crate::level::Scalar;
 use crate::number::Number;
+use crate::outcomes::Names;
 use crate::time;
 
 /// A field of a text record.
@@ -68,12 +69,14 @@ impl Cell<'_> {
         }
     }
 
-    pub(crate) fn claim(&self, ours: &str) -> Claim {
+    pub(crate) fn claim(&self, ours: Names<'_>) -> Claim {
         match self {
             Self::Absent => Claim::Absent,
             Self::Null | Self::NotANumber => Claim::Null,
-            Self::Text(text) if **text == *ours => Claim::Match,
-            Self::Text(_) => self.text().map_or(Claim::Null, |text| Claim::of(text.as_bytes(), ours)),
+            Self::Text(text) => match ours.position(|ours| **text == *ours) {
+                Some(place) => Claim::Match(place),
+                None => self.text().map_or(Claim::Null, |text| Claim::of(text.as_bytes(), ours)),
+            },
             Self::Number(text) => Claim::of(text.as_bytes(), ours),
             Self::Bool(_) | Self::Nested(_) | Self::Garbled => Claim::Other,
         }

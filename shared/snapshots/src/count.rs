@@ -238,7 +238,9 @@ fn unattributed(plan: &Plan<'_>, rewards: &Rewards, counts: &AttributedCounts) -
     let Some(first) = rewards.counted.first() else {
         return match &rewards.near {
             Some((_, example)) => {
-                Err(SnapshotError::RewardName { ours: plan.reward_name.into(), example: Box::new(example.clone()) })
+                let ours =
+                    plan.outcomes.map_or_else(|| plan.reward_name.to_owned(), |outcomes| outcomes.names().join(", "));
+                Err(SnapshotError::RewardName { ours, example: Box::new(example.clone()) })
             }
             None => Ok(()),
         };

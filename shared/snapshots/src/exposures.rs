@@ -2,7 +2,7 @@
 
 use bandit::{CellTable, RewardType};
 
-use crate::attribution::{Exposure, LEFT_OUT, Unattributed, credit};
+use crate::attribution::{Exposure, LEFT_OUT, Several, Unattributed, credit};
 use crate::batch::{Batch, Id};
 use crate::cells::{CellCache, CellNumbers, CellSums, Sums};
 use crate::error::SnapshotError;
@@ -154,8 +154,10 @@ pub(crate) struct Credited {
     pub(crate) user: u32,
     pub(crate) variant: usize,
     pub(crate) context: u64,
-    /// 1 for a bool reward, else the sum of the rewards.
+    /// 1 for a bool reward, else the sum of the rewards or the weight of the outcome.
     pub(crate) reward: f64,
+    /// The outcome; 0 where there are none.
+    pub(crate) outcome: u8,
 }
 
 /// Counts the exposures and credits the rewards; `beside` makes another sink of the same rows, of those that are no later than its
@@ -203,7 +205,9 @@ pub(crate) fn count<S: Sink>(
         }
         to_beside(unit);
     })?;
-    let credits = credit(&kept, &rewards.counted, rewards.users.len(), plan.window(), plan.attribution)?;
+    let several = if plan.outcomes.is_some() { Several::Greatest } else { Several::Sum };
+    let rule = (plan.attribution, several);
+    let credits = credit(&kept, &rewards.counted, rewards.users.len(), plan.window(), rule)?;
     let mut credited = Vec::new();
     // In the order (file name, row), so that the sums have the same bits in every run.
     for (exposure, credit) in kept.iter().zip(&credits.exposures) {
@@ -212,11 +216,12 @@ pub(crate) fn count<S: Sink>(
         }
         let reward = match plan.reward {
             RewardType::Bool => 1.0,
-            RewardType::Numeric => credit.sum,
+            RewardType::Numeric => credit.amount,
         };
         sums.add(exposure.cell, Sums { n: 0, sum: reward, sum_sq: reward * reward });
         let (variant, context) = numbers.cell(exposure.cell);
-        credited.push(Credited { time: exposure.time, user: exposure.user, variant, context, reward });
+        let (time, user, outcome) = (exposure.time, exposure.user, credit.outcome);
+        credited.push(Credited { time, user, variant, context, reward, outcome });
     }
     let mut users: Vec<u32> = kept.iter().map(|exposure| exposure.user).collect();
     users.sort_unstable();

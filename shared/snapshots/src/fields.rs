@@ -112,7 +112,7 @@ pub(crate) fn wanted(role: Role, plan: &Plan<'_>) -> Vec<Wanted> {
                 time(true),
                 column(Field::Optimization, "optimization_id", false),
                 column(Field::Name, "name", false),
-                column(Field::Value, "value", numeric),
+                column(Field::Value, "value", numeric && plan.outcomes.is_none()),
             ];
         }
         Role::Observations => {
@@ -205,6 +205,7 @@ mod tests {
             optimization_id: "opt",
             reward_name: "signup",
             reward: RewardType::Numeric,
+            outcomes: None,
             attribution: crate::Attribution::LastTouch,
             window_hours: 1,
             immature: crate::Immature::Include,

@@ -90,7 +90,7 @@ pub(crate) fn last_mature(cut_off: Option<i64>, plan: &Plan<'_>) -> i64 {
 pub(crate) fn optimization(batch: &Batch, row: usize) -> Result<(), Skip> {
     match batch.optimizations[row] {
         Claim::Near | Claim::Other => Err(Skip::at(SkipReason::OtherOptimization, Field::Optimization)),
-        Claim::Absent | Claim::Null | Claim::Match => Ok(()),
+        Claim::Absent | Claim::Null | Claim::Match(_) => Ok(()),
     }
 }
 
@@ -115,22 +115,30 @@ pub(crate) fn exposure(batch: &Batch, row: usize) -> Result<(&[u8], i64, Cell), 
     Ok((id(batch, row)?, timestamp(batch, row)?, cell(batch, row)?))
 }
 
-/// The time and value of a reward.
+/// The time of a reward, which outcome it is (0 where there are none), and its value or weight.
 ///
 /// # Errors
 /// Why it does not count.
-pub(crate) fn reward(batch: &Batch, row: usize, reward: RewardType) -> Result<(i64, f64), Skip> {
+pub(crate) fn reward(batch: &Batch, row: usize, plan: &Plan<'_>) -> Result<(i64, u8, f64), Skip> {
     optimization(batch, row)?;
-    if matches!(batch.names[row], Claim::Null | Claim::Near | Claim::Other) {
-        return Err(Skip::at(SkipReason::OtherReward, Field::Name));
-    }
+    let name = match batch.names[row] {
+        Claim::Null | Claim::Near | Claim::Other => return Err(Skip::at(SkipReason::OtherReward, Field::Name)),
+        Claim::Absent => 0,
+        Claim::Match(name) => name,
+    };
     id(batch, row)?;
     let time = timestamp(batch, row)?;
-    match (batch.values[row], reward) {
-        (Number::Bad, _) | (Number::Null, RewardType::Numeric) => Err(Skip::at(SkipReason::BadValue, Field::Value)),
-        (Number::Value(value), RewardType::Numeric) => Ok((time, value)),
-        (Number::Value(0.0), RewardType::Bool) => Err(Skip::at(SkipReason::ZeroValue, Field::Value)),
-        (Number::Value(_) | Number::Null, RewardType::Bool) => Ok((time, 1.0)),
+    let of_value = |reason| Err(Skip::at(reason, Field::Value));
+    match (batch.values[row], plan.outcomes, plan.reward) {
+        (Number::Bad, ..) | (Number::Null, None, RewardType::Numeric) => of_value(SkipReason::BadValue),
+        (value, Some(outcomes), _) => match outcomes.of(name, value) {
+            Some((outcome, weight)) => Ok((time, outcome, weight)),
+            None if value == Number::Value(0.0) => of_value(SkipReason::ZeroValue),
+            None => of_value(SkipReason::OtherReward),
+        },
+        (Number::Value(value), None, RewardType::Numeric) => Ok((time, 0, value)),
+        (Number::Value(0.0), None, RewardType::Bool) => of_value(SkipReason::ZeroValue),
+        (Number::Value(_) | Number::Null, None, RewardType::Bool) => Ok((time, 0, 1.0)),
     }
 }
 

@@ -4,6 +4,7 @@ use bandit::{RewardType, Space};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::Limits;
+use crate::outcomes::{Names, Outcomes};
 
 /// Which of several exposures gets the credit for a reward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub struct Plan<'a> {
     pub reward_name: &'a str,
     /// Whether a reward is a conversion or an amount.
     pub reward: RewardType,
+    /// What several outcomes are worth, where the reward has them: each exposure's reward is then the greatest weight that it was
+    /// credited with, and `reward` is numeric.
+    pub outcomes: Option<&'a Outcomes>,
     /// The touch rule.
     pub attribution: Attribution,
     /// Hours after an exposure in which a reward may be credited to it, both ends included.
@@ -56,6 +60,11 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
+    /// The names of rewards that count.
+    pub(crate) fn reward_names(&self) -> Names<'_> {
+        self.outcomes.map_or(Names::One(self.reward_name), |outcomes| Names::Several(outcomes.names()))
+    }
+
     /// The conversion window in microseconds.
     pub(crate) fn window(&self) -> i64 {
         i64::from(self.window_hours) * 3_600_000_000

@@ -2,8 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use bandit::RewardType;
-
 use crate::attribution::Reward;
 use crate::batch::{Batch, Claim, Id};
 use crate::error::SnapshotError;
@@ -12,6 +10,7 @@ use crate::file::File;
 use crate::guard::Guard;
 use crate::ids::Users;
 use crate::place::{At, Origin, Skipped, latest, optimization, reward};
+use crate::plan::Plan;
 use crate::report::{Example, SkipReason};
 use crate::scan::{Reading, scan};
 use crate::sink::Sink;
@@ -60,12 +59,12 @@ struct Part {
 
 /// The sink of rewards.
 struct RewardList<'a> {
-    reward: RewardType,
+    plan: &'a Plan<'a>,
     users: &'a Mutex<Users>,
     origin: Origin<'a>,
     part: Part,
-    /// Row, time and value of the rewards of a batch whose users are still to be numbered.
-    counted: Vec<(usize, i64, f64)>,
+    /// Row, time, outcome and value of the rewards of a batch whose users are still to be numbered.
+    counted: Vec<(usize, i64, u8, f64)>,
 }
 
 impl Sink for RewardList<'_> {
@@ -80,19 +79,19 @@ impl Sink for RewardList<'_> {
             self.part.note_name(at);
             let counted = self.part.of(at);
             counted.rows += 1;
-            match reward(batch, row, self.reward) {
-                Ok((time, value)) => {
+            match reward(batch, row, self.plan) {
+                Ok((time, outcome, value)) => {
                     batch.summable(object, row, "value", value)?;
-                    self.counted.push((row, time, value));
+                    self.counted.push((row, time, outcome, value));
                 }
                 Err(skip) => self.origin.skip(&mut counted.skipped, at, skip, 1),
             }
         }
         // One lock for a batch. The numbers depend on the order of the threads; nothing that is counted depends on the numbers.
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        for &(row, time, value) in &self.counted {
+        for &(row, time, outcome, value) in &self.counted {
             if let Id::Text(id) = batch.ids.get(row) {
-                let reward = Reward { time, value, user: users.insert(id)? };
+                let reward = Reward { time, value, user: users.insert(id)?, outcome };
                 self.part.of(At { object, batch, row }).rewards.push(reward);
             }
         }
@@ -110,7 +109,7 @@ impl Part {
         let noted = match at.batch.names[at.row] {
             Claim::Null => &mut self.nameless,
             Claim::Near => &mut self.near,
-            Claim::Absent | Claim::Match | Claim::Other => return,
+            Claim::Absent | Claim::Match(_) | Claim::Other => return,
         };
         if optimization(at.batch, at.row).is_ok() {
             let example = || at.batch.example(at.object, at.row, Some(Field::Name), Some("name"));
@@ -138,7 +137,7 @@ impl Part {
 pub(crate) fn read(reading: &Reading<'_>, files: &[File<'_>]) -> Result<Rewards, SnapshotError> {
     let users = Mutex::new(Users::default());
     let sink = || RewardList {
-        reward: reading.plan.reward,
+        plan: reading.plan,
         users: &users,
         origin: reading.origin(Role::Rewards),
         part: Part::default(),

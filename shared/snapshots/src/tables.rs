@@ -1,5 +1,7 @@
 //! The tables that results are made of: the sink that places every exposure in the cube and in the user table.
 
+use std::collections::BTreeMap;
+
 use bandit::{RewardType, hold_out};
 
 use crate::attribution::Unattributed;
@@ -37,8 +39,25 @@ pub struct Tables {
     pub cube: Vec<CubeCell>,
     /// Users; `None` where there are more than may be kept apart.
     pub users: Option<UserTable>,
+    /// Exposures by the outcome that they were credited with; empty where the reward has no outcomes.
+    pub outcomes: Vec<OutcomeCell>,
     /// Rewards that were credited to no exposure.
     pub unattributed: Unattributed,
+}
+
+/// The exposures of a period, an arm and a variant that were credited with an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutcomeCell {
+    /// The period.
+    pub period: u32,
+    /// Whether the users are held out.
+    pub held_out: bool,
+    /// The variant.
+    pub variant: u32,
+    /// The outcome, by its place.
+    pub outcome: u8,
+    /// Exposures.
+    pub n: u64,
 }
 
 /// The tables in the making.
@@ -80,6 +99,7 @@ impl<'a> Making<'a> {
         let mut cap = self.tables.cap.filter(|_| !by_user).map(|cap| Capping::new(cap, magnitudes));
         let mut periods = Periods::new(self.tables.instants);
         let mut negative = false;
+        let mut outcomes: BTreeMap<(u32, bool, u32, u8), u64> = BTreeMap::new();
         let rewards = credited.iter().map(|of| {
             let of_user = earned[of.user as usize].get_or_insert_with(|| {
                 order.push(of.user);
@@ -88,9 +108,12 @@ impl<'a> Making<'a> {
             let learned = cap.as_mut().map_or(of.reward, |cap| cap.apply(of.reward));
             of_user.add(of.reward, learned);
             negative |= learned < 0.0;
-            let held_out = self.held_out(users.id(of.user));
+            let (period, held_out) = (periods.of(of.time), self.held_out(users.id(of.user)));
             let variant = u32::try_from(of.variant).unwrap_or(u32::MAX);
-            (CubeKey { period: periods.of(of.time), held_out, variant, context: of.context }, learned)
+            if self.plan.outcomes.is_some() {
+                *outcomes.entry((period, held_out, variant, of.outcome)).or_default() += 1;
+            }
+            (CubeKey { period, held_out, variant, context: of.context }, learned)
         });
         let cube = cube.with_rewards(rewards);
         let is_bool = self.plan.reward == RewardType::Bool;
@@ -116,7 +139,10 @@ impl<'a> Making<'a> {
         let design_effect = design_effect.and_then(|table| table.sums[0].plus(table.sums[1]).design_effect());
         let capped = cap.map(|cap| cap.capped());
         let learned = Learned { own, nonzero_counted: true, negative, design_effect, capped };
-        (Tables { cube, users, unattributed: rest }, learned)
+        let of_outcome =
+            |((period, held_out, variant, outcome), n)| OutcomeCell { period, held_out, variant, outcome, n };
+        let outcomes = outcomes.into_iter().map(of_outcome).collect();
+        (Tables { cube, users, outcomes, unattributed: rest }, learned)
     }
 }
 

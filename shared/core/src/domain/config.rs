@@ -119,6 +119,71 @@ pub struct RewardConfig {
     /// Where numeric rewards of single observations are cut off; nowhere where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap: Option<Cap>,
+    /// What 2 to 20 outcomes are worth, of a reward whose type is bool; the model is numeric then.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 2, max = 20)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcomes: Option<Vec<OutcomeConfig>>,
+}
+
+impl RewardConfig {
+    /// The names of the rewards that count: its own, and those that are outcomes.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names = vec![self.name.clone()];
+        for outcome in self.outcomes.iter().flatten() {
+            if let (MatchBy::Name, Value::String(name)) = (outcome.matches.by, &outcome.matches.value)
+                && !names.contains(name)
+            {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
+    /// What kind of reward is modelled: numeric where it has weighted outcomes.
+    #[must_use]
+    pub fn modelled(&self) -> RewardType {
+        if self.outcomes.is_some() { RewardType::Numeric } else { self.reward_type }
+    }
+}
+
+/// An outcome of a reward.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeConfig {
+    /// What it is called, unique in the reward, and not `failure`: 1 to 256 characters.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 256)))]
+    pub key: String,
+    /// What an exposure is worth that is credited with it, reward units: up to 10⁹ either way.
+    #[cfg_attr(feature = "openapi", schemars(range(min = -1_000_000_000, max = 1_000_000_000)))]
+    pub weight: f64,
+    /// Which rewards are it.
+    #[serde(rename = "match")]
+    pub matches: MatchConfig,
+}
+
+/// Which rewards are an outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MatchConfig {
+    /// What of a reward is looked at.
+    pub by: MatchBy,
+    /// What it has to be: a name of 1 to 256 characters, or a value, which is a number or a bool.
+    #[cfg_attr(feature = "openapi", schemars(extend("type" = ["string", "number", "boolean"])))]
+    pub value: Value,
+}
+
+/// What of a reward says which outcome it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum MatchBy {
+    /// Its name.
+    Name,
+    /// Its value, where its name is the reward's.
+    Value,
 }
 
 /// The attribution rule.

@@ -31,20 +31,24 @@ pub use bodies::{
     NamedVisitor, NewModel, NewOptimization, PatchOptimization, RollBackModel, TrainModel, Visitor, null_is_absent,
 };
 pub use checked::Checked;
-pub use config::{AttributionConfig, FactorConfig, PriorConfig, RewardConfig, TimeConfig, TrainingDataConfig};
+pub(crate) use checked::FAILURE;
+pub use config::{
+    AttributionConfig, FactorConfig, MatchBy, MatchConfig, OutcomeConfig, PriorConfig, RewardConfig, TimeConfig,
+    TrainingDataConfig,
+};
 pub use history::{Actor, Allocation, Aspects, Change, ChangeKind, ChangeView, ServedVersion};
 pub use ids::parse_uuid;
 pub use in_force::{InForce, InForceView, Timeline};
 pub use keyed::{KEY_LIFE, KeptAnswer, KeyRecord};
 pub use levels::{context_number, level_json, variant_json};
 pub use model::{
-    BegunRuns, InSampleMetrics, Interval, LastError, Lease, Model, ModelDetailView, ModelView, Observations,
-    PosteriorRecord, Standing, Status, Summary,
+    BegunRuns, InSampleMetrics, Interval, LastError, Lease, MeasuredLift, Model, ModelDetailView, ModelView,
+    Observations, PosteriorRecord, Standing, Status, Summary,
 };
 pub use optimization::{Optimization, OptimizationDetailView, OptimizationStatus, OptimizationView};
 pub use results::{
-    Belief, ExposureRow, FactorImportance, RESULTS_FORMAT, Stats, StoredResults, StoredUnattributed, StoredUsers,
-    UserRow, VariantTotals,
+    Belief, ExposureRow, FactorImportance, OutcomeRow, RESULTS_FORMAT, Stats, StoredOutcomes, StoredResults,
+    StoredUnattributed, StoredUsers, UserRow, VariantTotals,
 };
 pub use run_slots::RunSlots;
 pub use serving::{POLICY_IN_RECORD, Served, Serving};

@@ -116,6 +116,20 @@ pub struct Summary {
     pub confidence: Option<f64>,
     /// Exposures that it was trained on.
     pub exposures: u64,
+    /// What its run measured over the holdout, where there was something to measure; shown beside the summary.
+    #[cfg_attr(feature = "openapi", schemars(skip))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<MeasuredLift>,
+}
+
+/// The lift that a run measured, of all users of its snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct MeasuredLift {
+    /// Of the optimized users above the holdout, per cent.
+    pub lift_percent: f64,
+    /// Its 95 % interval at one look, per cent.
+    pub lift_ci: [f64; 2],
 }
 
 /// A posterior in force or once in force: what the record keeps of it.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::config::TrainingDataConfig;
-use super::model::{Model, Status, Summary};
+use super::model::{MeasuredLift, Model, Status, Summary};
 use super::time::{millis, rfc3339};
 
 /// Whether an optimization serves.
@@ -85,6 +85,8 @@ pub struct OptimizationView<'a> {
     holdout_percentage: f64,
     /// What the posterior in force promises; null before the first training.
     summary: Option<Summary>,
+    /// The lift that the run of this posterior measured over the holdout; null where there was nothing to measure.
+    measured: Option<MeasuredLift>,
     /// When it was made: RFC 3339, UTC.
     #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
     created_at: String,
@@ -105,7 +107,8 @@ impl<'a> OptimizationView<'a> {
             model_status,
             reward_metric_id: optimization.reward_metric_id.as_deref(),
             holdout_percentage: optimization.holdout_percentage,
-            summary: optimization.summary,
+            summary: optimization.summary.map(|summary| Summary { measured: None, ..summary }),
+            measured: optimization.summary.and_then(|summary| summary.measured),
             created_at: rfc3339(optimization.created_at),
             updated_at: rfc3339(optimization.updated_at),
         }

@@ -34,6 +34,9 @@ pub struct StoredResults {
     pub exposures: Option<Vec<ExposureRow>>,
     /// Users; absent where the snapshot has no ids, or more users than are kept apart.
     pub users: Option<StoredUsers>,
+    /// Exposures by outcome, where there are ids and the reward has weighted outcomes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcomes: Option<StoredOutcomes>,
     /// Rewards that belong to no exposure, where there are ids.
     pub unattributed: Option<StoredUnattributed>,
     /// What the model believed of each variant at the end of the run.
@@ -68,6 +71,30 @@ pub struct ExposureRow {
     pub n: u64,
     /// Σ r, reward units.
     pub sum: f64,
+}
+
+/// Exposures by weighted outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredOutcomes {
+    /// Key and weight of each outcome.
+    pub outcomes: Vec<(String, f64)>,
+    /// By day, arm, variant and outcome; what an exposure has no outcome of is counted nowhere.
+    pub rows: Vec<OutcomeRow>,
+}
+
+/// Exposures of a day, an arm and a variant that were credited with an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutcomeRow {
+    /// Days since 1970, in UTC.
+    pub day: i64,
+    /// Whether the users are held out.
+    pub held_out: bool,
+    /// The variant.
+    pub variant: u32,
+    /// The outcome, by its place.
+    pub outcome: u8,
+    /// n.
+    pub n: u64,
 }
 
 /// The users of a snapshot.

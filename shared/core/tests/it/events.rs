@@ -90,6 +90,23 @@ async fn events_become_a_snapshot_that_a_model_learns_from() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rewards_that_are_outcomes_by_name_are_published_too() {
+    let outcome =
+        |name: &str, weight: f64| json!({"key": name, "weight": weight, "match": {"by": "name", "value": name}});
+    let reward_of =
+        json!({"name": "signup", "type": "bool", "outcomes": [outcome("signup", 1.0), outcome("trial", 0.5)]});
+    let (stage, optimization, model) = stage(json!({"reward": reward_of})).await;
+    send(&stage.app, optimization).await.unwrap();
+    // A request of its own.
+    stage.clock.advance(TimeDelta::seconds(5));
+    let mut trial = reward(2);
+    trial["name"] = json!("trial");
+    assert_eq!(stage.app.ingest_rewards(ORGANIZATION, REQUEST, &body(&[trial])).await.unwrap().accepted, 1);
+    assert_eq!(flush(&stage.app).await.snapshots, 1);
+    assert_eq!(seen(&stage.app, model).await, (60, 6, 6, BTreeMap::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_schedule_publishes_as_often_as_the_model_says() {
     let (stage, optimization, _) = stage(json!({"retrain_minutes": 30})).await;
     let snapshots = async |user: u32| {

@@ -15,6 +15,7 @@ use crate::batch::{Batch, Claim, Id, Ids, LONGEST, Packed};
 use crate::dress;
 use crate::fields::Field;
 use crate::number::Number;
+use crate::outcomes::Names;
 use crate::time;
 
 /// The rows of a column of integers, or of nulls; `None` where the column is neither.
@@ -202,8 +203,8 @@ pub(super) fn numbers(array: &ArrayRef, numbers: &mut Vec<Number>) {
     }
 }
 
-/// Whether the rows of a column are the name `ours`.
-pub(super) fn claims(array: &ArrayRef, ours: &str, claims: &mut Vec<Claim>) {
+/// Which of the names `ours` the rows of a column are.
+pub(super) fn claims(array: &ArrayRef, ours: Names<'_>, claims: &mut Vec<Claim>) {
     let claim = |text: &[u8]| Claim::of(text, ours);
     if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
         let mut meanings = Meanings::new();

@@ -12,6 +12,7 @@ use crate::batch::{Batch, Claim, Id};
 use crate::error::SnapshotError;
 use crate::fields::{Field, Wanted};
 use crate::number::Number;
+use crate::outcomes::Names;
 use crate::plan::Plan;
 use crate::report::cut;
 use crate::time;
@@ -25,7 +26,7 @@ pub(super) fn repeated(value: Option<&str>, rows: usize) -> ArrayRef {
     Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(values)))
 }
 
-fn claim(value: Option<&str>, ours: &str) -> Claim {
+fn claim(value: Option<&str>, ours: Names<'_>) -> Claim {
     value.map_or(Claim::Null, |text| Claim::of(text.as_bytes(), ours))
 }
 
@@ -53,8 +54,8 @@ pub(super) fn fill(
             (0..rows).for_each(|_| packed.push(value.map_or(Id::Null, |id| Id::Text(id.as_bytes()))));
         }
         Field::Time => batch.times.resize(rows, time_of(value)),
-        Field::Optimization => batch.optimizations.resize(rows, claim(value, plan.optimization_id)),
-        Field::Name => batch.names.resize(rows, claim(value, plan.reward_name)),
+        Field::Optimization => batch.optimizations.resize(rows, claim(value, Names::One(plan.optimization_id))),
+        Field::Name => batch.names.resize(rows, claim(value, plan.reward_names())),
         Field::Value => batch.values.resize(rows, number(value)),
         Field::N => batch.n.resize(rows, number(value)),
         Field::Sum => batch.sums.resize(rows, number(value)),
@@ -93,8 +94,10 @@ pub(super) fn agree(
             first(&mut |row| batch.ids.get(row) == id)
         }
         Field::Time => first(&mut |row| batch.times[row] == time_of(value)),
-        Field::Optimization => first(&mut |row| batch.optimizations[row] == claim(value, plan.optimization_id)),
-        Field::Name => first(&mut |row| batch.names[row] == claim(value, plan.reward_name)),
+        Field::Optimization => {
+            first(&mut |row| batch.optimizations[row] == claim(value, Names::One(plan.optimization_id)))
+        }
+        Field::Name => first(&mut |row| batch.names[row] == claim(value, plan.reward_names())),
         Field::Value => first(&mut |row| batch.values[row] == number(value)),
         Field::N => first(&mut |row| batch.n[row] == number(value)),
         Field::Sum => first(&mut |row| batch.sums[row] == number(value)),

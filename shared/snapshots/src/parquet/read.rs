@@ -21,6 +21,7 @@ use crate::batch::{Batch, Places};
 use crate::error::{Place, SnapshotError};
 use crate::fields::{Field, Role, Wanted};
 use crate::mapping::Columns;
+use crate::outcomes::Names;
 use crate::plan::Plan;
 use crate::report::cut;
 use crate::text::Rows;
@@ -147,8 +148,8 @@ fn fill(
         match column.field {
             Field::Id => ids(array, &mut batch.ids),
             Field::Time => times(array, batch),
-            Field::Optimization => claims(array, plan.optimization_id, &mut batch.optimizations),
-            Field::Name => claims(array, plan.reward_name, &mut batch.names),
+            Field::Optimization => claims(array, Names::One(plan.optimization_id), &mut batch.optimizations),
+            Field::Name => claims(array, plan.reward_names(), &mut batch.names),
             Field::Value => numbers(array, &mut batch.values),
             Field::N => numbers(array, &mut batch.n),
             Field::Sum => numbers(array, &mut batch.sums),

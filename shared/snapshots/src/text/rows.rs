@@ -11,6 +11,7 @@ use crate::fields::{Field, Role, Wanted};
 use crate::limits::Limits;
 use crate::mapping::Columns;
 use crate::number::{self, Number};
+use crate::outcomes::Names;
 use crate::plan::Plan;
 use crate::report::cut;
 use crate::time;
@@ -138,9 +139,9 @@ impl<'r, 'a> Rows<'r, 'a> {
                         note(batch, row, field, cell, time::is_nearly);
                     }
                 }
-                Field::Optimization => batch.optimizations.push(cell.claim(self.plan.optimization_id)),
+                Field::Optimization => batch.optimizations.push(cell.claim(Names::One(self.plan.optimization_id))),
                 Field::Name => {
-                    let claim = cell.claim(self.plan.reward_name);
+                    let claim = cell.claim(self.plan.reward_names());
                     batch.names.push(claim);
                     if claim.is_other() {
                         batch.note_name(row, claim, cell.shown());

@@ -7,7 +7,7 @@ use crate::common::{
 };
 use bandit::{RewardType, Space};
 use proptest::prelude::*;
-use snapshots::{Attribution, Immature, Plan};
+use snapshots::{Attribution, Immature, Outcome, OutcomeMatch, Outcomes, Plan};
 
 /// Events with the number of the file they are in.
 type Events = (Vec<(usize, Exposure)>, Vec<(usize, Reward)>);
@@ -53,9 +53,11 @@ fn oracle((exposures, rewards): &Events, plan: &Plan<'_>) -> (Vec<Row>, u64) {
     let cut_off = exposures.iter().map(|e| e.time).chain(rewards.iter().map(|r| r.time)).max().unwrap();
     let mut credit: Vec<Vec<f64>> = vec![Vec::new(); exposures.len()];
     for reward in &rewards {
-        if plan.reward == RewardType::Bool && reward.value == 0.0 {
-            continue;
-        }
+        let value = match plan.outcomes {
+            Some(_) => Some(weight(reward.value)),
+            None => (plan.reward == RewardType::Numeric || reward.value != 0.0).then_some(reward.value),
+        };
+        let Some(value) = value else { continue };
         let mut best: Option<usize> = None;
         for (i, exposure) in exposures.iter().enumerate() {
             let inside = exposure.time <= reward.time && reward.time <= exposure.time + window;
@@ -71,7 +73,7 @@ fn oracle((exposures, rewards): &Events, plan: &Plan<'_>) -> (Vec<Row>, u64) {
             }
         }
         if let Some(best) = best {
-            credit[best].push(reward.value);
+            credit[best].push(value);
         }
     }
     let mut table: BTreeMap<(u64, usize), (u64, f64, f64)> = BTreeMap::new();
@@ -81,6 +83,9 @@ fn oracle((exposures, rewards): &Events, plan: &Plan<'_>) -> (Vec<Row>, u64) {
         }
         let reward = match plan.reward {
             RewardType::Bool => f64::from(u8::from(!credit.is_empty())),
+            RewardType::Numeric if plan.outcomes.is_some() => {
+                credit.iter().copied().reduce(f64::max).unwrap_or_default()
+            }
             RewardType::Numeric => credit.iter().sum(),
         };
         let cell = table.entry((exposure.context, exposure.variant)).or_default();
@@ -88,6 +93,28 @@ fn oracle((exposures, rewards): &Events, plan: &Plan<'_>) -> (Vec<Row>, u64) {
     }
     let attributed = credit.iter().map(|c| c.len() as u64).sum();
     (table.into_iter().map(|((c, v), (n, s, q))| (v, c, n, s, q)).collect(), attributed)
+}
+
+/// Outcomes by the values that [`events`] makes.
+fn outcomes() -> Outcomes {
+    let of = |weight, matches| Outcome { weight, matches };
+    let list = vec![
+        of(0.5, OutcomeMatch::Name("signup".into())),
+        of(3.0, OutcomeMatch::Value(0.25)),
+        of(-2.0, OutcomeMatch::Value(0.0)),
+        of(-1.0, OutcomeMatch::Value(0.5)),
+    ];
+    Outcomes::new("signup", list)
+}
+
+/// What a reward of this value, a multiple of a quarter, is worth under [`outcomes`].
+fn weight(value: f64) -> f64 {
+    #[expect(clippy::cast_possible_truncation, reason = "small multiples of a quarter")]
+    match (value * 4.0) as i32 {
+        0 => -2.0,
+        1 => 3.0,
+        _ => 0.5,
+    }
 }
 
 proptest! {
@@ -101,11 +128,13 @@ proptest! {
         attribution in prop::sample::select(vec![Attribution::LastTouch, Attribution::FirstTouch]),
         immature in prop::sample::select(vec![Immature::Include, Immature::Exclude]),
         reward in prop::sample::select(vec![RewardType::Bool, RewardType::Numeric]),
+        weighted in any::<bool>(),
         threads in 1..4_usize,
     ) {
-        let space = space();
+        let (space, outcomes) = (space(), outcomes());
         let plan =
             Plan { attribution, immature, reward, threads, window_hours: 2, allow_no_rewards: true, ..plan(&space) };
+        let plan = if weighted { Plan { outcomes: Some(&outcomes), reward: RewardType::Numeric, ..plan } } else { plan };
         let (expected, attributed) = oracle(&events, &plan);
         match snapshot(&space, &events, kinds, row_group).count(&plan) {
             Ok(counted) => {

@@ -14,6 +14,7 @@ mod invariance;
 mod learned;
 mod limits;
 mod mapping;
+mod outcomes;
 mod skips;
 mod tables;
 mod user_table;

@@ -12,7 +12,7 @@ const LONGEST_BURN_IN: f64 = 8_760.0;
 /// Checks the reward's distribution and cap, half-life, minimum share and burn-in.
 pub(super) fn check(faults: &mut Faults, config: &TrainingDataConfig) {
     let reward = &config.reward;
-    if reward.reward_type == RewardType::Bool {
+    if reward.modelled() == RewardType::Bool {
         let no_bool = "it is of numeric rewards; this one is bool, 0 or 1";
         if reward.distribution.is_some() {
             faults.add("reward.distribution", no_bool);

@@ -2,6 +2,7 @@
 
 mod learning;
 mod levels;
+mod outcomes;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ use serde_json::Value;
 use super::config::{FactorConfig, TrainingDataConfig};
 use crate::echo::{self, quoted};
 use crate::error::{ApiError, Detail};
+pub(crate) use outcomes::FAILURE;
+use snapshots::Outcomes;
 
 const MAX_VARIANTS: usize = 1_000;
 const MAX_COLUMNS: usize = 2_000;
@@ -28,6 +31,8 @@ pub struct Checked {
     pub space: Space,
     /// The rest of what the mathematics needs.
     pub settings: Settings,
+    /// The weighted outcomes of the reward, where it has them.
+    pub outcomes: Option<Outcomes>,
 }
 
 impl Checked {
@@ -62,6 +67,7 @@ impl Checked {
         }
         let settings = settings(&mut faults, model_type, &config);
         learning::check(&mut faults, &config);
+        let outcomes = outcomes::outcomes(&mut faults, &config.reward);
         let size = serde_json::to_string(&config).map_or(0, |text| text.len());
         if size > MAX_CONFIG_BYTES {
             faults
@@ -95,7 +101,7 @@ impl Checked {
         }
         learning::check_share(&mut faults, &config, space.allowed().count());
         faults.end()?;
-        Ok(Self { config, space, settings })
+        Ok(Self { config, space, settings, outcomes })
     }
 
     /// Checks the biases of a training run.
@@ -226,7 +232,7 @@ fn settings(faults: &mut Faults, model_type: ModelType, config: &TrainingDataCon
     }
     Settings {
         model_type,
-        reward: config.reward.reward_type,
+        reward: config.reward.modelled(),
         distribution: config.reward.distribution.unwrap_or_default(),
         prior,
         exploration,

@@ -274,3 +274,49 @@ fn biases_are_of_known_factors_and_in_range() {
         assert_eq!(bias(name, value).unwrap_err().to_string(), message);
     }
 }
+
+#[test]
+fn a_cmab_may_have_no_context() {
+    let mut config = base();
+    config["context_factors"] = json!([]);
+    let checked = check(ModelType::Cmab, config).unwrap();
+    // 1 + 5 + 3·2
+    assert_eq!((checked.space.contexts(), checked.space.columns()), (1, 12));
+}
+
+#[test]
+fn weighted_outcomes_make_a_numeric_model_and_name_what_is_wrong_with_them() {
+    let outcome = |key: &str, weight: f64, by: &str, value: Value| json!({"key": key, "weight": weight, "match": {"by": by, "value": value}});
+    let yearly = outcome("yearly", 12.0, "value", json!(2));
+    let trial = outcome("trial", -1.5, "name", json!("trial"));
+    let reward = |outcomes: Value| json!({"name": "signup", "type": "bool", "outcomes": outcomes});
+    let mut config = base();
+    config["reward"] = reward(json!([yearly, outcome("paid", 1.0, "value", json!(true)), trial]));
+    let checked = check(ModelType::Cmab, config.clone()).unwrap();
+    assert_eq!(checked.settings.reward, bandit::RewardType::Numeric);
+    assert_eq!(serde_json::to_value(&checked.config).unwrap()["reward"]["outcomes"][2]["key"], "trial");
+    assert_eq!(checked.config.reward.names(), ["signup", "trial"]);
+
+    let numeric = json!({"name": "signup", "type": "numeric", "outcomes": [yearly, trial]});
+    let found = faults(ModelType::Cmab, "/reward", numeric);
+    assert_eq!(found[0].0, "training_data_config.reward.type", "{found:?}");
+    let many: Vec<Value> = (0..21).map(|i| outcome(&format!("o{i}"), 1.0, "value", json!(i))).collect();
+    for (second, place, message) in [
+        (outcome("yearly", 1.0, "value", json!(1)), "[1].key", "\"yearly\" is the key of two outcomes"),
+        (outcome("failure", 1.0, "value", json!(1)), "[1].key", "\"failure\" is what exposures without an outcome"),
+        (outcome("", 1.0, "value", json!(1)), "[1].key", "\"\" is not a string of 1 to 256"),
+        (outcome("x", 2e9, "value", json!(1)), "[1].weight", "2000000000 is not between"),
+        (outcome("x", 1.0, "value", json!(2.0)), "[1].match", "it is that of outcomes[0] already"),
+        (outcome("x", 1.0, "value", json!("2")), "[1].match.value", "\"2\" is neither a number nor a bool"),
+        (outcome("x", 1.0, "name", json!(2)), "[1].match.value", "2 is not a string"),
+        (outcome("x", 1.0, "name", json!("")), "[1].match.value", "\"\" is not a string"),
+    ] {
+        let found = faults(ModelType::Cmab, "/reward", reward(json!([yearly, second])));
+        assert_eq!(found[0].0, format!("training_data_config.reward.outcomes{place}"), "{found:?}");
+        assert!(found[0].1.contains(message), "{found:?}");
+    }
+    for (outcomes, there) in [(json!([yearly]), "there are 1;"), (json!(many), "there are 21;")] {
+        let found = faults(ModelType::Cmab, "/reward", reward(outcomes));
+        assert!(found[0].1.starts_with(there), "{found:?}");
+    }
+}

@@ -28,6 +28,7 @@ use crate::keyed_work::{Effect, KeyedWork};
 use crate::log_fields::log_field;
 use crate::store::{SnapshotListing, StoreError, posterior_key, results_key};
 use crate::usecases::blocking::blocking;
+use crate::usecases::results::measured_lift;
 
 impl App {
     /// Trains a model on the latest complete snapshot of its optimization and puts the posterior in force. Where that is
@@ -212,6 +213,7 @@ impl App {
                 lift: training.report.estimated_improvement_percent,
                 confidence: training.report.improvement_probability,
                 exposures: read.observations.exposures,
+                measured: None,
             }),
             observations: read.observations,
             warnings: read.warnings,
@@ -228,9 +230,12 @@ impl App {
         let of = Arc::clone(&checked);
         let encode = move || bandit::stored::encode(&of.space, &training, &provenance);
         let bytes = blocking(encode).await?.map_err(ApiError::internal)?;
-        let posterior = self.write_posterior(model, bytes.into(), posterior).await?;
-        self.write_results(model, &posterior, &read.measured.stored(model, &checked.space, &posterior, &report))
-            .await?;
+        let mut posterior = self.write_posterior(model, bytes.into(), posterior).await?;
+        let results = read.measured.stored(model, &checked.space, &posterior, &report);
+        self.write_results(model, &posterior, &results).await?;
+        if let Some(summary) = &mut posterior.summary {
+            summary.measured = measured_lift(&results)?;
+        }
         let served = Served::version(model, &posterior, policy);
         lease.stop_renewing();
         let change = Change::trained(model, &served, (&self.actor, self.clock.now()));

@@ -9,7 +9,10 @@ use serde_json::{Map, Value, json};
 
 use super::findings::findings;
 use super::span::Span;
-use crate::domain::{ExposureRow, StoredResults, StoredUsers, UserRow, level_json, rfc3339, variant_json};
+use crate::domain::{
+    ExposureRow, FAILURE, MeasuredLift, StoredOutcomes, StoredResults, StoredUsers, UserRow, level_json, rfc3339,
+    variant_json,
+};
 use crate::error::ApiError;
 
 /// Days times variants above which the series leaves the variants out.
@@ -71,6 +74,9 @@ pub(super) fn answer(space: &Space, stored: &StoredResults, span: &Span) -> Resu
     put("primary_metric_vs_holdout", primary(stored, &exposures, span)?);
     put("by_context", users.map(|users| by_context(space, stored, users, span)).transpose()?.into());
     put("variants", variants(space, stored, &exposures, span).into());
+    if let Some(outcomes) = &stored.outcomes {
+        put("outcome_mix", outcome_mix(outcomes, &exposures, span).into());
+    }
     put("stats", serde_json::to_value(stored.stats).map_err(ApiError::internal)?);
     put("factor_importance", serde_json::to_value(&stored.factor_importance).map_err(ApiError::internal)?);
     put("time_series", users.map(|users| series(stored, users, &exposures, span)).transpose()?.into());
@@ -78,6 +84,34 @@ pub(super) fn answer(space: &Space, stored: &StoredResults, span: &Span) -> Resu
     let found = findings(&answer);
     answer.insert("findings".to_owned(), found);
     Ok(answer)
+}
+
+/// The lift of all users of a snapshot, where there is one to show.
+pub(in crate::usecases) fn measured_lift(stored: &StoredResults) -> Result<Option<MeasuredLift>, ApiError> {
+    let Some(users) = &stored.users else { return Ok(None) };
+    let lift = lift(&arms(users.by_variant.iter()), stored.reward_type)?;
+    Ok(lift.lift_percent.zip(lift.lift_ci).map(|(lift_percent, lift_ci)| MeasuredLift { lift_percent, lift_ci }))
+}
+
+/// How many exposures came to which outcome, in each arm; those that came to none are failures.
+fn outcome_mix(stored: &StoredOutcomes, exposures: &[&ExposureRow], span: &Span) -> Vec<Value> {
+    let of = |outcome: Option<usize>| {
+        let arm = |held_out: bool| {
+            let seen: u64 = exposures.iter().filter(|row| row.held_out == held_out).map(|row| row.n).sum();
+            let rows = stored.rows.iter().filter(|row| row.held_out == held_out && span.contains(row.day));
+            let came_to = rows.filter(|row| outcome.is_none_or(|outcome| usize::from(row.outcome) == outcome));
+            let n: u64 = came_to.map(|row| row.n).sum();
+            let n = if outcome.is_none() { seen - n } else { n };
+            #[expect(clippy::cast_precision_loss, reason = "counts of exposures are far below 2^52")]
+            let share = (seen > 0).then(|| n as f64 / seen as f64);
+            json!({"exposures": n, "share": share})
+        };
+        (arm(false), arm(true))
+    };
+    let failure = (FAILURE, 0.0, of(None));
+    let outcomes = stored.outcomes.iter().enumerate().map(|(i, (key, weight))| (key.as_str(), *weight, of(Some(i))));
+    let row = |(key, weight, (optimized, holdout))| json!({"key": key, "weight": weight, "optimized": optimized, "holdout": holdout});
+    outcomes.chain([failure]).map(row).collect()
 }
 
 fn primary(stored: &StoredResults, exposures: &[&ExposureRow], span: &Span) -> Result<Value, ApiError> {

@@ -8,8 +8,8 @@ use snapshots::{Tables, UserTable};
 
 use super::periods::Periods;
 use crate::domain::{
-    Belief, ExposureRow, FactorImportance, Model, PosteriorRecord, RESULTS_FORMAT, Stats, StoredResults,
-    StoredUnattributed, StoredUsers, UserRow, VariantTotals,
+    Belief, ExposureRow, FactorImportance, Model, OutcomeRow, PosteriorRecord, RESULTS_FORMAT, RewardConfig, Stats,
+    StoredOutcomes, StoredResults, StoredUnattributed, StoredUsers, UserRow, VariantTotals,
 };
 
 /// The most users that a run keeps apart, about 100 bytes of memory each.
@@ -75,11 +75,12 @@ impl Measured {
             snapshot_id: posterior.snapshot_id.clone(),
             computed_at: posterior.trained_at,
             metric_name: model.config.reward.name.clone(),
-            reward_type: model.config.reward.reward_type,
+            reward_type: model.config.reward.modelled(),
             holdout_percentage: self.holdout_percentage,
             totals: self.totals,
             exposures: self.tables.as_ref().map(|tables| exposures(tables, &self.periods)),
             users: self.tables.as_ref().and_then(|tables| tables.users.as_ref()).map(|table| users(space, table)),
+            outcomes: self.tables.as_ref().and_then(|tables| outcomes(&model.config.reward, tables, &self.periods)),
             unattributed,
             beliefs: report.variants.iter().map(belief).collect(),
             stats: Stats {
@@ -107,6 +108,20 @@ fn exposures(tables: &Tables, periods: &Periods) -> Vec<ExposureRow> {
         row.sum += cell.sum;
     }
     rows.into_values().collect()
+}
+
+/// The outcomes of a reward, where it has them, summed over the periods of a day.
+fn outcomes(reward: &RewardConfig, tables: &Tables, periods: &Periods) -> Option<StoredOutcomes> {
+    let given = reward.outcomes.as_ref()?;
+    let mut rows: BTreeMap<(i64, bool, u32, u8), u64> = BTreeMap::new();
+    for cell in &tables.outcomes {
+        *rows.entry((periods.day(cell.period), cell.held_out, cell.variant, cell.outcome)).or_default() += cell.n;
+    }
+    let row = |((day, held_out, variant, outcome), n)| OutcomeRow { day, held_out, variant, outcome, n };
+    Some(StoredOutcomes {
+        outcomes: given.iter().map(|outcome| (outcome.key.clone(), outcome.weight)).collect(),
+        rows: rows.into_iter().map(row).collect(),
+    })
 }
 
 /// A context factor and one of its levels.

@@ -7,6 +7,7 @@ mod periods;
 mod read;
 mod span;
 
+pub(super) use answer::measured_lift;
 pub(super) use measure::{MOST_USERS, Measured};
 pub(super) use periods::Periods;
 pub use span::Span;

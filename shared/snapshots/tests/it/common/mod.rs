@@ -68,6 +68,7 @@ pub fn plan(space: &Space) -> Plan<'_> {
         space,
         optimization_id: "opt",
         reward_name: "signup",
+        outcomes: None,
         reward: RewardType::Bool,
         attribution: Attribution::LastTouch,
         window_hours: 1,
