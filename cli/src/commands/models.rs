@@ -24,7 +24,9 @@ pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {
         }
         ModelsCommand::State { id, service } => {
             let lists = ["variants", "contexts", "factors", "interactions"];
-            told(&service, &pages(&service, &path(id, "/state"), &lists, false).await?, |s| state::shown(screen, s));
+            print_answer(&service, &pages(&service, &path(id, "/state"), &lists, false).await?, |s| {
+                state::shown(screen, s)
+            });
             Ok(())
         }
         ModelsCommand::Create { file, service } => {
@@ -45,7 +47,7 @@ pub(crate) async fn run(command: ModelsCommand) -> Result<(), CliError> {
         }
         ModelsCommand::Posteriors { id, service } => {
             let all = pages(&service, &path(id, "/posteriors"), &["posteriors"], false).await?;
-            told(&service, &all, |all| versions::shown(screen, all));
+            print_answer(&service, &all, |all| versions::shown(screen, all));
             Ok(())
         }
         ModelsCommand::Rollback { id, to, service } => {
@@ -102,7 +104,7 @@ pub(super) async fn create(
         }
     };
     let answer = Client::from_args(service)?.send_once(path, body, again).await?;
-    told(service, &answer, shown);
+    print_answer(service, &answer, shown);
     Ok(())
 }
 
@@ -119,12 +121,12 @@ pub(super) async fn call(
     shown: impl FnOnce(&Value) -> String,
 ) -> Result<(), CliError> {
     let answer = Client::from_args(service)?.send(method, path, body).await?;
-    told(service, &answer, shown);
+    print_answer(service, &answer, shown);
     Ok(())
 }
 
 /// Prints an answer, for people or as JSON.
-fn told(service: &ServiceArgs, answer: &Value, shown: impl FnOnce(&Value) -> String) {
+fn print_answer(service: &ServiceArgs, answer: &Value, shown: impl FnOnce(&Value) -> String) {
     if service.json {
         print_json(answer);
     } else {

@@ -105,7 +105,7 @@ fn peak_bytes(process: u32) -> u64 {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_hundred_thousand_exposures_take_less_than_200_megabytes() {
+fn a_hundred_thousand_exposures_take_less_than_256_megabytes() {
     let mut demo = Demo::start(&mut command(&["demo", "--port", "0"], &[]));
     demo.until("keeps running until you press Ctrl-C");
     let peak = peak_bytes(demo.child.id());
@@ -116,5 +116,5 @@ fn a_hundred_thousand_exposures_take_less_than_200_megabytes() {
     let took_ms: u64 = trained.split_once(' ').unwrap().0.parse().unwrap();
     // Shown, not held: how long it takes depends on what else the machine does.
     println!("trained in {took_ms} ms, at most {peak} bytes of memory");
-    assert!(peak < 200_000_000, "the process took {peak} bytes of memory");
+    assert!(peak < 256_000_000, "the process took {peak} bytes of memory");
 }

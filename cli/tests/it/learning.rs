@@ -228,9 +228,10 @@ async fn a_cmab_without_context_shares_what_levels_have_in_common() {
 /// Cells of fourteen days, half of them of a high season.
 fn days(day: &str) -> Vec<(&'static str, String)> {
     let mut text = String::new();
-    for k in 0..14_i64 {
+    // From Monday, the second of November, on.
+    for k in 1..=14_i64 {
         let date = chrono::DateTime::from_timestamp(START + k * DAY, 0).unwrap().date_naive();
-        let (rate, a) = if k < 7 { (10, 300) } else { (2, 100) };
+        let (rate, a) = if k <= 7 { (10, 300) } else { (2, 100) };
         for (level, n) in [("A", a), ("B", 400 - a)] {
             let mut cell = json!({"variant": {"headline": level}, "n": n, "reward_sum": n * rate / 100});
             if !day.is_empty() {
@@ -249,14 +250,13 @@ async fn the_model_knows_when_where_the_observations_say_so() {
     // A was served more in the high season, and is no better.
     for (body, strata) in [
         (time(json!({"strata": "day"})), 14),
-        // Sunday, then two weeks.
-        (time(json!({"strata": "week"})), 3),
+        (time(json!({"strata": "week"})), 2),
         (time(json!({"strata": "none"})), 1),
     ] {
         let state = state(&server, &body, &days("day")).await;
         let spans = state["strata"].as_array().unwrap();
         assert_eq!(spans.len(), strata, "{state}");
-        assert_eq!((&spans[0]["from"], &spans[strata - 1]["to"]), (&json!(START), &json!(START + 14 * DAY)));
+        assert_eq!((&spans[0]["from"], &spans[strata - 1]["to"]), (&json!(START + DAY), &json!(START + 15 * DAY)));
         let seen: i64 = spans.iter().map(|span| span["observations"].as_i64().unwrap()).sum();
         assert_eq!(seen, 14 * 400);
         let a_is_best = number(&state, "/variants/0/prob_best");

@@ -8,7 +8,8 @@ use std::fmt;
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{
-    DeserializeOwned, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess,
+    Unexpected, VariantAccess, Visitor,
 };
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::{Error, Map, Number, Value};
@@ -154,6 +155,52 @@ impl Strict {
     }
 }
 
+/// What was chosen of several: by a word, or by the one name of an object, with its value.
+struct Choice {
+    word: String,
+    value: Option<Value>,
+}
+
+impl<'de> EnumAccess<'de> for Choice {
+    type Error = Error;
+    type Variant = Chosen;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Chosen), Error> {
+        let variant = seed.deserialize(IntoDeserializer::<Error>::into_deserializer(self.word))?;
+        Ok((variant, Chosen(self.value)))
+    }
+}
+
+struct Chosen(Option<Value>);
+
+impl Chosen {
+    fn value(self) -> Result<Strict, Error> {
+        self.0
+            .map(Strict)
+            .ok_or_else(|| Error::custom("invalid type: string, expected an object with this name and its value"))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Chosen {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<(), Error> {
+        self.0.map_or(Ok(()), |_| Err(Error::invalid_type(Unexpected::Map, &"a string")))
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
+        seed.deserialize(self.value()?)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
+        self.value()?.deserialize_any(visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+        self.value()?.object(visitor)
+    }
+}
+
 fn unexpected(value: &Value) -> Unexpected<'_> {
     match value {
         Value::Null => Unexpected::Unit,
@@ -218,7 +265,7 @@ impl<'de> Deserializer<'de> for Strict {
         self.object(visitor)
     }
 
-    /// One of several words.
+    /// One of several words, or an object with one of several names and its value.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -226,8 +273,13 @@ impl<'de> Deserializer<'de> for Strict {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match self.0 {
-            Value::String(word) => visitor.visit_enum(word.into_deserializer()),
-            other => Err(Error::invalid_type(unexpected(&other), &"a string")),
+            Value::String(word) => visitor.visit_enum(Choice { word, value: None }),
+            Value::Object(map) if map.len() == 1 => {
+                let (word, value) = map.into_iter().next().expect("one name");
+                visitor.visit_enum(Choice { word, value: Some(value) })
+            }
+            Value::Object(_) => Err(Error::custom("invalid value: give an object with one name")),
+            other => Err(Error::invalid_type(unexpected(&other), &"a string or an object")),
         }
     }
 
@@ -301,6 +353,24 @@ mod tests {
         let (field, message) = refused::<NewOptimization>(&with("/model_type", json!({"mab": null})));
         assert_eq!(field, "model_type");
         assert!(message.ends_with("invalid type: map, expected a string"), "{message}");
+    }
+
+    #[test]
+    fn a_choice_with_a_value_is_an_object_with_one_name() {
+        let read = |text: &str| from_slice::<bandit::BurnIn>(text.as_bytes());
+        assert_eq!(read(r#"{"exposures": 100.0}"#).unwrap(), bandit::BurnIn::Exposures(100));
+        assert_eq!(read(r#"{"hours": 1.5}"#).unwrap(), bandit::BurnIn::Hours(1.5));
+        for (text, expected) in [
+            (r#""hours""#, "expected an object with this name and its value"),
+            (r#"{"hours": "1"}"#, "invalid type: string"),
+            (r#"{"hours": 1, "exposures": 2}"#, "give an object with one name"),
+            ("{}", "give an object with one name"),
+            (r#"{"days": 1}"#, "unknown variant `days`"),
+            ("[1]", "expected a string or an object"),
+        ] {
+            let (_, message) = refused::<bandit::BurnIn>(text);
+            assert!(message.contains(expected), "{text}: {message}");
+        }
     }
 
     #[test]

@@ -186,7 +186,6 @@ pub(super) const OPERATIONS: &[Operation] = &[
         successes: &[ok(201, "The new model.", Schemas::success::<ModelDetailView<'_>>)],
         errors: &[404, 409, 422],
         links: OF_MODEL,
-        ..NONE
     },
     Operation {
         function: "get-model",

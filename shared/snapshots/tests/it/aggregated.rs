@@ -173,6 +173,8 @@ a,true,mobile,1,2026-06-01T00:00:00Z
     let counted = run("observations/a.csv", csv, &exclude).unwrap();
     assert_eq!(cells(&counted), [(1, 0, 3, 2.0, 2.0)]);
     assert_eq!(skipped(&counted.observations), [("bad_value", 2), ("immature", 1)].into());
-    // The time of an observation does not matter where none is left out.
-    assert_eq!(cells(&run("observations/a.csv", csv, &plan(&space)).unwrap()), [(1, 0, 5, 4.0, 4.0)]);
+    // The time of an observation says its stratum too, so that it must be readable where none is left out.
+    let counted = run("observations/a.csv", csv, &plan(&space)).unwrap();
+    assert_eq!(cells(&counted), [(1, 0, 4, 3.0, 3.0)]);
+    assert_eq!(skipped(&counted.observations), [("bad_value", 2)].into());
 }

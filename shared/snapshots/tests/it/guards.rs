@@ -1,5 +1,7 @@
 //! What keeps a run from learning of less than there is, and what is told where it goes on.
 
+use std::fmt::Write as _;
+
 use bandit::RewardType;
 use snapshots::{Plan, SnapshotCounts, SnapshotError};
 
@@ -200,9 +202,9 @@ fn a_file_of_which_no_reward_is_attributed_is_told_where_others_are() {
     let (mut exposures, header) = (EXPOSURES.to_owned(), "anonymous_id,timestamp,name\n");
     let (mut ours, mut others, mut few) = (header.to_owned(), header.to_owned(), header.to_owned());
     for user in 10..40 {
-        exposures += &format!("u{user},2026-06-01T00:00:00Z,a,true,mobile\n");
-        ours += &format!("u{user},2026-06-01T00:10:00Z,signup\n");
-        others += &format!("U-{user},2026-06-01T00:10:00Z,signup\n");
+        let _ = writeln!(exposures, "u{user},2026-06-01T00:00:00Z,a,true,mobile");
+        let _ = writeln!(ours, "u{user},2026-06-01T00:10:00Z,signup");
+        let _ = writeln!(others, "U-{user},2026-06-01T00:10:00Z,signup");
     }
     ours += "stranger,2026-06-01T00:10:00Z,signup\n";
     few += "stranger,2026-06-01T00:10:00Z,signup\n";
