@@ -204,9 +204,10 @@ impl Axis {
         Self { points: 2 * self.points, floor: self.floor.min(other.floor), ..*self }.spanning(low, high)
     }
 
-    /// Whether no end carries more than it may, by the logarithms of the marginal weights.
+    /// Whether the grid is fine enough and no end carries more than it may, by the logarithms of the marginal weights.
     fn holds(&self, log_marginal: &[f64]) -> bool {
-        self.points == 1 || self.wider(&proportions(log_marginal)).is_none()
+        let weights = proportions(log_marginal);
+        self.points == 1 || (self.finer(log_marginal, &weights).is_none() && self.wider(&weights).is_none())
     }
 
     /// How far the ends of another axis are from this one's, in ln τ.
