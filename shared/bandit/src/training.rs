@@ -47,9 +47,15 @@ impl Default for TrainingOptions {
 #[serde(rename_all = "snake_case")]
 pub enum BurnIn {
     /// Until so many exposures were counted, at least 1.
-    Exposures(#[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 9_007_199_254_740_991_u64)))] u64),
+    Exposures(
+        #[cfg_attr(feature = "openapi", schemars(range(min = 1, max = 9_007_199_254_740_991_u64), extend("description" = "Exposures.")))]
+         u64,
+    ),
     /// For so many hours, above 0 and at most 8,760.
-    Hours(#[cfg_attr(feature = "openapi", schemars(extend("exclusiveMinimum" = 0, "maximum" = 8760)))] f64),
+    Hours(
+        #[cfg_attr(feature = "openapi", schemars(extend("description" = "Hours.", "exclusiveMinimum" = 0, "maximum" = 8760)))]
+         f64,
+    ),
 }
 
 impl BurnIn {

@@ -23,9 +23,14 @@ pub enum Unit {
 #[serde(rename_all = "snake_case")]
 pub enum Cap {
     /// At this quantile of the rewards other than 0, in (0, 1): the least of them that so large a share is not above.
-    Quantile(#[cfg_attr(feature = "openapi", schemars(extend("minimum" = 0.5, "exclusiveMaximum" = 1)))] f64),
+    Quantile(
+        #[cfg_attr(feature = "openapi", schemars(extend("description" = "A share.", "minimum" = 0.5, "exclusiveMaximum" = 1)))]
+         f64,
+    ),
     /// At this reward, above 0.
-    Value(#[cfg_attr(feature = "openapi", schemars(extend("exclusiveMinimum" = 0)))] f64),
+    Value(
+        #[cfg_attr(feature = "openapi", schemars(extend("description" = "Reward units.", "exclusiveMinimum" = 0)))] f64,
+    ),
 }
 
 /// What a cap did.
