@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn a_word_is_no_object() {
         let (field, message) = refused::<NewOptimization>(&with("/model_type", json!({"mab": null})));
-        assert_eq!(field, "model_type");
+        assert_eq!(field, "model_type.mab");
         assert!(message.ends_with("invalid type: map, expected a string"), "{message}");
     }
 
