@@ -38,7 +38,6 @@ def test_a_model_is_made_trained_looked_into_rolled_back_and_deleted(client: Man
     versions = [posterior["posterior_version"] for posterior in client.list_posteriors(MODEL)["posteriors"]]
     assert versions == sorted(versions, reverse=True) and versions[0] == trained["posterior_version"]
     assert client.rollback_model(MODEL, before)["posterior_version"] == before
-    assert client.enqueue_training(MODEL)["status"] == "training"
     made = client.create_model({"model_type": "mab", "training_data_config": CONFIG})
     assert made["status"] == "untrained"
     deleted = client.delete_model(made["id"])
@@ -147,3 +146,8 @@ def test_what_has_no_envelope_is_an_error_too_and_no_redirect_gets_the_token() -
         gateway.shutdown()
     with pytest.raises(OSError):
         client.list_models()
+
+
+def test_training_is_queued_last(client: ManagementClient) -> None:
+    """Beside the examples nothing takes requests from the queue, so that the model is in training from here on."""
+    assert client.enqueue_training(MODEL)["status"] == "training"

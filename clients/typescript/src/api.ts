@@ -69,7 +69,7 @@ export interface paths {
         put?: never;
         /**
          * Trains a model on the latest complete snapshot, and puts the posterior in force.
-         * @description The same snapshot, bias and configuration give the same posterior. No body and `{}` are the same. A run that fails changes nothing. Needs a token with the scope `models:write`.
+         * @description The same snapshot, bias and configuration give the same posterior. No body and `{}` are the same. A run that fails changes nothing. A call that meets a run waits for it, and takes its result where it would compute the same. Needs a token with the scope `models:write`.
          */
         post: operations["trainModel"];
         delete?: never;
@@ -505,7 +505,7 @@ export interface components {
             type: components["schemas"]["Attribution"];
             /** @description How long after an exposure a reward is credited to it, in hours: 1 to 2,160. */
             conversion_window_hours: number;
-            /** @description What happens to exposures whose window is still open. */
+            /** @description What happens to exposures whose window is still open; `exclude` where absent. */
             immature?: components["schemas"]["Immature"];
         };
         /** @description The attribution rule. */
@@ -514,7 +514,7 @@ export interface components {
             type: components["schemas"]["Attribution"];
             /** @description How long after an exposure a reward is credited to it, in hours: 1 to 2,160. */
             conversion_window_hours: number;
-            /** @description What happens to exposures whose window is still open. */
+            /** @description What happens to exposures whose window is still open; `exclude` where absent. */
             immature?: components["schemas"]["Immature"] | null;
         };
         /** @description On what results are counted. */
@@ -540,6 +540,46 @@ export interface components {
             value: boolean;
             /** @description What the level was before: data with one of these values count under the level. */
             previous_values?: (string | boolean)[] | null;
+        };
+        /** @description How long the policy stays uniform in the beginning: `{"exposures": n}` or `{"hours": h}` as JSON. */
+        BurnIn: {
+            /** @description Exposures. */
+            exposures: number;
+        } | {
+            /**
+             * Format: double
+             * @description Hours.
+             */
+            hours: number;
+        };
+        /** @description Where the rewards of observations are cut off; both by magnitude. */
+        Cap: {
+            /**
+             * Format: double
+             * @description A share.
+             */
+            quantile: number;
+        } | {
+            /**
+             * Format: double
+             * @description Reward units.
+             */
+            value: number;
+        };
+        /** @description What a cap cut off. */
+        CapDiagnostics: {
+            /**
+             * Format: double
+             * @description The cap, reward units.
+             */
+            at: number;
+            /** @description Observations whose reward was cut off there. */
+            observations: number;
+            /**
+             * Format: double
+             * @description The share of the sum of all rewards, by magnitude, that was cut off.
+             */
+            share_of_sum: number;
         };
         /** @description A change as the API shows it. */
         Change: {
@@ -694,6 +734,8 @@ export interface components {
             /** @description What is wrong there, with the value, and what would be right. */
             message: string;
         };
+        /** @description What numeric rewards are taken to be like. */
+        Distribution: "auto" | "two_part" | "normal";
         /** @description Every answer that tells an error. */
         Error: {
             /** @description What went wrong. */
@@ -852,6 +894,41 @@ export interface components {
             size: components["schemas"]["Size"] | null;
             /** @description The levels of the configuration, in its order. */
             levels: components["schemas"]["LevelState"][];
+        };
+        /** @description What the results come to. Measured first; nothing is claimed of data that fail a check. */
+        Findings: {
+            /** @description What was measured, in one sentence. */
+            sentence: string;
+            /** @description What the model expects, labelled; null where the holdout contradicts it or has not checked it. */
+            modelled: string | null;
+            /** @description The days of first exposure of the users that this is about. */
+            window: components["schemas"]["Window"];
+            /** @description What a rate is a rate of: `per user` or `per exposure`. */
+            basis: string;
+            /** @description What to do. */
+            verdict: components["schemas"]["FindingsVerdict"];
+            /** @description What is wrong with the data. */
+            problems: components["schemas"]["FindingsProblem"][];
+            /** @description What else is worth knowing before anybody decides. */
+            notes: string[];
+        };
+        /** @description Something that is wrong with the data. */
+        FindingsProblem: {
+            /** @description The stable name of the kind. */
+            code: string;
+            /** @description What is wrong. */
+            message: string;
+        };
+        /** @description What to do. */
+        FindingsVerdict: {
+            /** @description `fix_data`, `do_not_ship`, `measure_first`, `ship`, `drop_level` or `keep_running`. */
+            kind: string;
+            /** @description The same for people. */
+            title: string;
+            /** @description Why. */
+            why: string;
+            /** @description How many users more are needed, where that can be said; else null. */
+            more_users: number | null;
         };
         FlushEventsAnswer: components["schemas"]["Flushing"] & {
             /** @description What every answer says of itself. */
@@ -1083,6 +1160,25 @@ export interface components {
         ListPosteriorsAnswer: components["schemas"]["Posteriors"] & {
             /** @description What every answer says of itself. */
             meta: components["schemas"]["Meta"];
+        };
+        /** @description What of a reward says which outcome it is. */
+        MatchBy: "name" | "value";
+        /** @description Which rewards are an outcome. */
+        MatchConfig: {
+            /** @description What of a reward is looked at. */
+            by: components["schemas"]["MatchBy"];
+            /** @description What it has to be: a name of 1 to 256 characters, or a value, which is a number or a bool. */
+            value: string | number | boolean;
+        };
+        /** @description The lift that a run measured, of all users of its snapshot. */
+        MeasuredLift: {
+            /**
+             * Format: double
+             * @description Of the optimized users above the holdout, per cent.
+             */
+            lift_percent: number;
+            /** @description Its 95 % interval at one look, per cent. */
+            lift_ci: number[];
         };
         /** @description What every answer says of itself. */
         Meta: {
@@ -1353,6 +1449,8 @@ export interface components {
             holdout_percentage: number;
             /** @description What the posterior in force promises; null before the first training. */
             summary: components["schemas"]["Summary"] | null;
+            /** @description The lift that the run of this posterior measured over the holdout; null where there was nothing to measure. */
+            measured: components["schemas"]["MeasuredLift"] | null;
             /**
              * Format: date-time
              * @description When it was made: RFC 3339, UTC.
@@ -1391,6 +1489,8 @@ export interface components {
             holdout_percentage: number;
             /** @description What the posterior in force promises; null before the first training. */
             summary: components["schemas"]["Summary"] | null;
+            /** @description The lift that the run of this posterior measured over the holdout; null where there was nothing to measure. */
+            measured: components["schemas"]["MeasuredLift"] | null;
             /**
              * Format: date-time
              * @description When it was made: RFC 3339, UTC.
@@ -1422,6 +1522,18 @@ export interface components {
         Optimizations: {
             /** @description The optimizations, newest `updated_at` first. */
             optimizations: components["schemas"]["Optimization"][];
+        };
+        /** @description An outcome of a reward. */
+        OutcomeConfig: {
+            /** @description What it is called, unique in the reward, and not `failure`: 1 to 256 characters. */
+            key: string;
+            /**
+             * Format: double
+             * @description What an exposure is worth that is credited with it, reward units: up to 10⁹ either way.
+             */
+            weight: number;
+            /** @description Which rewards are it. */
+            match: components["schemas"]["MatchConfig"];
         };
         /** @description The body of `PATCH /api/v2/optimizations/{id}`. */
         PatchOptimization: {
@@ -1663,6 +1775,8 @@ export interface components {
             time_series: components["schemas"]["DayResults"][] | null;
             /** @description Whether the data are what they are taken for. */
             quality: components["schemas"]["Quality"];
+            /** @description What follows from the other fields, in sentences. */
+            findings: components["schemas"]["Findings"];
         };
         /** @description A reward: somebody did something. */
         Reward: {
@@ -1703,6 +1817,25 @@ export interface components {
             name: string;
             /** @description Whether it is 0 or 1, or any number. */
             type: components["schemas"]["RewardType"];
+            /** @description What numeric rewards are taken to be like; `auto` where absent. */
+            distribution?: components["schemas"]["Distribution"];
+            /** @description Where numeric rewards of single observations are cut off; nowhere where absent. */
+            cap?: components["schemas"]["Cap"];
+            /** @description What 2 to 20 outcomes are worth, of a reward whose type is bool; the model is numeric then. */
+            outcomes?: components["schemas"]["OutcomeConfig"][];
+        };
+        /** @description The reward. */
+        RewardConfigInput: {
+            /** @description The name under which rewards are recorded: 1 to 256 characters. */
+            name: string;
+            /** @description Whether it is 0 or 1, or any number. */
+            type: components["schemas"]["RewardType"];
+            /** @description What numeric rewards are taken to be like; `auto` where absent. */
+            distribution?: components["schemas"]["Distribution"] | null;
+            /** @description Where numeric rewards of single observations are cut off; nowhere where absent. */
+            cap?: components["schemas"]["Cap"] | null;
+            /** @description What 2 to 20 outcomes are worth, of a reward whose type is bool; the model is numeric then. */
+            outcomes?: components["schemas"]["OutcomeConfig"][] | null;
         };
         /** @description What a reward is. */
         RewardType: "bool" | "numeric";
@@ -1844,6 +1977,13 @@ export interface components {
              * @description Share of the observations whose contexts the averages go over, in (0, 1]: 1, but where variants × contexts of the data are above 10⁶, and the contexts with the most observations are used.
              */
             covered_share: number;
+            /**
+             * Format: double
+             * @description How many times as much the mean reward varies as if exposures were independent, because users bring several: n, z, Σ r and Σ r² of every cell were divided by it before the fit. At least 1. Absent where no users are known, or are the unit.
+             */
+            design_effect?: number;
+            /** @description What the cap of rewards cut off, where there is one. */
+            cap?: components["schemas"]["CapDiagnostics"];
             /** @description The part of two-part rewards that is about amounts; the fields above are of the conversions then. */
             amount?: components["schemas"]["AmountDiagnostics"];
         };
@@ -1878,6 +2018,8 @@ export interface components {
         Status: "untrained" | "training" | "trained" | "failed" | "archived";
         /** @description Which step of the inference the draws come from. */
         Step: "exact" | "importance" | "nuts";
+        /** @description Where strata begin. */
+        StrataRule: "auto" | "day" | "week" | "none";
         /** @description One stratum: a span of time with an intercept of its own. */
         StratumState: {
             /**
@@ -1928,6 +2070,26 @@ export interface components {
             /** @description What the level was before: data with one of these values count under the level. */
             previous_values?: string[] | null;
         };
+        /** @description How models know when observations were made. */
+        TimeConfig: {
+            /** @description Where strata begin, spans of time that have an intercept of their own; `auto` where absent. */
+            strata?: components["schemas"]["StrataRule"];
+            /**
+             * Format: double
+             * @description Days after which an observation counts half as much: 0.1 to 3,650; all count alike where absent.
+             */
+            half_life_days?: number;
+        };
+        /** @description How models know when observations were made. */
+        TimeConfigInput: {
+            /** @description Where strata begin, spans of time that have an intercept of their own; `auto` where absent. */
+            strata?: components["schemas"]["StrataRule"] | null;
+            /**
+             * Format: double
+             * @description Days after which an observation counts half as much: 0.1 to 3,650; all count alike where absent.
+             */
+            half_life_days?: number | null;
+        };
         /** @description The body of `POST /api/v2/models/{id}/train`. */
         TrainModel: {
             /**
@@ -1968,8 +2130,10 @@ export interface components {
             observations: components["schemas"]["Observations"];
             /** @description What the run left out or changed in a way that its reader should know. */
             warnings: components["schemas"]["Warning"][];
-            /** @description Wall time of the run in milliseconds. */
+            /** @description Wall time of the run in milliseconds; of one that was waited for, the time that this took. */
             duration_ms: number;
+            /** @description Whether another run made it, which this call waited for; absent where it did not. */
+            joined?: boolean;
         };
         /** @description What to learn and from what: `training_data_config` of the API, in the shape in which it is sent, stored and answered. A value of this type is not yet checked; `super::Checked` is. */
         TrainingDataConfig: {
@@ -2001,6 +2165,19 @@ export interface components {
             lookback_days?: number;
             /** @description Minutes between two snapshots of ingested events, 1 to 10,080; 60 where absent. */
             retrain_minutes?: number;
+            /** @description How many versions of the posterior are kept, newest first: 2 to 1,000; 100 where absent. */
+            posterior_versions?: number;
+            /** @description What one observation is; `exposure` where absent. */
+            unit?: components["schemas"]["Unit"];
+            /** @description How models know when observations were made. */
+            time?: components["schemas"]["TimeConfig"];
+            /**
+             * Format: double
+             * @description The least share of every allowed variant in what is served: 0 to 0.05; 0 where absent. All together at most 1.
+             */
+            minimum_share?: number;
+            /** @description Until when all allowed variants are served alike, whatever is believed. */
+            burn_in?: components["schemas"]["BurnIn"];
         };
         /** @description What to learn and from what: `training_data_config` of the API, in the shape in which it is sent, stored and answered. A value of this type is not yet checked; `super::Checked` is. */
         TrainingDataConfigInput: {
@@ -2012,7 +2189,7 @@ export interface components {
              */
             context_factors?: components["schemas"]["FactorConfigInput"][];
             /** @description What is earned. */
-            reward: components["schemas"]["RewardConfig"];
+            reward: components["schemas"]["RewardConfigInput"];
             /** @description Which exposure earns it. */
             attribution: components["schemas"]["AttributionConfigInput"];
             /** @description Partial assignments of design factors to levels that are never served: up to 1,000. The baseline, the first level of every factor, and one variant more must remain. */
@@ -2032,6 +2209,19 @@ export interface components {
             lookback_days?: number | null;
             /** @description Minutes between two snapshots of ingested events, 1 to 10,080; 60 where absent. */
             retrain_minutes?: number | null;
+            /** @description How many versions of the posterior are kept, newest first: 2 to 1,000; 100 where absent. */
+            posterior_versions?: number | null;
+            /** @description What one observation is; `exposure` where absent. */
+            unit?: components["schemas"]["Unit"] | null;
+            /** @description How models know when observations were made. */
+            time?: components["schemas"]["TimeConfigInput"] | null;
+            /**
+             * Format: double
+             * @description The least share of every allowed variant in what is served: 0 to 0.05; 0 where absent. All together at most 1.
+             */
+            minimum_share?: number | null;
+            /** @description Until when all allowed variants are served alike, whatever is believed. */
+            burn_in?: components["schemas"]["BurnIn"] | null;
         };
         /** @description Rewards that belong to no exposure. */
         UnattributedRewards: {
@@ -2044,6 +2234,8 @@ export interface components {
             /** @description After an exposure, and out of every window. */
             outside_windows: number;
         };
+        /** @description What one observation is. */
+        Unit: "exposure" | "user";
         UpdateOptimizationAnswer: components["schemas"]["Optimization"] & {
             /** @description What every answer says of itself. */
             meta: components["schemas"]["Meta"];
@@ -2196,6 +2388,19 @@ export interface components {
             /** @description The level that the model does not have; null where the factor is missing. */
             level: components["schemas"]["EventLevel"] | null;
         };
+        /** @description Days, UTC. */
+        Window: {
+            /**
+             * Format: date
+             * @description The first; null where there is none.
+             */
+            from: string | null;
+            /**
+             * Format: date
+             * @description The last; null where there is none.
+             */
+            to: string | null;
+        };
     };
     responses: {
         /** @description `invalid_request`: malformed JSON, a wrong type, an unknown name, an id that is no UUID, a value out of range. */
@@ -2283,6 +2488,8 @@ export interface components {
          *     `invalid_snapshot`: a snapshot that cannot be read: the message names the object, the place in it, and the value.
          *
          *     `not_fitted`: the model could not be fitted to these data: the message has figures, and what helps.
+         *
+         *     `idempotency_mismatch`: the `Idempotency-Key` was used with another path or body.
          */
         422: {
             headers: {
@@ -2351,6 +2558,8 @@ export interface components {
         Cursor: string;
         /** @description `respond-async` (RFC 7240): the run waits in the queue, and the answer is 202 at once. */
         Prefer: string;
+        /** @description 1 to 255 visible ASCII characters: for 24 hours the same key and body get the first answer again, with `Idempotency-Replayed: true`. Answers of 5xx and 429, and those with `Retry-After`, are not kept. */
+        IdempotencyKey: string;
         /** @description The `ETag` of the policy at hand: 304 without a body where it is still the one in force. */
         IfNoneMatch: string;
     };
@@ -2457,7 +2666,10 @@ export interface operations {
     createModel: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description 1 to 255 visible ASCII characters: for 24 hours the same key and body get the first answer again, with `Idempotency-Replayed: true`. Answers of 5xx and 429, and those with `Retry-After`, are not kept. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2581,6 +2793,7 @@ export interface operations {
             405: components["responses"]["405"];
             409: components["responses"]["409"];
             413: components["responses"]["413"];
+            422: components["responses"]["422"];
             429: components["responses"]["429"];
             500: components["responses"]["500"];
             503: components["responses"]["503"];
@@ -2728,6 +2941,8 @@ export interface operations {
             header?: {
                 /** @description `respond-async` (RFC 7240): the run waits in the queue, and the answer is 202 at once. */
                 Prefer?: components["parameters"]["Prefer"];
+                /** @description 1 to 255 visible ASCII characters: for 24 hours the same key and body get the first answer again, with `Idempotency-Replayed: true`. Answers of 5xx and 429, and those with `Retry-After`, are not kept. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
                 /** @description The model. */
@@ -3258,6 +3473,7 @@ export interface operations {
                      *           "reward_metric_id": null,
                      *           "holdout_percentage": 0.0625,
                      *           "summary": null,
+                     *           "measured": null,
                      *           "created_at": "2026-11-24T06:30:00Z",
                      *           "updated_at": "2026-11-24T06:30:00Z"
                      *         }
@@ -3283,7 +3499,10 @@ export interface operations {
     createOptimization: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description 1 to 255 visible ASCII characters: for 24 hours the same key and body get the first answer again, with `Idempotency-Replayed: true`. Answers of 5xx and 429, and those with `Retry-After`, are not kept. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3350,6 +3569,7 @@ export interface operations {
                      *       "reward_metric_id": null,
                      *       "holdout_percentage": 0.0625,
                      *       "summary": null,
+                     *       "measured": null,
                      *       "created_at": "2026-11-24T06:30:00Z",
                      *       "updated_at": "2026-11-24T06:30:00Z",
                      *       "meta": {
@@ -3365,7 +3585,9 @@ export interface operations {
             401: components["responses"]["401"];
             403: components["responses"]["403"];
             405: components["responses"]["405"];
+            409: components["responses"]["409"];
             413: components["responses"]["413"];
+            422: components["responses"]["422"];
             429: components["responses"]["429"];
             500: components["responses"]["500"];
             503: components["responses"]["503"];
@@ -3461,6 +3683,7 @@ export interface operations {
                      *         "confidence": 0.0625,
                      *         "exposures": 800
                      *       },
+                     *       "measured": null,
                      *       "created_at": "2026-11-24T06:30:00Z",
                      *       "updated_at": "2026-11-24T06:30:00Z",
                      *       "training_data_config": {
@@ -3552,8 +3775,9 @@ export interface operations {
                      *         "variants_count": 2,
                      *         "lift": 0.0625,
                      *         "confidence": 0.0625,
-                     *         "exposures": 3
+                     *         "exposures": 2
                      *       },
+                     *       "measured": null,
                      *       "created_at": "2026-11-24T06:30:00Z",
                      *       "updated_at": "2026-11-24T06:30:00Z",
                      *       "meta": {
@@ -3856,6 +4080,23 @@ export interface operations {
                      *         "exposures_per_user": null,
                      *         "multiple_variants": null,
                      *         "holdout_saw_other": null
+                     *       },
+                     *       "findings": {
+                     *         "sentence": "No lift is measured: the snapshot does not tell users apart, so that nothing can be compared per user.",
+                     *         "modelled": "By the model, not measured: the policy in force is expected to earn [percent] compared with what was earned (95 %: [percent] to [percent], per exposure; no holdout checks it).",
+                     *         "window": {
+                     *           "from": null,
+                     *           "to": null
+                     *         },
+                     *         "basis": "per exposure",
+                     *         "verdict": {
+                     *           "kind": "measure_first",
+                     *           "title": "Measure first",
+                     *           "why": "Give exposures with the ids of users (docs/snapshots.md): without them, nothing is measured against a holdout.",
+                     *           "more_users": null
+                     *         },
+                     *         "problems": [],
+                     *         "notes": []
                      *       },
                      *       "meta": {
                      *         "request_id": "req_Xa1WSwmJ1taoC44=",

@@ -90,6 +90,69 @@ class BoolLevelInput1(TypedDict):
     """
 
 
+class BurnIn1(TypedDict):
+    """
+    Until so many exposures were counted, at least 1.
+    """
+
+    exposures: int
+    """
+    Exposures.
+    """
+
+
+class BurnIn2(TypedDict):
+    """
+    For so many hours, above 0 and at most 8,760.
+    """
+
+    hours: float
+    """
+    Hours.
+    """
+
+
+class Cap1(TypedDict):
+    """
+    At this quantile of the rewards other than 0, in (0, 1): the least of them that so large a share is not above.
+    """
+
+    quantile: float
+    """
+    A share.
+    """
+
+
+class Cap2(TypedDict):
+    """
+    At this reward, above 0.
+    """
+
+    value: float
+    """
+    Reward units.
+    """
+
+
+class CapDiagnostics(TypedDict):
+    """
+    What a cap cut off.
+    """
+
+    at: float
+    """
+    The cap, reward units.
+    """
+    observations: int
+    """
+    Observations whose reward was cut off there.
+    """
+    share_of_sum: float
+    """
+    The share of the sum of all rewards, by magnitude, that was cut off.
+    """
+
+
 class Deleted(TypedDict):
     """
     A model that was deleted.
@@ -288,6 +351,44 @@ class FactorConfigInput2(TypedDict):
     """
 
 
+class FindingsProblem(TypedDict):
+    """
+    Something that is wrong with the data.
+    """
+
+    code: str
+    """
+    The stable name of the kind.
+    """
+    message: str
+    """
+    What is wrong.
+    """
+
+
+class FindingsVerdict(TypedDict):
+    """
+    What to do.
+    """
+
+    kind: str
+    """
+    `fix_data`, `do_not_ship`, `measure_first`, `ship`, `drop_level` or `keep_running`.
+    """
+    title: str
+    """
+    The same for people.
+    """
+    why: str
+    """
+    Why.
+    """
+    more_users: int | None
+    """
+    How many users more are needed, where that can be said; else null.
+    """
+
+
 class Flushing(TypedDict):
     """
     Events that are being compacted and published.
@@ -388,6 +489,36 @@ class LastError(TypedDict):
     """
 
 
+class MatchConfig(TypedDict):
+    """
+    Which rewards are an outcome.
+    """
+
+    by: Literal['name', 'value']
+    """
+    What of a reward is looked at.
+    """
+    value: str | float | bool
+    """
+    What it has to be: a name of 1 to 256 characters, or a value, which is a number or a bool.
+    """
+
+
+class MeasuredLift(TypedDict):
+    """
+    The lift that a run measured, of all users of its snapshot.
+    """
+
+    lift_percent: float
+    """
+    Of the optimized users above the holdout, per cent.
+    """
+    lift_ci: list[float]
+    """
+    Its 95 % interval at one look, per cent.
+    """
+
+
 class Meta(TypedDict):
     """
     What every answer says of itself.
@@ -465,6 +596,25 @@ class Observations(TypedDict):
     skipped: dict[str, int]
     """
     Rows that were skipped, by reason.
+    """
+
+
+class OutcomeConfig(TypedDict):
+    """
+    An outcome of a reward.
+    """
+
+    key: str
+    """
+    What it is called, unique in the reward, and not `failure`: 1 to 256 characters.
+    """
+    weight: float
+    """
+    What an exposure is worth that is credited with it, reward units: up to 10⁹ either way.
+    """
+    match: MatchConfig
+    """
+    Which rewards are it.
     """
 
 
@@ -928,6 +1078,36 @@ class TextLevelInput1(TypedDict):
     """
 
 
+class TimeConfig(TypedDict):
+    """
+    How models know when observations were made.
+    """
+
+    strata: NotRequired[Literal['auto', 'day', 'week', 'none']]
+    """
+    Where strata begin, spans of time that have an intercept of their own; `auto` where absent.
+    """
+    half_life_days: NotRequired[float]
+    """
+    Days after which an observation counts half as much: 0.1 to 3,650; all count alike where absent.
+    """
+
+
+class TimeConfigInput(TypedDict):
+    """
+    How models know when observations were made.
+    """
+
+    strata: NotRequired[Literal['auto', 'day', 'week', 'none'] | None]
+    """
+    Where strata begin, spans of time that have an intercept of their own; `auto` where absent.
+    """
+    half_life_days: NotRequired[float | None]
+    """
+    Days after which an observation counts half as much: 0.1 to 3,650; all count alike where absent.
+    """
+
+
 class TrainModel(TypedDict):
     """
     The body of `POST /api/v2/models/{id}/train`.
@@ -1049,6 +1229,15 @@ class WarningExample(TypedDict):
     """
 
 
+Window = TypedDict(
+    'Window',
+    {
+        'from': str | None,
+        'to': str | None,
+    },
+)
+
+
 class AmountDiagnostics(TypedDict):
     """
     The inference's numbers of amounts, as in `StateDiagnostics`.
@@ -1122,7 +1311,7 @@ class AttributionConfig(TypedDict):
     """
     immature: NotRequired[Literal['include', 'exclude']]
     """
-    What happens to exposures whose window is still open.
+    What happens to exposures whose window is still open; `exclude` where absent.
     """
 
 
@@ -1141,7 +1330,7 @@ class AttributionConfigInput(TypedDict):
     """
     immature: NotRequired[Literal['include', 'exclude'] | None]
     """
-    What happens to exposures whose window is still open.
+    What happens to exposures whose window is still open; `exclude` where absent.
     """
 
 
@@ -1361,6 +1550,41 @@ class FactorImportance(TypedDict):
     """
 
 
+class Findings(TypedDict):
+    """
+    What the results come to. Measured first; nothing is claimed of data that fail a check.
+    """
+
+    sentence: str
+    """
+    What was measured, in one sentence.
+    """
+    modelled: str | None
+    """
+    What the model expects, labelled; null where the holdout contradicts it or has not checked it.
+    """
+    window: Window
+    """
+    The days of first exposure of the users that this is about.
+    """
+    basis: str
+    """
+    What a rate is a rate of: `per user` or `per exposure`.
+    """
+    verdict: FindingsVerdict
+    """
+    What to do.
+    """
+    problems: list[FindingsProblem]
+    """
+    What is wrong with the data.
+    """
+    notes: list[str]
+    """
+    What else is worth knowing before anybody decides.
+    """
+
+
 class FlushEventsAnswer(Flushing):
     meta: Meta
     """
@@ -1558,6 +1782,10 @@ class Optimization(TypedDict):
     """
     What the posterior in force promises; null before the first training.
     """
+    measured: MeasuredLift | None
+    """
+    The lift that the run of this posterior measured over the holdout; null where there was nothing to measure.
+    """
     created_at: str
     """
     When it was made: RFC 3339, UTC.
@@ -1704,6 +1932,45 @@ class RewardConfig(TypedDict):
     """
     Whether it is 0 or 1, or any number.
     """
+    distribution: NotRequired[Literal['auto', 'two_part', 'normal']]
+    """
+    What numeric rewards are taken to be like; `auto` where absent.
+    """
+    cap: NotRequired[Cap1 | Cap2]
+    """
+    Where numeric rewards of single observations are cut off; nowhere where absent.
+    """
+    outcomes: NotRequired[list[OutcomeConfig]]
+    """
+    What 2 to 20 outcomes are worth, of a reward whose type is bool; the model is numeric then.
+    """
+
+
+class RewardConfigInput(TypedDict):
+    """
+    The reward.
+    """
+
+    name: str
+    """
+    The name under which rewards are recorded: 1 to 256 characters.
+    """
+    type: Literal['bool', 'numeric']
+    """
+    Whether it is 0 or 1, or any number.
+    """
+    distribution: NotRequired[Literal['auto', 'two_part', 'normal'] | None]
+    """
+    What numeric rewards are taken to be like; `auto` where absent.
+    """
+    cap: NotRequired[Cap1 | Cap2 | None]
+    """
+    Where numeric rewards of single observations are cut off; nowhere where absent.
+    """
+    outcomes: NotRequired[list[OutcomeConfig] | None]
+    """
+    What 2 to 20 outcomes are worth, of a reward whose type is bool; the model is numeric then.
+    """
 
 
 class SampleRatioByDay(TypedDict):
@@ -1793,6 +2060,14 @@ class StateDiagnostics(TypedDict):
     """
     Share of the observations whose contexts the averages go over, in (0, 1]: 1, but where variants × contexts of the data are above 10⁶, and the contexts with the most observations are used.
     """
+    design_effect: NotRequired[float]
+    """
+    How many times as much the mean reward varies as if exposures were independent, because users bring several: n, z, Σ r and Σ r² of every cell were divided by it before the fit. At least 1. Absent where no users are known, or are the unit.
+    """
+    cap: NotRequired[CapDiagnostics]
+    """
+    What the cap of rewards cut off, where there is one.
+    """
     amount: NotRequired[AmountDiagnostics]
     """
     The part of two-part rewards that is about amounts; the fields above are of the conversions then.
@@ -1834,7 +2109,11 @@ class Trained(TypedDict):
     """
     duration_ms: int
     """
-    Wall time of the run in milliseconds.
+    Wall time of the run in milliseconds; of one that was waited for, the time that this took.
+    """
+    joined: NotRequired[bool]
+    """
+    Whether another run made it, which this call waited for; absent where it did not.
     """
 
 
@@ -1883,6 +2162,26 @@ class TrainingDataConfig(TypedDict):
     """
     Minutes between two snapshots of ingested events, 1 to 10,080; 60 where absent.
     """
+    posterior_versions: NotRequired[int]
+    """
+    How many versions of the posterior are kept, newest first: 2 to 1,000; 100 where absent.
+    """
+    unit: NotRequired[Literal['exposure', 'user']]
+    """
+    What one observation is; `exposure` where absent.
+    """
+    time: NotRequired[TimeConfig]
+    """
+    How models know when observations were made.
+    """
+    minimum_share: NotRequired[float]
+    """
+    The least share of every allowed variant in what is served: 0 to 0.05; 0 where absent. All together at most 1.
+    """
+    burn_in: NotRequired[BurnIn1 | BurnIn2]
+    """
+    Until when all allowed variants are served alike, whatever is believed.
+    """
 
 
 class TrainingDataConfigInput(TypedDict):
@@ -1898,7 +2197,7 @@ class TrainingDataConfigInput(TypedDict):
     """
     What is known of the visitor: up to 10 factors for a cmab, none for a mab.
     """
-    reward: RewardConfig
+    reward: RewardConfigInput
     """
     What is earned.
     """
@@ -1929,6 +2228,26 @@ class TrainingDataConfigInput(TypedDict):
     retrain_minutes: NotRequired[int | None]
     """
     Minutes between two snapshots of ingested events, 1 to 10,080; 60 where absent.
+    """
+    posterior_versions: NotRequired[int | None]
+    """
+    How many versions of the posterior are kept, newest first: 2 to 1,000; 100 where absent.
+    """
+    unit: NotRequired[Literal['exposure', 'user'] | None]
+    """
+    What one observation is; `exposure` where absent.
+    """
+    time: NotRequired[TimeConfigInput | None]
+    """
+    How models know when observations were made.
+    """
+    minimum_share: NotRequired[float | None]
+    """
+    The least share of every allowed variant in what is served: 0 to 0.05; 0 where absent. All together at most 1.
+    """
+    burn_in: NotRequired[BurnIn1 | BurnIn2 | None]
+    """
+    Until when all allowed variants are served alike, whatever is believed.
     """
 
 
@@ -2453,6 +2772,10 @@ class OptimizationDetail(TypedDict):
     """
     What the posterior in force promises; null before the first training.
     """
+    measured: MeasuredLift | None
+    """
+    The lift that the run of this posterior measured over the holdout; null where there was nothing to measure.
+    """
     created_at: str
     """
     When it was made: RFC 3339, UTC.
@@ -2553,6 +2876,10 @@ class Results(TypedDict):
     quality: Quality
     """
     Whether the data are what they are taken for.
+    """
+    findings: Findings
+    """
+    What follows from the other fields, in sentences.
     """
 
 

@@ -194,7 +194,7 @@ async fn a_large_state_comes_in_pages_that_fit_an_answer() {
     // As it travels to the gateway, inside JSON.
     let travels =
         |state: &Map<String, Value>| serde_json::to_string(&serde_json::to_string(state).unwrap()).unwrap().len();
-    let half = travels(whole.as_object().unwrap()) / 2;
+    let half = travels(&whole) / 2;
     for (max_bytes, limit) in [(usize::MAX, Some(7)), (half, None), (1, None)] {
         let (mut pages, mut cursor) = (Vec::<Map<String, Value>>::new(), None::<String>);
         loop {
