@@ -4140,6 +4140,77 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "history": [
+                     *         {
+                     *           "at": "2026-11-24T06:30:00Z",
+                     *           "who": {
+                     *             "kind": "api_key",
+                     *             "id": "00000001-0000-4000-8000-00000000000c"
+                     *           },
+                     *           "what": "trained",
+                     *           "before": {
+                     *             "served": {
+                     *               "model_id": "00000001-0000-4000-8000-00000000000a",
+                     *               "posterior_version": 1,
+                     *               "allocation": "exploring"
+                     *             }
+                     *           },
+                     *           "after": {
+                     *             "served": {
+                     *               "model_id": "00000001-0000-4000-8000-00000000000a",
+                     *               "posterior_version": 2,
+                     *               "allocation": "exploring"
+                     *             }
+                     *           }
+                     *         },
+                     *         {
+                     *           "at": "2026-11-24T06:30:00Z",
+                     *           "who": {
+                     *             "kind": "api_key",
+                     *             "id": "00000001-0000-4000-8000-00000000000c"
+                     *           },
+                     *           "what": "trained",
+                     *           "before": {
+                     *             "served": {
+                     *               "model_id": "00000001-0000-4000-8000-00000000000a",
+                     *               "posterior_version": 0,
+                     *               "allocation": "exploring"
+                     *             }
+                     *           },
+                     *           "after": {
+                     *             "served": {
+                     *               "model_id": "00000001-0000-4000-8000-00000000000a",
+                     *               "posterior_version": 1,
+                     *               "allocation": "exploring"
+                     *             }
+                     *           }
+                     *         },
+                     *         {
+                     *           "at": "2026-11-24T06:30:00Z",
+                     *           "who": {
+                     *             "kind": "service"
+                     *           },
+                     *           "what": "created",
+                     *           "before": {},
+                     *           "after": {
+                     *             "name": "trained twice",
+                     *             "status": "live",
+                     *             "served": {
+                     *               "model_id": "00000001-0000-4000-8000-00000000000a",
+                     *               "posterior_version": 0,
+                     *               "allocation": "exploring"
+                     *             }
+                     *           }
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "request_id": "req_Xc3WSwmJ1taoC44=",
+                     *         "organization_id": "org_example"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["OptimizationHistoryAnswer"];
                 };
             };

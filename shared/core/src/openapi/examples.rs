@@ -32,6 +32,7 @@ examples! {
     "best-variant": "best-variant";
     "optimization-policy": "optimization-policy";
     "optimization-results": "optimization-results";
+    "optimization-history": "optimization-history";
     "ingest-exposures": "ingest-exposures";
     "ingest-exposures": "ingest-exposures.some-rejected";
     "ingest-rewards": "ingest-rewards";
