@@ -7,6 +7,7 @@ import { ListPage } from "./pages/list.tsx";
 import { NewPage } from "./pages/new.tsx";
 import { OptimizationPage } from "./pages/optimization.tsx";
 import { ServePage } from "./pages/serve.tsx";
+import { Mark } from "./mark.tsx";
 import { SignIn } from "./pages/sign-in.tsx";
 import { TrainingPage } from "./pages/training.tsx";
 
@@ -59,13 +60,6 @@ function App({ problem }: { problem: string | undefined }) {
     </>
   );
 }
-
-export const Mark = () => (
-  <svg width="22" height="22" viewBox="0 0 32 32" aria-hidden="true" class="mark">
-    <path d="M3 13.5 29 9" stroke="currentColor" stroke-width="3" stroke-linecap="round" />
-    <path d="M16 13 23 25H9z" class="mark-foot" />
-  </svg>
-);
 
 async function start() {
   const code = takeCode();

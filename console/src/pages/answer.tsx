@@ -2,7 +2,7 @@
 import type { Results } from "../api.ts";
 import { count, interval, probability, reward, signed } from "../format.ts";
 import { Absent, Badge, Section, Time } from "../ui.tsx";
-import type { Everything } from "./optimization.tsx";
+import type { Everything } from "./everything.ts";
 
 const TONES: Record<string, "good" | "warn" | "bad" | "quiet"> = {
   ship: "good", keep_running: "warn", drop_level: "warn", fix_data: "bad", do_not_ship: "bad", measure_first: "quiet",

@@ -3,7 +3,7 @@ import type { Results, VariantResult } from "../api.ts";
 import { IntervalChart, type Row } from "../charts/charts.tsx";
 import { count, fixed, interval, levels, levelText, probability, reward, share, signed } from "../format.ts";
 import { Absent, Figure, Meter, Section, Table } from "../ui.tsx";
-import type { Everything } from "./optimization.tsx";
+import type { Everything } from "./everything.ts";
 
 const MOST_DRAWN = 24;
 

@@ -2,7 +2,7 @@
 import type { Factor, Guardrail, Level, Results } from "../api.ts";
 import { count, fixed, interval, levelText, reward, share, signed, words } from "../format.ts";
 import { Absent, Badge, Figure, Section, Table } from "../ui.tsx";
-import type { Everything } from "./optimization.tsx";
+import type { Everything } from "./everything.ts";
 
 const GUARD_TONES: Record<string, "good" | "warn" | "bad" | "quiet"> = { ok: "good", pending: "quiet", violated: "bad" };
 

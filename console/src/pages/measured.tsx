@@ -3,7 +3,7 @@ import type { Day, Results } from "../api.ts";
 import { BandChart, Legend, StackChart } from "../charts/charts.tsx";
 import { count, day, interval, levels, reward, share, signed } from "../format.ts";
 import { Absent, Figure, Section, Table } from "../ui.tsx";
-import type { Everything } from "./optimization.tsx";
+import type { Everything } from "./everything.ts";
 
 export function LiftOverTime({ all, results }: { all: Everything; results: Results }) {
   const series = results.time_series;

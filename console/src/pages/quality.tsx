@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import type { Results, Warning } from "../api.ts";
 import { count, fixed, share, words } from "../format.ts";
 import { Absent, Badge, Section, Table } from "../ui.tsx";
-import type { Everything } from "./optimization.tsx";
+import type { Everything } from "./everything.ts";
 
 interface Check {
   name: string;

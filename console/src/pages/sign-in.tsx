@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { ApiError, get } from "../api.ts";
-import { Mark } from "../main.tsx";
+import { Mark } from "../mark.tsx";
 import { signIn, signOut } from "../session.ts";
 import { Failure, Field, Notice } from "../ui.tsx";
 

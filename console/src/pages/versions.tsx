@@ -1,7 +1,7 @@
 import type { Change, Version } from "../api.ts";
 import { count, interval, reward, signed, words } from "../format.ts";
 import { Absent, Badge, Section, Table, Time } from "../ui.tsx";
-import type { Everything } from "./optimization.tsx";
+import type { Everything } from "./everything.ts";
 
 /** What a version has that the one before it had not. */
 export function changed(version: Version, before: Version | undefined): string {
