@@ -77,15 +77,14 @@ async fn attempts(client: &Client, kind: Kind, body: Bytes) -> Result<Value, Cli
     }
 }
 
-/// Whether the same request may succeed later.
+/// Whether the same events may be taken later: they carry their keys, so that they are sent again after any failure of the service.
 fn may_succeed(error: &CliError) -> bool {
-    match error {
-        CliError::Refused { status, retryable, .. } => *retryable || *status == 429 || *status >= 500,
-        // A gateway's own answers have no envelope.
-        CliError::NotTheApi { status, .. } => *status == 429 || *status >= 500,
-        CliError::Unreachable { .. } | CliError::NoAnswer { .. } => true,
-        _ => false,
-    }
+    error.says_again()
+        || match error {
+            CliError::Refused { status, .. } | CliError::NotTheApi { status, .. } => *status == 429 || *status >= 500,
+            CliError::Unreachable { .. } => true,
+            _ => false,
+        }
 }
 
 /// The event that made the service refuse a whole batch, since its optimization is somebody else's.

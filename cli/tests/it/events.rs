@@ -1,17 +1,14 @@
 //! The whole product in one process, without a warehouse: serve, ingest, compact, retrain, serve.
 
-use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chrono::TimeDelta;
 use fulcrum::client::Client;
-use fulcrum::local::{Local, Settings};
-use fulcrum_core::config::Endpoints;
+use fulcrum::local::Local;
 use lambda_http::http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::ORGANIZATION;
+use crate::harness::settings;
 
 async fn send(client: &Client, method: Method, path: &str, body: &Value) -> Value {
     let body = Some(Bytes::from(body.to_string())).filter(|body| body != "null");
@@ -20,22 +17,7 @@ async fn send(client: &Client, method: Method, path: &str, body: &Value) -> Valu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_train_the_model_that_serves() {
-    let local = Local::start(Settings {
-        address: Ipv4Addr::LOCALHOST.into(),
-        port: 0,
-        hosts: Vec::new(),
-        data: None,
-        organization: ORGANIZATION.to_owned(),
-        endpoints: Endpoints::default(),
-        table: "table".to_owned(),
-        bucket: "bucket".to_owned(),
-        lease: TimeDelta::seconds(60),
-        examples: false,
-        events: true,
-        issuer: None,
-    })
-    .await
-    .unwrap();
+    let local = Local::start(settings()).await.unwrap();
     let client = Client::new(&local.env.url, &local.env.api_key).unwrap();
     let made = json!({"model_type": "mab", "training_data_config": {
         "design_factors": [{"name": "headline", "dtype": "str", "levels": ["A", "B"]}],

@@ -1,11 +1,12 @@
 //! A service of a test's own: its ports, its stores, its key.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fulcrum::local::{HttpOptions, HttpServer, StoreOptions, Stores, listen, new_key};
+use chrono::TimeDelta;
+use fulcrum::local::{HttpOptions, HttpServer, Settings, StoreOptions, Stores, listen, new_key};
 use fulcrum_core::auth::{ApiKey, Scope, Secret};
 use fulcrum_core::clock::ManualClock;
 use fulcrum_core::config::Endpoints;
@@ -207,5 +208,23 @@ impl TestServer {
 
     pub async fn status(&self, id: &str) -> String {
         self.call("GET", &format!("/api/v2/models/{id}"), None).await.text("/status")
+    }
+}
+
+/// Of a whole local service in the process, on a free port, that keeps nothing and answers to events.
+pub fn settings() -> Settings {
+    Settings {
+        address: Ipv4Addr::LOCALHOST.into(),
+        hosts: Vec::new(),
+        port: 0,
+        data: None,
+        organization: ORGANIZATION.to_owned(),
+        endpoints: Endpoints::default(),
+        table: "table".to_owned(),
+        bucket: "bucket".to_owned(),
+        lease: TimeDelta::seconds(60),
+        events: true,
+        examples: false,
+        issuer: None,
     }
 }

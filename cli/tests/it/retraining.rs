@@ -1,16 +1,14 @@
 //! Training by events, through the real function: once per snapshot, never backwards, and nothing that asks is lost.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 use chrono::TimeDelta;
-use fulcrum::local::{Events, Local, Queue, Settings};
+use fulcrum::local::{Events, Local, Queue};
 use fulcrum_core::App;
-use fulcrum_core::config::Endpoints;
 use fulcrum_core::domain::Lease;
 use fulcrum_core::queue::Batch;
 use fulcrum_core::store::{LeaseAttempt, REQUESTS, WAITING};
@@ -24,7 +22,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use uuid::Uuid;
 
 use crate::data;
-use crate::harness::{ORGANIZATION, Reply, TestServer, assert_shape};
+use crate::harness::{ORGANIZATION, Reply, TestServer, assert_shape, settings};
 
 /// The event of an object, as EventBridge sends it.
 fn created(bucket: &str, key: &str) -> String {
@@ -586,23 +584,6 @@ async fn an_event_waits_for_the_run_that_holds_its_model() {
     ));
     assert_eq!(deliver(&server.app, &[completed(&optimization, "2")]).await, [0]);
     server.shutdown().await;
-}
-
-fn settings() -> Settings {
-    Settings {
-        address: Ipv4Addr::LOCALHOST.into(),
-        hosts: Vec::new(),
-        port: 0,
-        data: None,
-        organization: ORGANIZATION.to_owned(),
-        endpoints: Endpoints::default(),
-        table: "table".to_owned(),
-        bucket: "bucket".to_owned(),
-        lease: TimeDelta::seconds(60),
-        events: true,
-        examples: false,
-        issuer: None,
-    }
 }
 
 #[tokio::test]

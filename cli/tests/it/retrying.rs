@@ -2,16 +2,14 @@
 //! figures of docs/retrying.md: `cargo test -p fulcrum --test it -- --ignored --nocapture retrying`.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::TcpListener;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chrono::TimeDelta;
-use fulcrum::local::{Local, Settings};
-use fulcrum_core::config::Endpoints;
+use fulcrum::local::Local;
 use fulcrum_core::store::ListOptions;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -25,7 +23,7 @@ use tokio::sync::Barrier;
 use uuid::Uuid;
 
 use crate::data;
-use crate::harness::ORGANIZATION;
+use crate::harness::{ORGANIZATION, settings};
 use crate::process::{LocalProcess, command, json as answered, run};
 
 const CLIENTS: usize = 4;
@@ -65,23 +63,6 @@ impl Caller {
         let (status, _, body) = self.send("GET", path, None, &Value::Null).await.unwrap();
         assert_eq!(status, 200, "{body}");
         body
-    }
-}
-
-fn settings() -> Settings {
-    Settings {
-        address: Ipv4Addr::LOCALHOST.into(),
-        hosts: Vec::new(),
-        port: 0,
-        data: None,
-        organization: ORGANIZATION.to_owned(),
-        endpoints: Endpoints::default(),
-        table: "table".to_owned(),
-        bucket: "bucket".to_owned(),
-        lease: TimeDelta::seconds(60),
-        events: true,
-        examples: false,
-        issuer: None,
     }
 }
 
