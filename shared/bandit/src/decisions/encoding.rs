@@ -163,7 +163,7 @@ impl Policy {
         policy.check()
     }
 
-    fn check(self) -> Result<Self, PolicyDecodeError> {
+    pub(super) fn check(self) -> Result<Self, PolicyDecodeError> {
         if self.contexts.windows(2).any(|pair| pair[0] >= pair[1])
             || self.contexts.last().is_some_and(|&c| c >= self.space_contexts)
         {

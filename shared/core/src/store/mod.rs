@@ -20,8 +20,8 @@ mod tests;
 mod versions;
 
 pub use bucket::{
-    Bucket, FLUSHES, REQUESTS, SnapshotListing, WAITING, flush_key, posterior_key, request_key, results_key,
-    snapshots_prefix,
+    Bucket, FLUSHES, REQUESTS, SnapshotListing, WAITING, flush_key, policies_key, posterior_key, request_key,
+    results_key, snapshots_prefix,
 };
 pub use error::StoreError;
 pub use history::CHANGE;

@@ -6,6 +6,7 @@ mod learned;
 mod lease;
 mod observations;
 mod outcome;
+mod policies;
 mod records;
 mod requests;
 mod retention;

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use ::events::SnapshotManifest;
 use ::events::snapshot::{MANIFEST_NAME, ManifestObject};
-use bandit::CellTable;
+use bandit::{CellTable, PolicyHistory};
 use bytes::Bytes;
 use snapshots::{Check, Counted, Kind, Limits, Object, Plan, SnapshotError, Source, SourceError, TablesPlan};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::learned::{Learned, learned};
+use super::policies::versions_in_force;
 use crate::app::App;
 use crate::domain::{Checked, Model, Observations, Warning};
 use crate::echo::{MOST_CHARACTERS, cut};
@@ -40,6 +41,8 @@ pub(super) struct Read {
     pub(super) warnings: Vec<Warning>,
     /// What results are made of.
     pub(super) measured: Measured,
+    /// The policies of the versions that were in force.
+    pub(super) policies: PolicyHistory,
     /// How long reading took.
     pub(super) took: Duration,
 }
@@ -157,7 +160,9 @@ impl App {
         let (checked, threads, optimization) = (Arc::clone(checked), self.threads, model.optimization_id.to_string());
         let place = format!("s3://{}/{prefix}{}/", self.bucket.name(), cut(&snapshot.id, MOST_CHARACTERS));
         let (now, limits) = (self.clock.now(), self.snapshot_limits);
-        let periods = Periods::new(&Box::pin(self.timeline(model)).await?, now);
+        let timeline = Box::pin(self.timeline(model)).await?;
+        let policies = Box::pin(self.past_policies(model, &checked.space, &timeline)).await?;
+        let (periods, id) = (Periods::new(&timeline, now), model.id);
         let instants = periods.instants().to_vec();
         let count = move || {
             let (unit, cap) = (checked.config.unit.unwrap_or_default(), checked.config.reward.cap);
@@ -165,10 +170,11 @@ impl App {
             let plan = plan(&checked, &optimization, threads, now.timestamp_micros(), limits);
             let counted = snapshots::count_with_tables(&source, &objects, &plan, &tables);
             let counted = counted.map_err(|error| refusal(&error, &place))?;
-            let learned = learned(&checked, &counted, &instants, &[], now)?;
-            Ok::<_, ApiError>((counted, learned))
+            let in_force = versions_in_force(id, &timeline, &policies);
+            let learned = learned(&checked, &counted, &instants, &in_force, now)?;
+            Ok::<_, ApiError>((counted, learned, policies))
         };
-        let (Counted { counts: counted, tables, .. }, learned) = blocking(count).await??;
+        let (Counted { counts: counted, tables, .. }, learned, policies) = blocking(count).await??;
         let seen = counted.observations;
         let skipped = seen.skipped.iter().map(|(reason, &rows)| (reason.name().to_owned(), rows)).collect();
         let (exposures, rewards, attributed_rewards) = (seen.exposures, seen.rewards, seen.attributed_rewards);
@@ -184,6 +190,7 @@ impl App {
             observations,
             warnings,
             measured,
+            policies,
             took: started.elapsed(),
         })
     }

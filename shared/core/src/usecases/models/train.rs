@@ -178,7 +178,7 @@ impl App {
         let checked = Arc::new(model.checked()?);
         let holdout_percentage = self.holdout_percentage(model).await?;
         let holdout_share = holdout_percentage / 100.0;
-        let read = Box::pin(self.read_snapshot(model, &checked, snapshot, holdout_percentage)).await?;
+        let mut read = Box::pin(self.read_snapshot(model, &checked, snapshot, holdout_percentage)).await?;
         let seed = seed(model, &read.snapshot_id)?;
         let unseen_levels = unseen_levels(&checked.space, &read.cells);
         let shared = Arc::clone(&checked);
@@ -225,7 +225,7 @@ impl App {
         }
         log_warnings(model, &posterior);
         let provenance = provenance(model, &posterior)?;
-        let policy = training.policy.to_bytes();
+        let (policy, compiled) = (training.policy.to_bytes(), training.policy.clone());
         let report = training.report.clone();
         let of = Arc::clone(&checked);
         let encode = move || bandit::stored::encode(&of.space, &training, &provenance);
@@ -236,6 +236,8 @@ impl App {
         if let Some(summary) = &mut posterior.summary {
             summary.measured = measured_lift(&results)?;
         }
+        read.policies.insert(posterior.posterior_version, compiled);
+        self.write_policies(model, &read.policies).await?;
         let served = Served::version(model, &posterior, policy);
         lease.stop_renewing();
         let change = Change::trained(model, &served, (&self.actor, self.clock.now()));

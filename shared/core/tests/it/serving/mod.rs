@@ -15,4 +15,5 @@ mod runs;
 mod shares;
 mod slots;
 pub(crate) mod stage;
+mod strata;
 mod versions;
