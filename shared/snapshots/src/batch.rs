@@ -94,7 +94,8 @@ impl Ids {
         }
     }
 
-    fn len(&self) -> usize {
+    /// As many as there are rows, or none where ids are not read.
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Views(views) => views.len(),
             Self::Packed(packed) => packed.ends.len(),

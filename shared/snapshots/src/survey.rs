@@ -41,11 +41,16 @@ impl Sink for Survey {
     type Unit = Surveyed;
 
     fn rows(&mut self, _: &str, batch: &Batch) -> Result<(), SnapshotError> {
+        // Of observations and cells no ids are read, so that none of them is known to come twice.
+        let with_ids = batch.ids.len() == batch.rows;
         for row in 0..batch.rows {
             let Ok(time) = timestamp(batch, row) else { continue };
             self.seen.first = Some(self.seen.first.map_or(time, |first| first.min(time)));
             self.seen.last = self.seen.last.max(Some(time));
             self.seen.days.insert(time.div_euclid(DAY));
+            if !with_ids {
+                continue;
+            }
             let (Id::Text(id), Ok(cell)) = (batch.ids.get(row), cell(batch, row)) else { continue };
             if self.seen.hashes.len() < ROWS {
                 self.seen.hashes.push(self.hasher.hash_one((id, time, cell.variant, cell.context)));

@@ -43,6 +43,28 @@ fn a_check_tells_what_a_run_would_make_of_it() {
 }
 
 #[test]
+fn a_check_of_observations_or_cells_with_times_tells_their_days() {
+    let observation = |day: u32| {
+        format!(
+            r#"{{"anonymous_id":"u1","timestamp":"2026-06-0{day}T12:00:00Z","variant":{{"headline":"a","sticky":true}},"context":{{"device":"mobile"}},"reward":1}}"#
+        )
+    };
+    let cell = |day: u32| {
+        format!(
+            r#"{{"day":"2026-06-0{day}","variant":{{"headline":"a","sticky":true}},"context":{{"device":"mobile"}},"n":10,"reward_sum":1}}"#
+        )
+    };
+    let lines = |row: &dyn Fn(u32) -> String| [row(1), row(1), row(3)].join("\n");
+    for (file, text) in [("observations/a.jsonl", lines(&observation)), ("cells/a.jsonl", lines(&cell))] {
+        let found = checked(&Memory::of([(file, text)]));
+        assert_eq!(found.fails, None, "{file}");
+        let days = found.days.unwrap();
+        assert_eq!((&days.first[..10], &days.last[..10], days.days), ("2026-06-01", "2026-06-03", 2), "{file}");
+        assert_eq!(found.duplicates, 0, "no ids are read of {file}");
+    }
+}
+
+#[test]
 fn a_check_lists_the_columns_and_what_each_is_read_as() {
     let file = parquet(
         vec![
