@@ -29,24 +29,32 @@ const MERGES_AT_ONCE: usize = 16;
 impl<S: Store> Run<'_, S> {
     /// Takes in all that waits, or what there is time for; whether nothing is left.
     ///
+    /// What a snapshot has the reward of, it has the exposure of, if that came in before: after rewards, exposures are looked for again.
+    ///
     /// # Errors
     /// [`RunError`].
     pub async fn take_in(&mut self) -> Result<bool, RunError<S::Error>> {
-        let mut all = true;
-        for kind in Kind::ALL {
-            loop {
-                if self.is_late() {
-                    all = false;
-                    break;
-                }
-                self.find_tombstones().await?;
-                if !self.round(kind).await? {
-                    break;
-                }
-            }
+        let mut all = self.take_in_all(Kind::Exposures).await?;
+        let before = self.report.objects;
+        all &= self.take_in_all(Kind::Rewards).await?;
+        if self.report.objects > before {
+            all &= self.take_in_all(Kind::Exposures).await?;
         }
         self.report.oldest = self.oldest_incoming().await?;
         Ok(all)
+    }
+
+    /// Takes in all of a kind that waits, or what there is time for; whether nothing is left.
+    async fn take_in_all(&mut self, kind: Kind) -> Result<bool, RunError<S::Error>> {
+        loop {
+            if self.is_late() {
+                return Ok(false);
+            }
+            self.find_tombstones().await?;
+            if !self.round(kind).await? {
+                return Ok(true);
+            }
+        }
     }
 
     /// When the oldest incoming object was received.

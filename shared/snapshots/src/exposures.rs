@@ -143,7 +143,7 @@ pub(crate) struct AttributedCounts {
     /// The exposures that count and have a reward, in the order (file name, row).
     pub(crate) credited: Vec<Credited>,
     pub(crate) unattributed: Unattributed,
-    /// The files of rewards with how many they have and how many of these were attributed.
+    /// The files of rewards with how many they have whose exposure would be there, and how many of these were attributed.
     pub(crate) reward_files: Vec<(String, u64, u64)>,
 }
 
@@ -239,17 +239,22 @@ pub(crate) fn count<S: Sink>(
         matched_users: users.len() as u64,
         credited,
         unattributed: credits.unattributed,
-        reward_files: by_file(rewards, &credits.is_credited),
+        reward_files: by_file(rewards, &credits.is_credited, kept.iter().map(|exposure| exposure.time).max()),
     })
 }
 
-/// The files of rewards with how many rewards they have and how many of these were attributed.
-fn by_file(rewards: &Rewards, is_credited: &[bool]) -> Vec<(String, u64, u64)> {
+/// The files of rewards with how many rewards they have and how many of these were attributed. What is later than the last exposure
+/// of anybody with a reward, and was not attributed, is not counted: its exposure may still come.
+fn by_file(rewards: &Rewards, is_credited: &[bool], last: Option<i64>) -> Vec<(String, u64, u64)> {
     let mut start = 0;
     let mut files = Vec::with_capacity(rewards.files.len());
     for (key, end) in &rewards.files {
-        let own = &is_credited[start..*end];
-        files.push((key.clone(), own.len() as u64, own.iter().filter(|credited| **credited).count() as u64));
+        let (mut own, mut attributed) = (0, 0);
+        for (reward, credited) in rewards.counted[start..*end].iter().zip(&is_credited[start..*end]) {
+            own += u64::from(*credited || last.is_some_and(|last| reward.time <= last));
+            attributed += u64::from(*credited);
+        }
+        files.push((key.clone(), own, attributed));
         start = *end;
     }
     files

@@ -3,3 +3,4 @@
 mod backlog;
 mod model;
 mod sim;
+mod together;

@@ -208,13 +208,18 @@ fn a_file_of_which_no_reward_is_attributed_is_told_where_others_are() {
     }
     ours += "stranger,2026-06-01T00:10:00Z,signup\n";
     few += "stranger,2026-06-01T00:10:00Z,signup\n";
-    let objects = [
-        ("exposures/a.csv", exposures.as_str()),
-        ("rewards/a.csv", &ours),
-        ("rewards/b.csv", &others),
-        ("rewards/c.csv", &few),
-    ];
-    let counted = run(&objects).unwrap();
+    let with = |exposures: &str| {
+        run(&[
+            ("exposures/a.csv", exposures),
+            ("rewards/a.csv", &ours),
+            ("rewards/b.csv", &others),
+            ("rewards/c.csv", &few),
+        ])
+    };
+    // Later than the last exposure, they may belong to exposures that are still to come.
+    assert_eq!(codes(&with(&exposures).unwrap()), Vec::<&str>::new());
+    exposures += "u10,2026-06-01T00:10:00Z,a,true,mobile\n";
+    let counted = with(&exposures).unwrap();
     assert_eq!(codes(&counted), ["unattributed_file"]);
     let warning = &counted.warnings[0];
     assert!(
