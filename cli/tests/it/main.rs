@@ -4,6 +4,7 @@ mod calls;
 mod command;
 mod concurrency;
 mod console;
+mod contract;
 mod data;
 mod demo;
 mod doors;

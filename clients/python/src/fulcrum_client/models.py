@@ -489,18 +489,33 @@ class LastError(TypedDict):
     """
 
 
-class MatchConfig(TypedDict):
+class MatchConfig1(TypedDict):
     """
     Which rewards are an outcome.
     """
 
-    by: Literal['name', 'value']
+    by: Literal['name']
     """
     What of a reward is looked at.
     """
-    value: str | float | bool
+    value: str
     """
-    What it has to be: a name of 1 to 256 characters, or a value, which is a number or a bool.
+    The name of the reward.
+    """
+
+
+class MatchConfig2(TypedDict):
+    """
+    Which rewards are an outcome.
+    """
+
+    by: Literal['value']
+    """
+    What of a reward is looked at.
+    """
+    value: float | bool
+    """
+    Its value, where its name is the reward's.
     """
 
 
@@ -612,7 +627,7 @@ class OutcomeConfig(TypedDict):
     """
     What an exposure is worth that is credited with it, reward units: up to 10⁹ either way.
     """
-    match: MatchConfig
+    match: MatchConfig1 | MatchConfig2
     """
     Which rewards are it.
     """

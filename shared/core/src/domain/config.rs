@@ -9,7 +9,7 @@ use serde_json::Value;
 use snapshots::{Attribution, Cap, Immature, Unit};
 
 #[cfg(feature = "openapi")]
-use super::described::{AnyLevel, Level};
+use super::described::{AnyLevel, Combination};
 
 /// What to learn and from what: `training_data_config` of the API, in the shape in which it is sent, stored and
 /// answered. A value of this type is not yet checked; [`super::Checked`] is.
@@ -30,7 +30,7 @@ pub struct TrainingDataConfig {
     pub attribution: AttributionConfig,
     /// Partial assignments of design factors to levels that are never served: up to 1,000. The baseline, the first level of every
     /// factor, and one variant more must remain.
-    #[cfg_attr(feature = "openapi", schemars(with = "Vec<BTreeMap<String, Level>>", length(max = 1000)))]
+    #[cfg_attr(feature = "openapi", schemars(with = "Vec<Combination>", length(max = 1000)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded_combinations: Vec<BTreeMap<String, Value>>,
     /// The prior of the scales of a cmab's effects; not for a mab.
@@ -166,12 +166,12 @@ pub struct OutcomeConfig {
 /// Which rewards are an outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(transform = super::described::by_what_is_matched))]
 #[serde(deny_unknown_fields)]
 pub struct MatchConfig {
     /// What of a reward is looked at.
     pub by: MatchBy,
     /// What it has to be: a name of 1 to 256 characters, or a value, which is a number or a bool.
-    #[cfg_attr(feature = "openapi", schemars(extend("type" = ["string", "number", "boolean"])))]
     pub value: Value,
 }
 

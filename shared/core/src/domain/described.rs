@@ -35,6 +35,13 @@ described! {
         "description": "A level by its value: a text of 1 to 256 characters where the factor's dtype is str, else true or false.",
         "anyOf": [text(), {"type": "boolean"}],
     });
+    /// Levels of some design factors.
+    Combination = generator => json_schema!({
+        "description": "Levels of one design factor or several: every variant that has them all.",
+        "type": "object",
+        "additionalProperties": generator.subschema_for::<Level>(),
+        "minProperties": 1,
+    });
     /// A level that an event names.
     EventLevel = _generator => json_schema!({
         "description": "A level as it was seen: a text, a number, or true or false. It need not be one that the model knows.",
@@ -151,6 +158,30 @@ pub(super) fn by_dtype(schema: &mut Schema) {
     };
     let (text, bool) = (reference("/TextLevel"), reference("/BoolLevel"));
     let both = [of("str", "Text factor", &text), of("bool", "Bool factor", &bool)];
+    let description = schema.get("description").cloned();
+    *schema = json_schema!({"oneOf": both});
+    if let Some(description) = description {
+        schema.insert("description".to_owned(), description);
+    }
+}
+
+/// The schema of what an outcome matches, one for each thing that is looked at.
+pub(super) fn by_what_is_matched(schema: &mut Schema) {
+    let of = |by: &str, what: &str, value: Value| {
+        let mut one = schema.clone();
+        one.remove("description");
+        if let Some(properties) = one.get_mut("properties") {
+            properties["by"] = json!({"description": "What of a reward is looked at.", "const": by});
+            properties["value"] = value;
+            properties["value"]["description"] = what.into();
+        }
+        one
+    };
+    let number = json!({"type": ["number", "boolean"]});
+    let both = [
+        of("name", "The name of the reward.", text()),
+        of("value", "Its value, where its name is the reward's.", number),
+    ];
     let description = schema.get("description").cloned();
     *schema = json_schema!({"oneOf": both});
     if let Some(description) = description {

@@ -181,6 +181,7 @@ pub struct Model {
     /// mab or cmab.
     pub model_type: ModelType,
     /// What it learns from.
+    #[serde(with = "super::text::structure")]
     pub config: TrainingDataConfig,
     /// When it was made.
     #[serde(with = "millis")]

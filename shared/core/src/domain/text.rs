@@ -70,6 +70,51 @@ pub mod number {
     }
 }
 
+/// A structure as text, and from text or, as records had it before, from a structure.
+pub mod structure {
+    use std::marker::PhantomData;
+
+    use serde::de::value::MapAccessDeserializer;
+    use serde::de::{DeserializeOwned, MapAccess};
+    use serde::{Deserializer, Serialize, Serializer};
+
+    use super::{Visitor, fmt};
+
+    /// To text.
+    ///
+    /// # Errors
+    /// As the serializer, and where the value does not serialise.
+    pub fn serialize<T: Serialize, S: Serializer>(value: &T, s: S) -> Result<S::Ok, S::Error> {
+        super::serialize(value, s)
+    }
+
+    /// From text or from a structure.
+    ///
+    /// # Errors
+    /// As the deserializer, and where it is not of the type.
+    pub fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(d: D) -> Result<T, D::Error> {
+        d.deserialize_any(Structure(PhantomData))
+    }
+
+    struct Structure<T>(PhantomData<T>);
+
+    impl<'de, T: DeserializeOwned> Visitor<'de> for Structure<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object, or its text")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            serde_json::from_str(text).map_err(E::custom)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use aws_sdk_dynamodb::types::AttributeValue;
@@ -79,6 +124,36 @@ mod tests {
     struct Record {
         #[serde(with = "super::number")]
         share: f64,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Nested {
+        #[serde(with = "super::structure")]
+        learned: Learned,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Learned {
+        cap: f64,
+        hours: f64,
+    }
+
+    #[test]
+    fn a_structure_is_kept_as_text_and_read_from_either() {
+        // Neither number is one of DynamoDB's.
+        let nested = Nested { learned: Learned { cap: 1.7e308, hours: 5e-324 } };
+        let item: std::collections::HashMap<String, AttributeValue> = serde_dynamo::to_item(&nested).unwrap();
+        assert!(matches!(&item["learned"], AttributeValue::S(_)), "{item:?}");
+        assert_eq!(serde_dynamo::from_item::<_, Nested>(item).unwrap(), nested);
+        let number = |text: &str| AttributeValue::N(text.into());
+        let map = [("cap".to_owned(), number("100")), ("hours".to_owned(), number("1.5"))].into();
+        let item = std::collections::HashMap::from([("learned".to_owned(), AttributeValue::M(map))]);
+        let read: Nested = serde_dynamo::from_item(item).unwrap();
+        assert_eq!(read, Nested { learned: Learned { cap: 100.0, hours: 1.5 } });
+        for bad in [AttributeValue::S("{\"cap\": 1}".into()), number("1")] {
+            let item = std::collections::HashMap::from([("learned".to_owned(), bad)]);
+            assert!(serde_dynamo::from_item::<_, Nested>(item).is_err());
+        }
     }
 
     #[test]

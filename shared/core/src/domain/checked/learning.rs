@@ -8,6 +8,8 @@ use crate::domain::config::TrainingDataConfig;
 
 const LARGEST_SHARE: f64 = 0.05;
 const LONGEST_BURN_IN: f64 = 8_760.0;
+/// The greatest integer that every reader of JSON keeps.
+const MOST_EXPOSURES: u64 = 9_007_199_254_740_991;
 
 /// Checks the reward's distribution and cap, half-life, minimum share and burn-in.
 pub(super) fn check(faults: &mut Faults, config: &TrainingDataConfig) {
@@ -39,7 +41,9 @@ pub(super) fn check(faults: &mut Faults, config: &TrainingDataConfig) {
         faults.add("minimum_share", format!("{share} is not between 0 and {LARGEST_SHARE}"));
     }
     match config.burn_in {
-        Some(BurnIn::Exposures(0)) => faults.add("burn_in.exposures", "0 is not at least 1"),
+        Some(BurnIn::Exposures(count)) if !(1..=MOST_EXPOSURES).contains(&count) => {
+            faults.add("burn_in.exposures", format!("{count} is not between 1 and {MOST_EXPOSURES}"));
+        }
         Some(BurnIn::Hours(hours)) if !(hours > 0.0 && hours <= LONGEST_BURN_IN) => {
             faults.add("burn_in.hours", format!("{hours} is not above 0 and at most {LONGEST_BURN_IN}"));
         }

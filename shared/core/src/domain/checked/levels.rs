@@ -31,6 +31,17 @@ pub(super) fn levels(faults: &mut Faults, place: &str, dtype: Dtype, given: &[Va
     Some((texts, previous))
 }
 
+/// A level as it is kept: what it was before is left out where it is null, as all is that there is not.
+pub(super) fn without_null(level: &Value) -> Value {
+    let mut level = level.clone();
+    if let Value::Object(fields) = &mut level
+        && fields.get("previous_values").is_some_and(Value::is_null)
+    {
+        fields.remove("previous_values");
+    }
+    level
+}
+
 /// A level with an id.
 struct Named {
     id: String,
@@ -53,7 +64,7 @@ fn named(faults: &mut Faults, place: &str, dtype: Dtype, fields: &Map<String, Va
     let id = at("id", fields.get("id"), Dtype::Str)?;
     let value = at("value", fields.get("value"), dtype)?;
     let previous = match fields.get("previous_values") {
-        None | Some(Value::Null) => Vec::new(),
+        None => Vec::new(),
         Some(Value::Array(values)) => {
             let one = |(k, value): (usize, &Value)| {
                 // What a bool was before may have been a text, such as "on".

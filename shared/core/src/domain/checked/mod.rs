@@ -168,7 +168,7 @@ fn factor(faults: &mut Faults, place: &str, config: &mut FactorConfig) -> Option
     }
     let levels_place = format!("{place}.levels");
     let levels = match (&config.levels, config.dtype) {
-        (Some(levels), _) => levels.clone(),
+        (Some(levels), _) => levels.iter().map(levels::without_null).collect(),
         (None, Dtype::Bool) => vec![Value::Bool(false), Value::Bool(true)],
         (None, Dtype::Str) => {
             faults.add(levels_place, "they are missing; only a bool factor may omit them");

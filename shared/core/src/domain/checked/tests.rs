@@ -175,7 +175,13 @@ fn how_models_learn_names_its_place_and_the_value() {
         ("/time", json!({"half_life_days": 4000}), "time.half_life_days", "4000 is not between"),
         ("/minimum_share", json!(-0.01), "minimum_share", "-0.01 is not between 0 and 0.05"),
         ("/minimum_share", json!(0.06), "minimum_share", "0.06 is not between 0 and 0.05"),
-        ("/burn_in", json!({"exposures": 0}), "burn_in.exposures", "0 is not at least 1"),
+        ("/burn_in", json!({"exposures": 0}), "burn_in.exposures", "0 is not between 1 and"),
+        (
+            "/burn_in",
+            json!({"exposures": 9_007_199_254_740_992_u64}),
+            "burn_in.exposures",
+            "9007199254740992 is not between 1 and 9007199254740991",
+        ),
         ("/burn_in", json!({"hours": 0}), "burn_in.hours", "0 is not above 0 and at most 8760"),
         ("/burn_in", json!({"hours": 9000}), "burn_in.hours", "9000 is not above 0"),
     ] {
