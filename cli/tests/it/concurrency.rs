@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::data;
 use crate::harness::{ORGANIZATION, Reply, TestServer, assert_shape};
+use crate::process::{run, trained};
 
 const NOW: &str = "2026-11-23T19:00:00Z";
 
@@ -45,6 +46,24 @@ async fn a_leased_model_cannot_be_trained_until_the_lease_expires() {
     assert_eq!(server.status(&id).await, "untrained");
     let trained = server.train(&id).await;
     assert_eq!((trained.status, trained.text("/posterior_version")), (200, "1".to_owned()), "{}", trained.body);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_says_that_it_waits_for_the_run_it_meets() {
+    let server = TestServer::start_with(None, |app| App { lease: TimeDelta::seconds(3), ..app }).await;
+    let (id, optimization) = server.model(&data::mab()).await;
+    server.snapshot(&optimization, "1", &data::cells()).await;
+    take(&server, &id).await;
+    let variables =
+        [("FULCRUM_URL".to_owned(), server.url.clone()), ("FULCRUM_API_KEY".to_owned(), server.key.clone())];
+    let arguments = ["models".to_owned(), "train".to_owned(), id.clone(), "--json".to_owned()];
+    let command = tokio::task::spawn_blocking(move || run(&arguments.each_ref().map(String::as_str), &variables));
+    // That run dies, and its lease expires.
+    let ended = command.await.unwrap();
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    assert_eq!(ended.stderr, format!("Model {id} is being trained already; waiting for that run to end.\n"));
+    assert_eq!(trained(&ended)["posterior_version"], 1, "{ended:?}");
     server.shutdown().await;
 }
 

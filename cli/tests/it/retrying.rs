@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use crate::data;
 use crate::harness::{ORGANIZATION, settings};
-use crate::process::{LocalProcess, command, json as answered, run};
+use crate::process::{LocalProcess, command, json as answered, run, run_with_input};
 
 const CLIENTS: usize = 4;
 
@@ -128,6 +128,40 @@ async fn a_snapshot_and_calls_in_the_same_second_come_to_one_run() {
 #[ignore = "200 rounds, for docs/retrying.md"]
 async fn two_hundred_snapshots_and_calls_in_the_same_second_come_to_one_run_each() {
     put_and_train_at_once(200).await;
+}
+
+/// The lines of docs/retrying.md, in a shell: the second call is answered as the first was.
+#[test]
+fn the_lines_of_the_documentation_do_the_work_once() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/retrying.md")).unwrap();
+    let lines = page.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let local = LocalProcess::start(&["--ephemeral"]);
+    let body = data::mab().to_string();
+    let made = answered(&run_with_input(&["models", "create", "--file", "-", "--json"], &local.environment, &body));
+    let snapshot = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(snapshot.path().join("cells")).unwrap();
+    std::fs::write(snapshot.path().join("cells/part-0.jsonl"), &data::cells()[0].1).unwrap();
+    let optimization = made["optimization_id"].as_str().unwrap();
+    let put = run(&["snapshots", "put", optimization, snapshot.path().to_str().unwrap()], &local.environment);
+    assert_eq!(put.status, Some(0), "{put:?}");
+    let more = [
+        ("MODEL".to_owned(), made["id"].as_str().unwrap().to_owned()),
+        ("PATH".to_owned(), std::env::var("PATH").unwrap()),
+    ];
+    let shell = std::process::Command::new("bash")
+        .args(["-euo", "pipefail", "-c", lines])
+        .env_clear()
+        .envs(local.environment.iter().cloned().chain(more))
+        .output()
+        .unwrap();
+    let out = String::from_utf8(shell.stdout).unwrap();
+    assert!(shell.status.success(), "{out}");
+    let answers: Vec<&str> = out.split("HTTP/1.1 200 OK").skip(1).collect();
+    let bodies: Vec<&str> =
+        answers.iter().filter_map(|answer| answer.split_once("\r\n\r\n")).map(|(_, body)| body).collect();
+    assert!(bodies.len() == 2 && bodies[0] == bodies[1] && bodies[0].contains("\"status\":\"trained\""), "{out}");
+    let replayed: Vec<bool> = answers.iter().map(|answer| answer.contains("idempotency-replayed: true")).collect();
+    assert_eq!(replayed, [false, true], "{out}");
 }
 
 /// One piece of work under a key: what is sent, and how its effect is told from all others.
