@@ -92,6 +92,7 @@ pub fn count_objects(objects: &[(&str, &[u8])]) {
         optimization_id: "opt",
         reward_name: "signup",
         outcomes: None,
+            guardrails: None,
         reward: if numeric { RewardType::Numeric } else { RewardType::Bool },
         attribution: Attribution::LastTouch,
         window_hours: 1,

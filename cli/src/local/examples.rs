@@ -304,6 +304,8 @@ impl Example {
             reward_metric_id: None,
             holdout_percentage: 10.0,
             summary: None,
+            status_reason: None,
+            overruled_at: None,
             created_at: now,
             updated_at: now,
         };
@@ -314,7 +316,7 @@ impl Example {
             holdout_percentage: optimization.holdout_percentage,
             served: Some(Served::untrained(model.id, model.model_type, model.config.clone())),
         };
-        let after = Aspects::all(&optimization, ServedVersion::of_model(&model, optimization.status));
+        let after = Aspects::all(&optimization, ServedVersion::of_model(&model, optimization.status, false));
         let of = (self.organization, optimization.id);
         let change = Change::new(of, (&Actor::Service, now), ChangeKind::Created, Aspects::default(), after);
         unless_there(app.table.create_both(&optimization, &model, &serving, &change).await)

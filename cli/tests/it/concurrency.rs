@@ -104,7 +104,7 @@ async fn publish(server: &TestServer, id: &str, owner: &str, version: u64) -> Re
     };
     let policy = Served { policy: None, ..Served::version(&model, &posterior, Vec::new()) };
     let change = Change::trained(&model, &policy, (&Actor::Service, posterior.trained_at));
-    server.app.table.publish(&model, owner, &posterior, &policy, &change).await
+    server.app.table.publish(&model, owner, &posterior, &policy, (None, None), &change).await
 }
 
 #[tokio::test]

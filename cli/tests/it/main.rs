@@ -14,6 +14,7 @@ mod events_command;
 mod events_killed;
 mod formats;
 mod gateway;
+mod guardrails;
 mod harness;
 mod idempotency;
 mod ingestion;

@@ -436,7 +436,7 @@ export interface components {
             kind: "service";
         };
         /** @description How a version is served. */
-        Allocation: "exploring" | "winners";
+        Allocation: "exploring" | "winners" | "baseline";
         /** @description The inference's numbers of amounts, as in `StateDiagnostics`. */
         AmountDiagnostics: {
             /** @description The step that the draws come from. */
@@ -492,6 +492,8 @@ export interface components {
             status?: components["schemas"]["OptimizationStatus"];
             /** @description What it serves. */
             served?: components["schemas"]["ServedVersion"];
+            /** @description The guardrails for whose violation the baseline is served. */
+            violated_guardrails?: string[];
         };
         /** @description Factor name and level, in the order of the configuration. */
         Assignment: {
@@ -598,11 +600,7 @@ export interface components {
             after: components["schemas"]["Aspects"];
         };
         /** @description What a change is. */
-        ChangeKind: "created" | "updated" | "model_created" | "model_archived" | "trained" | "rolled_back";
-        /** @description Levels of one design factor or several: every variant that has them all. */
-        Combination: {
-            [key: string]: components["schemas"]["Level"];
-        };
+        ChangeKind: "created" | "updated" | "model_created" | "model_archived" | "trained" | "rolled_back" | "guardrail_violated";
         /** @description The lift at each level of a context factor. */
         ContextFactorResults: {
             /** @description The factor. */
@@ -954,6 +952,90 @@ export interface components {
             /** @description What every answer says of itself. */
             meta: components["schemas"]["Meta"];
         };
+        /** @description A reward that must not get worse by more than a margin. */
+        GuardrailConfig: {
+            /** @description The name under which its rewards are recorded, none of the model's own: 1 to 256 characters. */
+            name: string;
+            /** @description Whether it is 0 or 1, or any number. */
+            type: components["schemas"]["RewardType"];
+            /** @description In which direction it gets worse. */
+            worse_when: components["schemas"]["WorseWhen"];
+            /**
+             * Format: double
+             * @description By how many per cent of the holdout's rate it may be worse: 0 to 1,000, below 100 where it gets worse downwards.
+             */
+            margin_percent: number;
+            /** @description What is done once it is worse by more; `report` where absent. */
+            on_violation?: components["schemas"]["OnViolation"];
+        };
+        /** @description A reward that must not get worse by more than a margin. */
+        GuardrailConfigInput: {
+            /** @description The name under which its rewards are recorded, none of the model's own: 1 to 256 characters. */
+            name: string;
+            /** @description Whether it is 0 or 1, or any number. */
+            type: components["schemas"]["RewardType"];
+            /** @description In which direction it gets worse. */
+            worse_when: components["schemas"]["WorseWhen"];
+            /**
+             * Format: double
+             * @description By how many per cent of the holdout's rate it may be worse: 0 to 1,000, below 100 where it gets worse downwards.
+             */
+            margin_percent: number;
+            /** @description What is done once it is worse by more; `report` where absent. */
+            on_violation?: components["schemas"]["OnViolation"] | null;
+        };
+        /** @description What a guardrail has come to: the lift of its reward, and whether that is worse than it may be. */
+        GuardrailResults: {
+            /**
+             * Format: double
+             * @description Of the holdout, units of the reward per user; null without a user.
+             */
+            holdout_rate: number | null;
+            /** @description Users of the holdout. */
+            holdout_users: number;
+            /**
+             * Format: double
+             * @description Of the optimized users, units of the reward per user; null without a user.
+             */
+            optimization_rate: number | null;
+            /** @description Optimized users. */
+            optimization_users: number;
+            /**
+             * Format: double
+             * @description By how many per cent of the holdout's rate the optimized users' is above it.
+             */
+            lift_percent: number | null;
+            /** @description Its 95 % interval, for one look. */
+            lift_ci: number[] | null;
+            /** @description Its 95 % interval that holds at every look. */
+            lift_ci_anytime: number[] | null;
+            /**
+             * Format: double
+             * @description Two-sided, of a lift of 0, for one look.
+             */
+            p_value: number | null;
+            /** @description The name of its reward. */
+            name: string;
+            /** @description What kind of reward it is. */
+            type: components["schemas"]["RewardType"];
+            /** @description In which direction it gets worse. */
+            worse_when: components["schemas"]["WorseWhen"];
+            /**
+             * Format: double
+             * @description By how many per cent of the holdout's rate it may be worse.
+             */
+            margin_percent: number;
+            /** @description What is done once it is violated. */
+            on_violation: components["schemas"]["OnViolation"];
+            /** @description Exposures of the holdout. */
+            holdout_exposures: number;
+            /** @description Exposures of the optimized users. */
+            optimization_exposures: number;
+            /** @description By `lift_ci_anytime`, which holds at every look. */
+            status: components["schemas"]["GuardrailStatus"];
+        };
+        /** @description What a guardrail has come to. */
+        GuardrailStatus: "violated" | "ok" | "pending";
         /** @description Cochran's Q over the levels' log ratios. */
         Heterogeneity: {
             /**
@@ -1165,23 +1247,14 @@ export interface components {
             /** @description What every answer says of itself. */
             meta: components["schemas"]["Meta"];
         };
+        /** @description What of a reward says which outcome it is. */
+        MatchBy: "name" | "value";
         /** @description Which rewards are an outcome. */
         MatchConfig: {
-            /**
-             * @description What of a reward is looked at.
-             * @constant
-             */
-            by: "name";
-            /** @description The name of the reward. */
-            value: string;
-        } | {
-            /**
-             * @description What of a reward is looked at.
-             * @constant
-             */
-            by: "value";
-            /** @description Its value, where its name is the reward's. */
-            value: number | boolean;
+            /** @description What of a reward is looked at. */
+            by: components["schemas"]["MatchBy"];
+            /** @description What it has to be: a name of 1 to 256 characters, or a value, which is a number or a bool. */
+            value: string | number | boolean;
         };
         /** @description The lift that a run measured, of all users of its snapshot. */
         MeasuredLift: {
@@ -1435,6 +1508,8 @@ export interface components {
                 [key: string]: number;
             };
         };
+        /** @description What is done about a guardrail that is violated. */
+        OnViolation: "report" | "baseline";
         /** @description An optimization as the API shows it. */
         Optimization: {
             /**
@@ -1446,6 +1521,8 @@ export interface components {
             name: string;
             /** @description Whether it serves. */
             status: components["schemas"]["OptimizationStatus"];
+            /** @description Why the baseline is served to everybody, whatever the status says; null where it is not. */
+            status_reason: components["schemas"]["StatusReason"] | null;
             /**
              * Format: uuid
              * @description Its model that is not archived, or null.
@@ -1486,6 +1563,8 @@ export interface components {
             name: string;
             /** @description Whether it serves. */
             status: components["schemas"]["OptimizationStatus"];
+            /** @description Why the baseline is served to everybody, whatever the status says; null where it is not. */
+            status_reason: components["schemas"]["StatusReason"] | null;
             /**
              * Format: uuid
              * @description Its model that is not archived, or null.
@@ -1580,7 +1659,7 @@ export interface components {
              * @description The share of users who always see the baseline, in percent: 0 to 50.
              */
             holdout_percentage: number;
-            /** @description Whether the optimization is completed: each context then has one variant, the best. */
+            /** @description Whether each context has one variant: the best, of a completed optimization, or the baseline, since a guardrail is violated. */
             frozen: boolean;
             /** @description The design factors, in the order that numbers variants; the last runs fastest. */
             design: components["schemas"]["PolicyFactor"][];
@@ -1778,6 +1857,8 @@ export interface components {
             primary_metric_vs_holdout: components["schemas"]["PrimaryMetric"] | null;
             /** @description For each context factor the lift at each level; null where users cannot be told apart. */
             by_context: components["schemas"]["ContextFactorResults"][] | null;
+            /** @description Every guardrail of the configuration, in its order. */
+            guardrails: components["schemas"]["GuardrailResults"][];
             /** @description Every variant, in the order of their numbers. */
             variants: components["schemas"]["VariantResults"][];
             /** @description What the model believed of its policy and of the baseline at the end of the run. */
@@ -2029,6 +2110,22 @@ export interface components {
         };
         /** @description What a model is at a moment. */
         Status: "untrained" | "training" | "trained" | "failed" | "archived";
+        /** @description Why the baseline is served to everybody, as the API shows it. */
+        StatusReason: {
+            /** @description `guardrail_violated`. */
+            code: string;
+            /** @description The same for people, with what ends it. */
+            message: string;
+            /** @description The guardrails that are violated. */
+            guardrails: string[];
+            /** @description The version that the run made which found that. */
+            posterior_version: number;
+            /**
+             * Format: date-time
+             * @description Since when the baseline is served: RFC 3339, UTC.
+             */
+            at: string;
+        };
         /** @description Which step of the inference the draws come from. */
         Step: "exact" | "importance" | "nuts";
         /** @description Where strata begin. */
@@ -2162,7 +2259,9 @@ export interface components {
             /** @description Which exposure earns it. */
             attribution: components["schemas"]["AttributionConfig"];
             /** @description Partial assignments of design factors to levels that are never served: up to 1,000. The baseline, the first level of every factor, and one variant more must remain. */
-            excluded_combinations?: components["schemas"]["Combination"][];
+            excluded_combinations?: {
+                [key: string]: components["schemas"]["Level"];
+            }[];
             /** @description The prior of the scales of a cmab's effects; not for a mab. */
             prior?: components["schemas"]["PriorConfig"];
             /**
@@ -2189,6 +2288,8 @@ export interface components {
             minimum_share?: number;
             /** @description Until when all allowed variants are served alike, whatever is believed. */
             burn_in?: components["schemas"]["BurnIn"];
+            /** @description Other rewards in the same files that must not get worse: up to 10, of different names. */
+            guardrails?: components["schemas"]["GuardrailConfig"][];
         };
         /** @description What to learn and from what: `training_data_config` of the API, in the shape in which it is sent, stored and answered. A value of this type is not yet checked; `super::Checked` is. */
         TrainingDataConfigInput: {
@@ -2204,7 +2305,9 @@ export interface components {
             /** @description Which exposure earns it. */
             attribution: components["schemas"]["AttributionConfigInput"];
             /** @description Partial assignments of design factors to levels that are never served: up to 1,000. The baseline, the first level of every factor, and one variant more must remain. */
-            excluded_combinations?: components["schemas"]["Combination"][];
+            excluded_combinations?: {
+                [key: string]: components["schemas"]["Level"];
+            }[];
             /** @description The prior of the scales of a cmab's effects; not for a mab. */
             prior?: components["schemas"]["PriorConfigInput"] | null;
             /**
@@ -2231,6 +2334,8 @@ export interface components {
             minimum_share?: number | null;
             /** @description Until when all allowed variants are served alike, whatever is believed. */
             burn_in?: components["schemas"]["BurnIn"] | null;
+            /** @description Other rewards in the same files that must not get worse: up to 10, of different names. */
+            guardrails?: components["schemas"]["GuardrailConfigInput"][];
         };
         /** @description Rewards that belong to no exposure. */
         UnattributedRewards: {
@@ -2410,6 +2515,8 @@ export interface components {
              */
             to: string | null;
         };
+        /** @description In which direction a guardrail's reward gets worse. */
+        WorseWhen: "up" | "down";
     };
     responses: {
         /** @description `invalid_request`: malformed JSON, a wrong type, an unknown name, an id that is no UUID, a value out of range. */
@@ -3477,6 +3584,7 @@ export interface operations {
                      *           "id": "00000004-0000-4000-8000-00000000000b",
                      *           "name": "to delete",
                      *           "status": "live",
+                     *           "status_reason": null,
                      *           "model_id": null,
                      *           "model_status": null,
                      *           "reward_metric_id": null,
@@ -3573,6 +3681,7 @@ export interface operations {
                      *       "id": "4754cae0-9a5d-4691-91af-6d15ccc1f82e",
                      *       "name": "Landing page",
                      *       "status": "live",
+                     *       "status_reason": null,
                      *       "model_id": "4754cae0-9a5d-4691-91af-6d15ccc1f82e",
                      *       "model_status": "untrained",
                      *       "reward_metric_id": null,
@@ -3682,6 +3791,7 @@ export interface operations {
                      *       "id": "00000001-0000-4000-8000-00000000000b",
                      *       "name": "trained twice",
                      *       "status": "live",
+                     *       "status_reason": null,
                      *       "model_id": "00000001-0000-4000-8000-00000000000a",
                      *       "model_status": "trained",
                      *       "reward_metric_id": null,
@@ -3776,6 +3886,7 @@ export interface operations {
                      *       "id": "0000000b-0000-4000-8000-00000000000b",
                      *       "name": "A better name",
                      *       "status": "live",
+                     *       "status_reason": null,
                      *       "model_id": "0000000b-0000-4000-8000-00000000000a",
                      *       "model_status": "trained",
                      *       "reward_metric_id": null,
@@ -4016,6 +4127,7 @@ export interface operations {
                      *       "computed_at": "2026-11-24T06:30:00Z",
                      *       "primary_metric_vs_holdout": null,
                      *       "by_context": null,
+                     *       "guardrails": [],
                      *       "variants": [
                      *         {
                      *           "number": 0,

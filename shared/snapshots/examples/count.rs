@@ -88,6 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         optimization_id: &spec.optimization_id,
         reward_name: &spec.reward_name,
         outcomes: None,
+        guardrails: None,
         reward: spec.reward,
         attribution: spec.attribution,
         window_hours: spec.window_hours,

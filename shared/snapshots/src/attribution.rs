@@ -82,21 +82,35 @@ impl Credit {
     }
 }
 
+/// Exposures, and those of each user by time.
+#[derive(Debug)]
+pub(crate) struct ByUser<'a> {
+    exposures: &'a [Exposure],
+    starts: Vec<u32>,
+    by_user: Vec<u32>,
+}
+
+impl<'a> ByUser<'a> {
+    /// Exposures in the order (file name, row), of users who are numbered below `users`.
+    ///
+    /// # Errors
+    /// [`SnapshotError::TooLarge`] for more than 2³² − 1 exposures.
+    pub(crate) fn new(exposures: &'a [Exposure], users: usize) -> Result<Self, SnapshotError> {
+        let (starts, by_user) = group(exposures, users)?;
+        Ok(Self { exposures, starts, by_user })
+    }
+}
+
 /// Credits each reward to one exposure of its user: the latest or the earliest with
 /// `exposure.time <= reward.time <= exposure.time + window`, and of several at the same time the last in the order given.
 ///
-/// Both lists are in the order (file name, row); users are numbered below `users`; `window` is in microseconds.
-///
-/// # Errors
-/// [`SnapshotError::TooLarge`] for more than 2³² − 1 exposures.
+/// The rewards are in the order (file name, row), as the exposures; `window` is in microseconds.
 pub(crate) fn credit(
-    exposures: &[Exposure],
+    ByUser { exposures, starts, by_user }: &ByUser<'_>,
     rewards: &[Reward],
-    users: usize,
     window: i64,
     (rule, several): (Attribution, Several),
-) -> Result<Credits, SnapshotError> {
-    let (starts, by_user) = group(exposures, users)?;
+) -> Credits {
     let mut credits = vec![Credit::default(); exposures.len()];
     let mut attributed = 0;
     let mut is_credited = vec![false; rewards.len()];
@@ -126,7 +140,7 @@ pub(crate) fn credit(
             unattributed.without_exposure += 1;
         }
     }
-    Ok(Credits { exposures: credits, attributed, is_credited, unattributed })
+    Credits { exposures: credits, attributed, is_credited, unattributed }
 }
 
 /// The exposures of each user by time: for each user the start of its part, and the parts. Exposures at the same time stay

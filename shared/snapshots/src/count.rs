@@ -3,14 +3,12 @@
 use bandit::CellTable;
 
 use crate::aggregated;
-use crate::attribution::Unattributed;
 use crate::cube::{Cube, CubeCell};
 use crate::error::SnapshotError;
-use crate::exposures::{self, AttributedCounts, Credited};
+use crate::exposures::{self, AttributedCounts};
 use crate::fields::Role;
 use crate::file::File;
 use crate::found::Found;
-use crate::ids::Users;
 use crate::layout::{Shape, layout};
 use crate::learned::{Learned, Unit};
 use crate::mapping::Mapping;
@@ -21,7 +19,7 @@ use crate::rewards::{self, Rewards};
 use crate::scan::Reading;
 use crate::sink::Sink;
 use crate::source::{Object, Source};
-use crate::tables::{Making, Tables, TablesPlan};
+use crate::tables::{Attributed, Making, Tables, TablesPlan};
 use crate::time;
 use crate::unknown::{UnknownLevel, Unknowns};
 use crate::warnings;
@@ -83,7 +81,7 @@ pub fn count_with_tables(
     let pass = pass(source, objects, (plan, Some(tables), None), |_| (), beside, |unit| cube.merge(unit))?;
     let Usable { counts, attributed, learned } = pass.counts()?;
     let Some(of) = attributed else { return Ok(Counted { counts, learned, tables: None }) };
-    let (made, learned) = making.tables(cube, &of.credited, &of.users, of.unattributed);
+    let (made, learned) = making.tables(cube, &of);
     if tables.unit == Unit::User && made.users.is_none() {
         return Err(SnapshotError::TooManyUsers { most: tables.most_users });
     }
@@ -113,13 +111,6 @@ struct Usable {
     counts: SnapshotCounts,
     attributed: Option<Attributed>,
     learned: Learned,
-}
-
-/// The exposures with a reward, and whose they are.
-struct Attributed {
-    credited: Vec<Credited>,
-    users: Users,
-    unattributed: Unattributed,
 }
 
 impl Pass {
@@ -178,16 +169,18 @@ fn attributed<S: Sink>(
     let verdict = usable(&observations, &skipped)
         .and_then(|()| counts.guard.judge(&observations))
         .and_then(|()| rewards.guard.judge(&observations))
+        .and_then(|()| rewards.guardrail_guard.judge(&observations))
         .and_then(|()| unattributed(reading.plan, &rewards, &counts));
     let mut warnings = warnings::of_skipped("exposures", &counts.skipped, reading);
     warnings.extend(warnings::of_skipped("rewards", &rewards.skipped, reading));
     warnings.extend(warnings::of_rewards(&rewards, reading.plan, has_rewards));
     warnings.extend(warnings::of_reward_files(&counts.reward_files));
-    let users = Some((rewards.users.len() as u64, counts.matched_users));
+    let own = rewards.own_users().map(|own| own.into_iter().filter(|own| *own).count());
+    let users = Some((own.unwrap_or(rewards.users.len()) as u64, counts.matched_users));
     let unknown = unknown(&counts.skipped, reading);
     let skipped = vec![("exposures", counts.skipped.skips.clone()), ("rewards", rewards.skipped.skips.clone())];
-    let AttributedCounts { cells, credited, unattributed, .. } = counts;
-    let attributed = Some(Attributed { credited, users: rewards.users, unattributed });
+    let AttributedCounts { cells, credited, guardrails, unattributed, .. } = counts;
+    let attributed = Some(Attributed { credited, guardrails, users: rewards.users, unattributed });
     let learned = Learned::default();
     Ok(Pass { cells, observations, warnings, verdict, users, unknown, skipped, attributed, learned })
 }
@@ -238,8 +231,7 @@ fn unattributed(plan: &Plan<'_>, rewards: &Rewards, counts: &AttributedCounts) -
     let Some(first) = rewards.counted.first() else {
         return match &rewards.near {
             Some((_, example)) => {
-                let ours =
-                    plan.outcomes.map_or_else(|| plan.reward_name.to_owned(), |outcomes| outcomes.names().join(", "));
+                let ours = plan.reward_names().joined();
                 Err(SnapshotError::RewardName { ours, example: Box::new(example.clone()) })
             }
             None => Ok(()),

@@ -2,16 +2,17 @@
 
 use bandit::{CellTable, RewardType};
 
-use crate::attribution::{Exposure, LEFT_OUT, Several, Unattributed, credit};
+use crate::attribution::{ByUser, Credit, Exposure, LEFT_OUT, Reward, Several, Unattributed, credit};
 use crate::batch::{Batch, Id};
 use crate::cells::{CellCache, CellNumbers, CellSums, Sums};
 use crate::error::SnapshotError;
 use crate::fields::Role;
 use crate::file::File;
 use crate::guard::Guard;
+use crate::guardrails::GuardrailReward;
 use crate::ids::Users;
 use crate::place::{At, Cell, Origin, Skipped, exposure, last_mature, latest};
-use crate::plan::Immature;
+use crate::plan::{Immature, Plan};
 use crate::report::SkipReason;
 use crate::rewards::Rewards;
 use crate::scan::{Reading, scan};
@@ -142,6 +143,8 @@ pub(crate) struct AttributedCounts {
     pub(crate) matched_users: u64,
     /// The exposures that count and have a reward, in the order (file name, row).
     pub(crate) credited: Vec<Credited>,
+    /// For each guardrail the user of each exposure that counts and has a reward of its, with that reward, in the same order.
+    pub(crate) guardrails: Vec<Vec<(u32, f64)>>,
     pub(crate) unattributed: Unattributed,
     /// The files of rewards with how many they have whose exposure would be there, and how many of these were attributed.
     pub(crate) reward_files: Vec<(String, u64, u64)>,
@@ -207,7 +210,9 @@ pub(crate) fn count<S: Sink>(
     })?;
     let several = if plan.outcomes.is_some() { Several::Greatest } else { Several::Sum };
     let rule = (plan.attribution, several);
-    let credits = credit(&kept, &rewards.counted, rewards.users.len(), plan.window(), rule)?;
+    let by_user = ByUser::new(&kept, rewards.users.len())?;
+    let credits = credit(&by_user, &rewards.counted, plan.window(), rule);
+    let guardrails = of_guardrails(plan, rewards, &by_user, &kept);
     let mut credited = Vec::new();
     // In the order (file name, row), so that the sums have the same bits in every run.
     for (exposure, credit) in kept.iter().zip(&credits.exposures) {
@@ -223,7 +228,9 @@ pub(crate) fn count<S: Sink>(
         let (time, user, outcome) = (exposure.time, exposure.user, credit.outcome);
         credited.push(Credited { time, user, variant, context, reward, outcome });
     }
-    let mut users: Vec<u32> = kept.iter().map(|exposure| exposure.user).collect();
+    let own = rewards.own_users();
+    let is_own = |exposure: &&Exposure| own.as_ref().is_none_or(|own| own[exposure.user as usize]);
+    let mut users: Vec<u32> = kept.iter().filter(is_own).map(|exposure| exposure.user).collect();
     users.sort_unstable();
     users.dedup();
     Ok(AttributedCounts {
@@ -231,16 +238,36 @@ pub(crate) fn count<S: Sink>(
         attributed: credits.attributed,
         skipped,
         guard,
-        sample: kept.first().filter(|_| credits.attributed == 0).and_then(|exposure| {
+        sample: kept.iter().find(is_own).filter(|_| credits.attributed == 0).and_then(|exposure| {
             let of_user = rewards.counted.iter().find(|reward| reward.user == exposure.user);
             of_user.map(|reward| (exposure.time, reward.time))
         }),
         first_id,
         matched_users: users.len() as u64,
         credited,
+        guardrails,
         unattributed: credits.unattributed,
-        reward_files: by_file(rewards, &credits.is_credited, kept.iter().map(|exposure| exposure.time).max()),
+        reward_files: by_file(
+            rewards,
+            &credits.is_credited,
+            kept.iter().filter(is_own).map(|exposure| exposure.time).max(),
+        ),
     })
+}
+
+/// What the exposures that count were credited with by the rewards of each guardrail.
+fn of_guardrails(plan: &Plan<'_>, rewards: &Rewards, by_user: &ByUser<'_>, kept: &[Exposure]) -> Vec<Vec<(u32, f64)>> {
+    let list = plan.guardrails.map_or(&[][..], |guardrails| guardrails.list());
+    let credited = |(of, rewards): (&GuardrailReward, &Vec<Reward>)| {
+        let credits = credit(by_user, rewards, plan.window(), (plan.attribution, Several::Sum));
+        let counts = |(exposure, credit): &(&Exposure, &Credit)| credit.rewards > 0 && exposure.cell != LEFT_OUT;
+        let reward = |(exposure, credit): (&Exposure, &Credit)| match of.reward {
+            RewardType::Bool => (exposure.user, 1.0),
+            RewardType::Numeric => (exposure.user, credit.amount),
+        };
+        kept.iter().zip(&credits.exposures).filter(counts).map(reward).collect()
+    };
+    list.iter().zip(&rewards.guardrails).map(credited).collect()
 }
 
 /// The files of rewards with how many rewards they have and how many of these were attributed. What is later than the last exposure

@@ -206,6 +206,7 @@ mod tests {
             reward_name: "signup",
             reward: RewardType::Numeric,
             outcomes: None,
+            guardrails: None,
             attribution: crate::Attribution::LastTouch,
             window_hours: 1,
             immature: crate::Immature::Include,

@@ -82,6 +82,14 @@ pub(crate) enum Names<'a> {
 }
 
 impl Names<'_> {
+    /// All of them, for a message.
+    pub(crate) fn joined(&self) -> String {
+        match self {
+            Self::One(name) => (*name).to_owned(),
+            Self::Several(names) => names.join(", "),
+        }
+    }
+
     /// The place of the first name for which something holds.
     pub(crate) fn position(&self, mut is: impl FnMut(&str) -> bool) -> Option<u8> {
         match self {

@@ -115,6 +115,31 @@ pub(crate) fn exposure(batch: &Batch, row: usize) -> Result<(&[u8], i64, Cell), 
     Ok((id(batch, row)?, timestamp(batch, row)?, cell(batch, row)?))
 }
 
+/// Which guardrail a row is a reward of; `None` where its name is the model's own, or nobody's.
+pub(crate) fn guardrail(batch: &Batch, row: usize, plan: &Plan<'_>) -> Option<usize> {
+    match batch.names[row] {
+        Claim::Match(name) => plan.guardrails?.at(name),
+        Claim::Absent | Claim::Null | Claim::Near | Claim::Other => None,
+    }
+}
+
+/// The time and value of a reward of a guardrail.
+///
+/// # Errors
+/// Why it does not count.
+pub(crate) fn guardrail_reward(batch: &Batch, row: usize, reward: RewardType) -> Result<(i64, f64), Skip> {
+    optimization(batch, row)?;
+    id(batch, row)?;
+    let time = timestamp(batch, row)?;
+    let of_value = |reason| Err(Skip::at(reason, Field::Value));
+    match (batch.values[row], reward) {
+        (Number::Bad, _) | (Number::Null, RewardType::Numeric) => of_value(SkipReason::BadValue),
+        (Number::Value(value), RewardType::Numeric) => Ok((time, value)),
+        (Number::Value(0.0), RewardType::Bool) => of_value(SkipReason::ZeroValue),
+        (Number::Value(_) | Number::Null, RewardType::Bool) => Ok((time, 1.0)),
+    }
+}
+
 /// The time of a reward, which outcome it is (0 where there are none), and its value or weight.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use bandit::{RewardType, Space};
 use serde::{Deserialize, Serialize};
 
+use crate::guardrails::Guardrails;
 use crate::limits::Limits;
 use crate::outcomes::{Names, Outcomes};
 
@@ -43,6 +44,8 @@ pub struct Plan<'a> {
     /// What several outcomes are worth, where the reward has them: each exposure's reward is then the greatest weight that it was
     /// credited with, and `reward` is numeric.
     pub outcomes: Option<&'a Outcomes>,
+    /// The rewards that are counted beside it, where there are any.
+    pub guardrails: Option<&'a Guardrails>,
     /// The touch rule.
     pub attribution: Attribution,
     /// Hours after an exposure in which a reward may be credited to it, both ends included.
@@ -60,8 +63,11 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// The names of rewards that count.
+    /// The names of rewards that count: the model's own, then those of its guardrails.
     pub(crate) fn reward_names(&self) -> Names<'_> {
+        if let Some(guardrails) = self.guardrails {
+            return Names::Several(guardrails.names());
+        }
         self.outcomes.map_or(Names::One(self.reward_name), |outcomes| Names::Several(outcomes.names()))
     }
 

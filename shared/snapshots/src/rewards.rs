@@ -9,7 +9,7 @@ use crate::fields::{Field, Role};
 use crate::file::File;
 use crate::guard::Guard;
 use crate::ids::Users;
-use crate::place::{At, Origin, Skipped, latest, optimization, reward};
+use crate::place::{At, Origin, Skipped, guardrail, guardrail_reward, latest, optimization, reward};
 use crate::plan::Plan;
 use crate::report::{Example, SkipReason};
 use crate::scan::{Reading, scan};
@@ -21,8 +21,12 @@ pub(crate) struct Rewards {
     pub(crate) users: Users,
     /// In the order (file name, row).
     pub(crate) counted: Vec<Reward>,
+    /// Those of each guardrail, in the same order.
+    pub(crate) guardrails: Vec<Vec<Reward>>,
     pub(crate) skipped: Skipped,
     pub(crate) guard: Guard,
+    /// That of the guardrails' rows.
+    pub(crate) guardrail_guard: Guard,
     /// The greatest timestamp of any row.
     pub(crate) latest: Option<i64>,
     /// Rows of the files.
@@ -43,11 +47,21 @@ struct Counted {
     rows: u64,
 }
 
+/// Rewards of guardrails, and rows of theirs that do not count.
+#[derive(Debug, Default)]
+struct OfGuardrails {
+    /// Each with its guardrail.
+    rewards: Vec<(usize, Reward)>,
+    skipped: Skipped,
+    rows: u64,
+}
+
 /// What one unit of rewards comes to.
 #[derive(Debug, Default)]
 struct Part {
     /// Of rows that say their name.
     named: Counted,
+    guardrails: OfGuardrails,
     /// Of rows without one, all in their order: they count only where no row of the folder has a name.
     unnamed: Counted,
     first_unnamed: Option<Example>,
@@ -63,8 +77,45 @@ struct RewardList<'a> {
     users: &'a Mutex<Users>,
     origin: Origin<'a>,
     part: Part,
-    /// Row, time, outcome and value of the rewards of a batch whose users are still to be numbered.
-    counted: Vec<(usize, i64, u8, f64)>,
+    /// The rewards of a batch whose users are still to be numbered.
+    counted: Vec<Unnumbered>,
+}
+
+/// A reward that counts, of the user of a row.
+struct Unnumbered {
+    row: usize,
+    time: i64,
+    value: f64,
+    outcome: u8,
+    guardrail: Option<usize>,
+}
+
+impl RewardList<'_> {
+    fn row(&mut self, at: At<'_>) -> Result<(), SnapshotError> {
+        let of_guardrail = self.plan.guardrails.zip(guardrail(at.batch, at.row, self.plan));
+        let (read, rows, skipped) = match of_guardrail {
+            None => {
+                self.part.note_name(at);
+                let counted = self.part.of(at);
+                (reward(at.batch, at.row, self.plan), &mut counted.rows, &mut counted.skipped)
+            }
+            Some((guardrails, number)) => {
+                let read = guardrail_reward(at.batch, at.row, guardrails.list()[number].reward);
+                let of = &mut self.part.guardrails;
+                (read.map(|(time, value)| (time, 0, value)), &mut of.rows, &mut of.skipped)
+            }
+        };
+        *rows += 1;
+        match read {
+            Ok((time, outcome, value)) => {
+                at.batch.summable(at.object, at.row, "value", value)?;
+                let guardrail = of_guardrail.map(|(_, number)| number);
+                self.counted.push(Unnumbered { row: at.row, time, value, outcome, guardrail });
+            }
+            Err(skip) => self.origin.skip(skipped, at, skip, 1),
+        }
+        Ok(())
+    }
 }
 
 impl Sink for RewardList<'_> {
@@ -74,25 +125,15 @@ impl Sink for RewardList<'_> {
         Origin::batch(&mut self.part.named.skipped, object, batch);
         self.part.latest = self.part.latest.max(latest(batch));
         self.counted.clear();
-        for row in 0..batch.rows {
-            let at = At { object, batch, row };
-            self.part.note_name(at);
-            let counted = self.part.of(at);
-            counted.rows += 1;
-            match reward(batch, row, self.plan) {
-                Ok((time, outcome, value)) => {
-                    batch.summable(object, row, "value", value)?;
-                    self.counted.push((row, time, outcome, value));
-                }
-                Err(skip) => self.origin.skip(&mut counted.skipped, at, skip, 1),
-            }
-        }
+        (0..batch.rows).try_for_each(|row| self.row(At { object, batch, row }))?;
         // One lock for a batch. The numbers depend on the order of the threads; nothing that is counted depends on the numbers.
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        for &(row, time, outcome, value) in &self.counted {
-            if let Id::Text(id) = batch.ids.get(row) {
-                let reward = Reward { time, value, user: users.insert(id)?, outcome };
-                self.part.of(At { object, batch, row }).rewards.push(reward);
+        for &Unnumbered { row, time, value, outcome, guardrail } in &self.counted {
+            let Id::Text(id) = batch.ids.get(row) else { continue };
+            let reward = Reward { time, value, user: users.insert(id)?, outcome };
+            match guardrail {
+                None => self.part.of(At { object, batch, row }).rewards.push(reward),
+                Some(guardrail) => self.part.guardrails.rewards.push((guardrail, reward)),
             }
         }
         Ok(())
@@ -145,12 +186,14 @@ pub(crate) fn read(reading: &Reading<'_>, files: &[File<'_>]) -> Result<Rewards,
     };
     let mut parts: Vec<(String, Part)> = Vec::new();
     scan(reading, files, Role::Rewards, sink, |file: &File<'_>, part| parts.push((file.key.to_owned(), part)))?;
-    let any_named = parts.iter().any(|(_, part)| part.named.rows > 0);
+    let any_named = parts.iter().any(|(_, part)| part.named.rows + part.guardrails.rows > 0);
     let mut rewards = Rewards {
         users: users.into_inner().unwrap_or_else(PoisonError::into_inner),
         counted: Vec::with_capacity(parts.iter().map(|(_, part)| part.named.rewards.len()).sum()),
+        guardrails: vec![Vec::new(); reading.plan.guardrails.map_or(0, |guardrails| guardrails.list().len())],
         skipped: Skipped::default(),
         guard: Guard::new("rewards"),
+        guardrail_guard: Guard::new("rewards"),
         latest: None,
         rows: 0,
         unnamed: None,
@@ -159,7 +202,11 @@ pub(crate) fn read(reading: &Reading<'_>, files: &[File<'_>]) -> Result<Rewards,
     };
     for (key, mut part) in parts {
         rewards.latest = rewards.latest.max(part.latest);
-        rewards.rows += part.named.rows + part.unnamed.rows;
+        rewards.rows += part.named.rows + part.guardrails.rows + part.unnamed.rows;
+        let OfGuardrails { rewards: of_guardrails, skipped, .. } = std::mem::take(&mut part.guardrails);
+        rewards.guardrail_guard.add(&key, of_guardrails.len() as u64, &skipped.skips);
+        rewards.skipped.merge(&skipped);
+        of_guardrails.into_iter().for_each(|(guardrail, reward)| rewards.guardrails[guardrail].push(reward));
         if let (true, Some(first)) = (any_named, part.first_unnamed.take()) {
             let rows = std::mem::take(&mut part.unnamed).rows;
             part.named.skipped.skips.add(SkipReason::OtherReward, rows, || first.clone());
@@ -178,6 +225,18 @@ pub(crate) fn read(reading: &Reading<'_>, files: &[File<'_>]) -> Result<Rewards,
     }
     rewards.users.seal();
     Ok(rewards)
+}
+
+impl Rewards {
+    /// For each user whether a reward of the model's own is theirs; `None` where there are no guardrails, and all are.
+    pub(crate) fn own_users(&self) -> Option<Vec<bool>> {
+        if self.guardrails.is_empty() {
+            return None;
+        }
+        let mut own = vec![false; self.users.len()];
+        self.counted.iter().for_each(|reward| own[reward.user as usize] = true);
+        Some(own)
+    }
 }
 
 /// Adds rows that come later in the order (file name, row).

@@ -10,12 +10,13 @@ use crate::cube::{Cube, CubeCell, CubeKey, Periods};
 use crate::error::SnapshotError;
 use crate::exposures::Credited;
 use crate::fields::Role;
+use crate::guardrails::GuardrailReward;
 use crate::ids::Users;
 use crate::learned::{Cap, Capping, Learned, Unit};
 use crate::place::exposure;
 use crate::plan::Plan;
 use crate::sink::Sink;
-use crate::user_table::{Earned, Seen, UserTable, UserTableBuilder};
+use crate::user_table::{Earned, OfGuardrail, Seen, UserTable, UserTableBuilder};
 
 /// What the tables are made by.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +61,16 @@ pub struct OutcomeCell {
     pub n: u64,
 }
 
+/// The exposures with a reward, and whose they are.
+pub(crate) struct Attributed {
+    /// In the order (file name, row), in which sums are made.
+    pub(crate) credited: Vec<Credited>,
+    /// For each guardrail the users of its exposures with a reward, and the reward, in the same order.
+    pub(crate) guardrails: Vec<Vec<(u32, f64)>>,
+    pub(crate) users: Users,
+    pub(crate) unattributed: Unattributed,
+}
+
 /// The tables in the making.
 pub(crate) struct Making<'a> {
     plan: &'a Plan<'a>,
@@ -83,15 +94,29 @@ impl<'a> Making<'a> {
         hold_out(self.plan.optimization_id, &id, self.tables.holdout_percentage)
     }
 
-    /// The tables, once all exposures have been seen, and what models learn from. `credited` is in the order (file name, row), in which
-    /// sums are made.
-    pub(crate) fn tables(
-        &self,
-        cube: Cube,
-        credited: &[Credited],
-        users: &Users,
-        rest: Unattributed,
-    ) -> (Tables, Learned) {
+    /// What the users have come to by each guardrail.
+    fn of_guardrails(&self, of: &Attributed) -> Vec<OfGuardrail> {
+        let list = self.plan.guardrails.map_or(&[][..], |guardrails| guardrails.list());
+        let user_sums = |(guardrail, credited): (&GuardrailReward, &Vec<(u32, f64)>)| {
+            let mut sums: Vec<Option<f64>> = vec![None; of.users.len()];
+            let mut order = Vec::new();
+            for &(user, reward) in credited {
+                *sums[user as usize].get_or_insert_with(|| {
+                    order.push(user);
+                    0.0
+                }) += reward;
+            }
+            let is_bool = guardrail.reward == RewardType::Bool;
+            let y = |sum: f64| if is_bool { f64::from(u8::from(sum != 0.0)) } else { sum };
+            let of_user = |user: u32| Some((self.users.hash(of.users.id(user)), y(sums[user as usize]?)));
+            order.into_iter().filter_map(of_user).collect()
+        };
+        list.iter().zip(&of.guardrails).map(user_sums).collect()
+    }
+
+    /// The tables, once all exposures have been seen, and what models learn from.
+    pub(crate) fn tables(&self, cube: Cube, of: &Attributed) -> (Tables, Learned) {
+        let Attributed { credited, users, unattributed, .. } = of;
         let by_user = self.tables.unit == Unit::User;
         let mut earned: Vec<Option<Earned>> = vec![None; users.len()];
         let mut order = Vec::new();
@@ -121,7 +146,7 @@ impl<'a> Making<'a> {
             .into_iter()
             .filter_map(|user| Some((self.users.hash(users.id(user)), earned[user as usize]?)))
             .collect();
-        let users = self.users.finish(is_bool, &earned);
+        let users = self.users.finish(is_bool, &earned, &self.of_guardrails(of));
         let mut own = None;
         if by_user && users.is_some() {
             let y = |earned: &Earned| earned.of_user(is_bool);
@@ -142,7 +167,7 @@ impl<'a> Making<'a> {
         let of_outcome =
             |((period, held_out, variant, outcome), n)| OutcomeCell { period, held_out, variant, outcome, n };
         let outcomes = outcomes.into_iter().map(of_outcome).collect();
-        (Tables { cube, users, outcomes, unattributed: rest }, learned)
+        (Tables { cube, users, outcomes, unattributed: *unattributed }, learned)
     }
 }
 

@@ -36,11 +36,28 @@ pub struct UserGroup {
     pub sum_sq: f64,
 }
 
+/// What users came to by a guardrail's reward, by day of first exposure and arm; how many they are, the groups of users say.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GuardrailGroup {
+    /// Day of the first exposure in the snapshot, in UTC, as days since 1970.
+    pub day: i64,
+    /// Whether they are held out.
+    pub held_out: bool,
+    /// Users credited with something other than 0.
+    pub converting: u64,
+    /// Σ y, reward units of the guardrail. y is 0 or 1 for a bool reward, else the sum of what the user's exposures were credited with.
+    pub sum: f64,
+    /// Σ y².
+    pub sum_sq: f64,
+}
+
 /// All users of a snapshot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UserTable {
     /// In the order of (day, arm, variant, context).
     pub groups: Vec<UserGroup>,
+    /// For each guardrail, in the order of (day, arm), the groups that have any of its rewards.
+    pub guardrails: Vec<Vec<GuardrailGroup>>,
     /// Exposures and rewards per user, of the optimized users and of the holdout.
     pub sums: [UserSums; 2],
     /// How many users have how many exposures.
@@ -51,6 +68,9 @@ pub struct UserTable {
 
 /// 128 bits that tell an id from others: two hashes, each with a seed of its own.
 pub(crate) type IdHash = [u64; 2];
+
+/// y by a guardrail of each user who has a reward of its, each once, by their hashes.
+pub(crate) type OfGuardrail = Vec<(IdHash, f64)>;
 
 /// An exposure that counts.
 #[derive(Clone, Copy, Debug)]
@@ -200,7 +220,12 @@ impl UserTableBuilder {
     }
 
     /// The table; `earned` has the users with a reward by their hashes, each once. `None` where there were too many users.
-    pub(crate) fn finish(&self, is_bool: bool, earned: &[(IdHash, Earned)]) -> Option<UserTable> {
+    pub(crate) fn finish(
+        &self,
+        is_bool: bool,
+        earned: &[(IdHash, Earned)],
+        guardrails: &[OfGuardrail],
+    ) -> Option<UserTable> {
         if self.full.load(Ordering::Relaxed) {
             return None;
         }
@@ -232,6 +257,22 @@ impl UserTableBuilder {
             sums.cross += f64::from(user.exposures) * of.learned;
             sums.observation_sq += of.learned_sq;
         }
-        Some(UserTable { groups: groups.into_values().collect(), sums, exposures, several_variants })
+        let guardrails = guardrails.iter().map(|of| self.of_guardrail(of)).collect();
+        Some(UserTable { groups: groups.into_values().collect(), guardrails, sums, exposures, several_variants })
+    }
+
+    fn of_guardrail(&self, of: &OfGuardrail) -> Vec<GuardrailGroup> {
+        let mut groups: BTreeMap<(i64, bool), GuardrailGroup> = BTreeMap::new();
+        for &(hash, y) in of {
+            let shard = self.lock(Self::shard(hash));
+            let Some(user) = shard.find(hash[0], |user| user.hash == hash) else { continue };
+            let (day, held_out, ..) = user.group();
+            let empty = GuardrailGroup { day, held_out, converting: 0, sum: 0.0, sum_sq: 0.0 };
+            let group = groups.entry((day, held_out)).or_insert(empty);
+            group.converting += u64::from(y != 0.0);
+            group.sum += y;
+            group.sum_sq += y * y;
+        }
+        groups.into_values().collect()
     }
 }

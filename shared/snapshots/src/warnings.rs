@@ -69,6 +69,11 @@ pub(crate) fn of_rewards(rewards: &Rewards, plan: &Plan<'_>, has_files: bool) ->
         let first = rewards.files.first().map(|(object, _)| Example { object: object.clone(), ..Example::default() });
         warnings.push(Warning::new("no_rewards", message, first));
     }
+    let guardrails = plan.guardrails.map_or(&[][..], |guardrails| guardrails.list());
+    for (guardrail, _) in guardrails.iter().zip(&rewards.guardrails).filter(|(_, counted)| counted.is_empty()) {
+        let message = format!("rewards/ has none of the name {:?}, which is a guardrail's", cut(&guardrail.name));
+        warnings.push(Warning::new("no_guardrail_rewards", message, None));
+    }
     if let Some((rows, first)) = &rewards.unnamed {
         let message = format!(
             "{rows} rewards have no name (it is null, or the column is not there) where others have one, and count as other_reward"
@@ -76,7 +81,7 @@ pub(crate) fn of_rewards(rewards: &Rewards, plan: &Plan<'_>, has_files: bool) ->
         warnings.push(Warning::new("unnamed_rewards", message, Some(first.clone())));
     }
     if let Some((rows, first)) = &rewards.near {
-        let ours = cut(plan.reward_name);
+        let ours = cut(&plan.reward_names().joined());
         let message = format!("{rows} rewards count as other_reward, although their name is nearly {ours:?}");
         warnings.push(Warning::new("reward_name", message, Some(first.clone())));
     }

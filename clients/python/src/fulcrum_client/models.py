@@ -958,7 +958,7 @@ class ServedVersion(TypedDict):
     """
     The version of its posterior; 0 before the first training.
     """
-    allocation: Literal['exploring', 'winners']
+    allocation: Literal['exploring', 'winners', 'baseline']
     """
     How it is served.
     """
@@ -1019,6 +1019,33 @@ class Stats(TypedDict):
     improvement_probability: float | None
     """
     That the policy earns more than the baseline.
+    """
+
+
+class StatusReason(TypedDict):
+    """
+    Why the baseline is served to everybody, as the API shows it.
+    """
+
+    code: str
+    """
+    `guardrail_violated`.
+    """
+    message: str
+    """
+    The same for people, with what ends it.
+    """
+    guardrails: list[str]
+    """
+    The guardrails that are violated.
+    """
+    posterior_version: int
+    """
+    The version that the run made which found that.
+    """
+    at: str
+    """
+    Since when the baseline is served: RFC 3339, UTC.
     """
 
 
@@ -1309,6 +1336,10 @@ class Aspects(TypedDict):
     """
     What it serves.
     """
+    violated_guardrails: NotRequired[list[str]]
+    """
+    The guardrails for whose violation the baseline is served.
+    """
 
 
 class AttributionConfig(TypedDict):
@@ -1362,7 +1393,7 @@ class Change(TypedDict):
     """
     Who.
     """
-    what: Literal['created', 'updated', 'model_created', 'model_archived', 'trained', 'rolled_back']
+    what: Literal['created', 'updated', 'model_created', 'model_archived', 'trained', 'rolled_back', 'guardrail_violated']
     """
     What.
     """
@@ -1607,6 +1638,131 @@ class FlushEventsAnswer(Flushing):
     """
 
 
+class GuardrailConfig(TypedDict):
+    """
+    A reward that must not get worse by more than a margin.
+    """
+
+    name: str
+    """
+    The name under which its rewards are recorded, none of the model's own: 1 to 256 characters.
+    """
+    type: Literal['bool', 'numeric']
+    """
+    Whether it is 0 or 1, or any number.
+    """
+    worse_when: Literal['up', 'down']
+    """
+    In which direction it gets worse.
+    """
+    margin_percent: float
+    """
+    By how many per cent of the holdout's rate it may be worse: 0 to 1,000, below 100 where it gets worse downwards.
+    """
+    on_violation: NotRequired[Literal['report', 'baseline']]
+    """
+    What is done once it is worse by more; `report` where absent.
+    """
+
+
+class GuardrailConfigInput(TypedDict):
+    """
+    A reward that must not get worse by more than a margin.
+    """
+
+    name: str
+    """
+    The name under which its rewards are recorded, none of the model's own: 1 to 256 characters.
+    """
+    type: Literal['bool', 'numeric']
+    """
+    Whether it is 0 or 1, or any number.
+    """
+    worse_when: Literal['up', 'down']
+    """
+    In which direction it gets worse.
+    """
+    margin_percent: float
+    """
+    By how many per cent of the holdout's rate it may be worse: 0 to 1,000, below 100 where it gets worse downwards.
+    """
+    on_violation: NotRequired[Literal['report', 'baseline'] | None]
+    """
+    What is done once it is worse by more; `report` where absent.
+    """
+
+
+class GuardrailResults(TypedDict):
+    """
+    What a guardrail has come to: the lift of its reward, and whether that is worse than it may be.
+    """
+
+    holdout_rate: float | None
+    """
+    Of the holdout, units of the reward per user; null without a user.
+    """
+    holdout_users: int
+    """
+    Users of the holdout.
+    """
+    optimization_rate: float | None
+    """
+    Of the optimized users, units of the reward per user; null without a user.
+    """
+    optimization_users: int
+    """
+    Optimized users.
+    """
+    lift_percent: float | None
+    """
+    By how many per cent of the holdout's rate the optimized users' is above it.
+    """
+    lift_ci: list[float] | None
+    """
+    Its 95 % interval, for one look.
+    """
+    lift_ci_anytime: list[float] | None
+    """
+    Its 95 % interval that holds at every look.
+    """
+    p_value: float | None
+    """
+    Two-sided, of a lift of 0, for one look.
+    """
+    name: str
+    """
+    The name of its reward.
+    """
+    type: Literal['bool', 'numeric']
+    """
+    What kind of reward it is.
+    """
+    worse_when: Literal['up', 'down']
+    """
+    In which direction it gets worse.
+    """
+    margin_percent: float
+    """
+    By how many per cent of the holdout's rate it may be worse.
+    """
+    on_violation: Literal['report', 'baseline']
+    """
+    What is done once it is violated.
+    """
+    holdout_exposures: int
+    """
+    Exposures of the holdout.
+    """
+    optimization_exposures: int
+    """
+    Exposures of the optimized users.
+    """
+    status: Literal['violated', 'ok', 'pending']
+    """
+    By `lift_ci_anytime`, which holds at every look.
+    """
+
+
 class History(TypedDict):
     """
     The changes of an optimization.
@@ -1777,6 +1933,10 @@ class Optimization(TypedDict):
     """
     Whether it serves.
     """
+    status_reason: StatusReason | None
+    """
+    Why the baseline is served to everybody, whatever the status says; null where it is not.
+    """
     model_id: str | None
     """
     Its model that is not archived, or null.
@@ -1856,7 +2016,7 @@ class Policy(TypedDict):
     """
     frozen: bool
     """
-    Whether the optimization is completed: each context then has one variant, the best.
+    Whether each context has one variant: the best, of a completed optimization, or the baseline, since a guardrail is violated.
     """
     design: list[PolicyFactor]
     """
@@ -2197,6 +2357,10 @@ class TrainingDataConfig(TypedDict):
     """
     Until when all allowed variants are served alike, whatever is believed.
     """
+    guardrails: NotRequired[list[GuardrailConfig]]
+    """
+    Other rewards in the same files that must not get worse: up to 10, of different names.
+    """
 
 
 class TrainingDataConfigInput(TypedDict):
@@ -2263,6 +2427,10 @@ class TrainingDataConfigInput(TypedDict):
     burn_in: NotRequired[BurnIn1 | BurnIn2 | None]
     """
     Until when all allowed variants are served alike, whatever is believed.
+    """
+    guardrails: NotRequired[list[GuardrailConfigInput]]
+    """
+    Other rewards in the same files that must not get worse: up to 10, of different names.
     """
 
 
@@ -2767,6 +2935,10 @@ class OptimizationDetail(TypedDict):
     """
     Whether it serves.
     """
+    status_reason: StatusReason | None
+    """
+    Why the baseline is served to everybody, whatever the status says; null where it is not.
+    """
     model_id: str | None
     """
     Its model that is not archived, or null.
@@ -2871,6 +3043,10 @@ class Results(TypedDict):
     by_context: list[ContextFactorResults] | None
     """
     For each context factor the lift at each level; null where users cannot be told apart.
+    """
+    guardrails: list[GuardrailResults]
+    """
+    Every guardrail of the configuration, in its order.
     """
     variants: list[VariantResults]
     """

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// In which direction a guardrail's reward gets worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WorseWhen {
     /// More of it is worse: refunds, complaints.
@@ -14,6 +15,7 @@ pub enum WorseWhen {
 
 /// What a guardrail has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum GuardrailStatus {
     /// Worse by more than the margin.

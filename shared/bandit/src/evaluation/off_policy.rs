@@ -41,6 +41,7 @@ pub struct LoggedContext<'a> {
 
 /// Why there is no estimate, or no interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "reason")]
 pub enum Withheld {
     /// More than 1 % of the policy's probability is on variants that were never shown to such users: no estimate.
@@ -59,6 +60,7 @@ pub enum Withheld {
 
 /// A value with its interval, reward units per exposure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Estimate {
     /// The estimate.
     pub value: f64,
@@ -70,6 +72,7 @@ pub struct Estimate {
 
 /// What a policy would have earned, by three estimators.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OffPolicy {
     /// Inverse propensity scoring.
     pub ips: Option<Estimate>,

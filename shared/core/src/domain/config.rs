@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bandit::evaluation::WorseWhen;
 use bandit::time::StrataRule;
 use bandit::{BurnIn, Distribution, Dtype, RewardType};
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,52 @@ pub struct TrainingDataConfig {
     /// Until when all allowed variants are served alike, whatever is believed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burn_in: Option<BurnIn>,
+    /// Other rewards in the same files that must not get worse: up to 10, of different names.
+    #[cfg_attr(feature = "openapi", schemars(length(max = 10)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<GuardrailConfig>,
+}
+
+impl TrainingDataConfig {
+    /// The names of the rewards that are read: the model's own, and those of its guardrails.
+    #[must_use]
+    pub fn reward_names(&self) -> Vec<String> {
+        let guardrails = self.guardrails.iter().map(|guardrail| guardrail.name.clone());
+        self.reward.names().into_iter().chain(guardrails).collect()
+    }
+}
+
+/// A reward that must not get worse by more than a margin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct GuardrailConfig {
+    /// The name under which its rewards are recorded, none of the model's own: 1 to 256 characters.
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 256)))]
+    pub name: String,
+    /// Whether it is 0 or 1, or any number.
+    #[serde(rename = "type")]
+    pub reward_type: RewardType,
+    /// In which direction it gets worse.
+    pub worse_when: WorseWhen,
+    /// By how many per cent of the holdout's rate it may be worse: 0 to 1,000, below 100 where it gets worse downwards.
+    #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 1000)))]
+    pub margin_percent: f64,
+    /// What is done once it is worse by more; `report` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_violation: Option<OnViolation>,
+}
+
+/// What is done about a guardrail that is violated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum OnViolation {
+    /// The results say so.
+    #[default]
+    Report,
+    /// The baseline is served to everybody, until somebody sets the optimization live again.
+    Baseline,
 }
 
 /// How models know when observations were made.

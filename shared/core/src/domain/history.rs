@@ -49,6 +49,8 @@ pub enum ChangeKind {
     Trained,
     /// An earlier version was put in force again.
     RolledBack,
+    /// A training run put a new version in force, found guardrails violated, and had the baseline served instead.
+    GuardrailViolated,
 }
 
 /// How a version is served.
@@ -60,6 +62,8 @@ pub enum Allocation {
     Exploring,
     /// In each context the variant with the greatest posterior mean alone.
     Winners,
+    /// The baseline to everybody, since a guardrail is violated.
+    Baseline,
 }
 
 /// What is served.
@@ -78,13 +82,14 @@ impl ServedVersion {
     /// No model, so nothing.
     pub const NOTHING: Self = Self { model_id: None, posterior_version: 0, allocation: Allocation::Exploring };
 
-    /// The version in force of a model, as it is served under a status.
+    /// The version in force of a model, as it is served under a status; `on_baseline`: the baseline is served instead of it.
     #[must_use]
-    pub fn of_model(model: &Model, status: OptimizationStatus) -> Self {
+    pub fn of_model(model: &Model, status: OptimizationStatus, on_baseline: bool) -> Self {
         if model.archived_at.is_some() {
             return Self::NOTHING;
         }
         let allocation = match status {
+            _ if on_baseline => Allocation::Baseline,
             OptimizationStatus::Completed => Allocation::Winners,
             OptimizationStatus::Live | OptimizationStatus::Archived => Allocation::Exploring,
         };
@@ -95,7 +100,11 @@ impl ServedVersion {
 
 impl From<&Served> for ServedVersion {
     fn from(served: &Served) -> Self {
-        let allocation = if served.frozen { Allocation::Winners } else { Allocation::Exploring };
+        let allocation = match served {
+            Served { baseline: true, .. } => Allocation::Baseline,
+            Served { frozen: true, .. } => Allocation::Winners,
+            _ => Allocation::Exploring,
+        };
         Self { model_id: Some(served.model_id), posterior_version: served.posterior_version, allocation }
     }
 }
@@ -113,6 +122,9 @@ pub struct Aspects {
     /// What it serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served: Option<ServedVersion>,
+    /// The guardrails for whose violation the baseline is served.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violated_guardrails: Vec<String>,
 }
 
 impl Aspects {
@@ -126,7 +138,7 @@ impl Aspects {
     #[must_use]
     pub fn all(optimization: &Optimization, served: ServedVersion) -> Self {
         let (name, status) = (optimization.name.clone(), optimization.status);
-        Self { name: Some(name), status: Some(status), served: Some(served) }
+        Self { name: Some(name), status: Some(status), served: Some(served), violated_guardrails: Vec::new() }
     }
 }
 
@@ -179,7 +191,7 @@ impl Change {
     /// A run that puts a version of a model in force. A completed optimization has no run.
     #[must_use]
     pub fn trained(model: &Model, served: &Served, by: (&Actor, DateTime<Utc>)) -> Self {
-        let before = Aspects::served(ServedVersion::of_model(model, OptimizationStatus::Live));
+        let before = Aspects::served(ServedVersion::of_model(model, OptimizationStatus::Live, false));
         let of = (model.organization_id.as_str(), model.optimization_id);
         Self::new(of, by, ChangeKind::Trained, before, Aspects::served(served))
     }

@@ -143,7 +143,7 @@ mod tests {
     /// Made at 10, trained at 20 and 30, rolled back at 40, archived at 50, live at 60, completed at 70, its model archived at 80.
     fn life() -> Vec<Change> {
         let live = OptimizationStatus::Live;
-        let born = Aspects { name: Some("n".into()), status: Some(live), served: Some(exploring(0)) };
+        let born = Aspects { name: Some("n".into()), ..Aspects { served: Some(exploring(0)), ..status(live) } };
         let served = |version: ServedVersion| Aspects::served(version);
         let completed = OptimizationStatus::Completed;
         let won = Aspects { served: Some(version(1, Allocation::Winners)), ..status(completed) };

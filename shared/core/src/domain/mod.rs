@@ -18,6 +18,7 @@ mod optimization;
 mod results;
 mod run_slots;
 mod serving;
+mod status_reason;
 mod text;
 mod time;
 mod trigger;
@@ -33,8 +34,8 @@ pub use bodies::{
 pub use checked::Checked;
 pub(crate) use checked::FAILURE;
 pub use config::{
-    AttributionConfig, FactorConfig, MatchBy, MatchConfig, OutcomeConfig, PriorConfig, RewardConfig, TimeConfig,
-    TrainingDataConfig,
+    AttributionConfig, FactorConfig, GuardrailConfig, MatchBy, MatchConfig, OnViolation, OutcomeConfig, PriorConfig,
+    RewardConfig, TimeConfig, TrainingDataConfig,
 };
 pub use history::{Actor, Allocation, Aspects, Change, ChangeKind, ChangeView, ServedVersion};
 pub use ids::parse_uuid;
@@ -47,12 +48,13 @@ pub use model::{
 };
 pub use optimization::{Optimization, OptimizationDetailView, OptimizationStatus, OptimizationView};
 pub use results::{
-    Belief, ExposureRow, FactorImportance, OutcomeRow, RESULTS_FORMAT, Stats, StoredOutcomes, StoredResults,
-    StoredUnattributed, StoredUsers, UserRow, VariantTotals,
+    Belief, ExposureRow, FactorImportance, GuardrailRow, OutcomeRow, RESULTS_FORMAT, Stats, StoredGuardrail,
+    StoredOutcomes, StoredResults, StoredUnattributed, StoredUsers, UserRow, VariantTotals,
 };
 pub use run_slots::RunSlots;
 pub use serving::{POLICY_IN_RECORD, Served, Serving};
 pub use snapshots::{Example, Warning};
+pub use status_reason::{StatusReason, StatusReasonView};
 pub use time::{millis, rfc3339};
 pub use trigger::{CompactionTrigger, TrainingTrigger};
 pub use versions::PosteriorView;

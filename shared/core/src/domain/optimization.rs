@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::config::TrainingDataConfig;
 use super::model::{MeasuredLift, Model, Status, Summary};
+use super::status_reason::{StatusReason, StatusReasonView};
 use super::time::{millis, rfc3339};
 
 /// Whether an optimization serves.
@@ -56,6 +57,13 @@ pub struct Optimization {
     /// What a list says of the posterior in force; absent before the first training.
     #[serde(default, with = "super::text", skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
+    /// Why the baseline is served to everybody, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<StatusReason>,
+    /// When somebody last had the model served again in spite of violated guardrails: users who were first seen up to that day do not
+    /// have the baseline served a second time.
+    #[serde(default, with = "millis::option", skip_serializing_if = "Option::is_none")]
+    pub overruled_at: Option<DateTime<Utc>>,
     /// When it was made.
     #[serde(with = "millis")]
     pub created_at: DateTime<Utc>,
@@ -75,6 +83,8 @@ pub struct OptimizationView<'a> {
     name: &'a str,
     /// Whether it serves.
     status: OptimizationStatus,
+    /// Why the baseline is served to everybody, whatever the status says; null where it is not.
+    status_reason: Option<StatusReasonView<'a>>,
     /// Its model that is not archived, or null.
     model_id: Option<Uuid>,
     /// What that model is at this moment, or null.
@@ -103,6 +113,7 @@ impl<'a> OptimizationView<'a> {
             id: optimization.id,
             name: &optimization.name,
             status: optimization.status,
+            status_reason: optimization.status_reason.as_ref().map(StatusReasonView::new),
             model_id: optimization.model_id,
             model_status,
             reward_metric_id: optimization.reward_metric_id.as_deref(),

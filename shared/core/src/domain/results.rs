@@ -1,10 +1,11 @@
 //! What a training run measured, as it is stored beside the posterior: sums by day, from which any span of days is answered.
 
 use bandit::RewardType;
-use bandit::evaluation::{Arm, UserSums};
+use bandit::evaluation::{Arm, UserSums, WorseWhen};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::config::OnViolation;
 use super::time::millis;
 
 /// The format of [`StoredResults`] that is written.
@@ -37,6 +38,9 @@ pub struct StoredResults {
     /// Exposures by outcome, where there are ids and the reward has weighted outcomes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcomes: Option<StoredOutcomes>,
+    /// The guardrails, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guardrails: Vec<StoredGuardrail>,
     /// Rewards that belong to no exposure, where there are ids.
     pub unattributed: Option<StoredUnattributed>,
     /// What the model believed of each variant at the end of the run.
@@ -95,6 +99,36 @@ pub struct OutcomeRow {
     pub outcome: u8,
     /// n.
     pub n: u64,
+}
+
+/// What users came to by the reward of a guardrail.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredGuardrail {
+    /// The name of the reward.
+    pub name: String,
+    /// What kind of reward it is.
+    pub reward_type: RewardType,
+    /// In which direction it gets worse.
+    pub worse_when: WorseWhen,
+    /// By how much it may be worse, per cent.
+    pub margin_percent: f64,
+    /// What is done once it is worse by more.
+    pub on_violation: OnViolation,
+    /// By day of first exposure and arm, those that have any of it; how many users there are, the rows of users say.
+    pub rows: Vec<GuardrailRow>,
+}
+
+/// What the users of a day and an arm came to by the reward of a guardrail.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GuardrailRow {
+    /// Day of the first exposure, days since 1970, in UTC.
+    pub day: i64,
+    /// Whether they are held out.
+    pub held_out: bool,
+    /// Σ y, reward units of the guardrail.
+    pub sum: f64,
+    /// Σ y².
+    pub sum_sq: f64,
 }
 
 /// The users of a snapshot.

@@ -51,6 +51,9 @@ pub struct Served {
     /// Whether in each context one variant alone is served, and nothing is explored.
     #[serde(default)]
     pub frozen: bool,
+    /// Whether the baseline alone is served, since a guardrail is violated.
+    #[serde(default)]
+    pub baseline: bool,
 }
 
 /// Bytes of a policy that still fit the record.
@@ -69,6 +72,7 @@ impl Served {
             object: None,
             policy: None,
             frozen: false,
+            baseline: false,
         }
     }
 

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use bandit::evaluation::{Heterogeneity, Lift, SampleRatio};
+use bandit::evaluation::{GuardrailStatus, Heterogeneity, Lift, SampleRatio, WorseWhen};
 use bandit::{Assignment, LevelValue, ModelType, Report};
 use schemars::JsonSchema;
 use serde::Serialize;
 use snapshots::Warning;
 use uuid::Uuid;
 
-use crate::domain::{FactorImportance, Stats};
+use crate::domain::{FactorImportance, OnViolation, Stats};
 
 /// What a model believes. Before the first training there is no belief: it is null then, and every allowed variant is served
 /// alike.
@@ -59,6 +59,8 @@ pub(super) struct Results {
     primary_metric_vs_holdout: Option<PrimaryMetric>,
     /// For each context factor the lift at each level; null where users cannot be told apart.
     by_context: Option<Vec<ContextFactorResults>>,
+    /// Every guardrail of the configuration, in its order.
+    guardrails: Vec<GuardrailResults>,
     /// Every variant, in the order of their numbers.
     variants: Vec<VariantResults>,
     /// What the model believed of its policy and of the baseline at the end of the run.
@@ -136,6 +138,51 @@ struct PrimaryMetric {
     holdout_exposures: u64,
     /// Exposures of the optimized users.
     optimization_exposures: u64,
+}
+
+/// What a guardrail has come to: the lift of its reward, and whether that is worse than it may be.
+#[derive(Serialize, JsonSchema)]
+struct GuardrailResults {
+    #[serde(flatten)]
+    lift: MeasuredArms,
+    /// The name of its reward.
+    name: String,
+    /// What kind of reward it is.
+    #[serde(rename = "type")]
+    reward_type: bandit::RewardType,
+    /// In which direction it gets worse.
+    worse_when: WorseWhen,
+    /// By how many per cent of the holdout's rate it may be worse.
+    margin_percent: f64,
+    /// What is done once it is violated.
+    on_violation: OnViolation,
+    /// Exposures of the holdout.
+    holdout_exposures: u64,
+    /// Exposures of the optimized users.
+    optimization_exposures: u64,
+    /// By `lift_ci_anytime`, which holds at every look.
+    status: GuardrailStatus,
+}
+
+/// The figures of a lift.
+#[derive(Serialize, JsonSchema)]
+struct MeasuredArms {
+    /// Of the holdout, units of the reward per user; null without a user.
+    holdout_rate: Option<f64>,
+    /// Users of the holdout.
+    holdout_users: u64,
+    /// Of the optimized users, units of the reward per user; null without a user.
+    optimization_rate: Option<f64>,
+    /// Optimized users.
+    optimization_users: u64,
+    /// By how many per cent of the holdout's rate the optimized users' is above it.
+    lift_percent: Option<f64>,
+    /// Its 95 % interval, for one look.
+    lift_ci: Option<[f64; 2]>,
+    /// Its 95 % interval that holds at every look.
+    lift_ci_anytime: Option<[f64; 2]>,
+    /// Two-sided, of a lift of 0, for one look.
+    p_value: Option<f64>,
 }
 
 /// The lift at each level of a context factor.

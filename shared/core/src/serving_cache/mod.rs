@@ -54,7 +54,7 @@ impl ReadyVersion {
 
     /// Whether it is this version.
     pub(crate) fn is(&self, other: &Served) -> bool {
-        let of = |served: &Served| (served.model_id, served.posterior_version, served.frozen);
+        let of = |served: &Served| (served.model_id, served.posterior_version, served.frozen, served.baseline);
         of(&self.served) == of(other)
     }
 

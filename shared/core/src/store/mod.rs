@@ -28,7 +28,7 @@ pub use history::CHANGE;
 pub use keyed::KeyAttempt;
 pub(crate) use lists::bytes_in_answer;
 pub use lists::{ListOptions, ListOrder, Page, is_place};
-pub use models::LeaseAttempt;
+pub use models::{LeaseAttempt, SERVED};
 pub use optimizations::ServingChange;
 pub use table::{INDEX_BY_UPDATE, Table};
 pub use versions::{KeptVersion, REMOVED};

@@ -9,8 +9,13 @@ use super::error::StoreError;
 use super::names::{ARCHIVED_MODEL, built, list_order, model_key, optimization_key, organization_key};
 use super::table::{Table, decode, fault, item, nested, number, text};
 use super::versions::posterior_record_key;
-use crate::domain::{BegunRuns, Change, LastError, Lease, Model, Optimization, PosteriorRecord, Served, Serving};
+use crate::domain::{
+    BegunRuns, Change, LastError, Lease, Model, Optimization, PosteriorRecord, Served, Serving, StatusReason,
+};
 use crate::keyed_work::Effect;
+
+/// Where [`Table::publish`] finds that what is served has changed.
+pub const SERVED: usize = 2;
 
 /// What came of an attempt to acquire the lease of a model.
 #[derive(Clone, Debug)]
@@ -282,16 +287,19 @@ impl Table {
     }
 
     /// Ends a run that succeeded: records the posterior, moves the model's pointer and the served policy to it, records which
-    /// request it completed, as `model` says, and releases the lease, all or nothing.
+    /// request it completed, as `model` says, and releases the lease, all or nothing. `standing` is why the baseline is served to
+    /// everybody: before the run, and from it on.
     ///
     /// # Errors
-    /// [`StoreError::Condition`] where the lease is no longer the run's or the model is archived.
+    /// [`StoreError::Condition`] where the lease is no longer the run's or the model is archived, and with item [`SERVED`] where what is
+    /// served has changed otherwise.
     pub async fn publish(
         &self,
         model: &Model,
         owner: &str,
         posterior: &PosteriorRecord,
         served: &Served,
+        (before, after): (Option<&StatusReason>, Option<&StatusReason>),
         change: &Change,
     ) -> Result<(), StoreError> {
         let (organization, id) = (model.organization_id.as_str(), model.id);
@@ -334,28 +342,35 @@ impl Table {
         let writes = vec![
             TransactWriteItem::builder().update(built(pointer.build())?).build(),
             TransactWriteItem::builder().put(built(record.build())?).build(),
-            self.serve_version(model.optimization_id, served)?,
-            self.summarise(model, posterior)?,
+            self.serve_version(model.optimization_id, served, before.is_some())?,
+            self.summarise(model, posterior, after)?,
             self.put_change(change)?,
         ];
         self.transact_with_effect(writes, Effect::Posterior(posterior.posterior_version)).await
     }
 
-    /// Has the parent of a model say what lists say of the posterior that comes into force.
+    /// Has the parent of a model say what lists say of the posterior that comes into force, and why the baseline is served instead of
+    /// it, where it is.
     pub(super) fn summarise(
         &self,
         model: &Model,
         posterior: &PosteriorRecord,
+        reason: Option<&StatusReason>,
     ) -> Result<TransactWriteItem, StoreError> {
         let summary = serde_json::to_string(&posterior.summary).map_err(|e| fault("encode", &e))?;
         let update = Update::builder()
             .table_name(&self.name)
             .key("pk", text(organization_key(&model.organization_id)))
             .key("sk", text(optimization_key(model.optimization_id)))
-            .update_expression("SET summary = :summary")
             .condition_expression("model_id = :model")
             .expression_attribute_values(":summary", text(summary))
             .expression_attribute_values(":model", text(model.id.to_string()));
+        let update = match reason {
+            Some(reason) => update
+                .update_expression("SET summary = :summary, status_reason = :reason")
+                .expression_attribute_values(":reason", nested(reason)?),
+            None => update.update_expression("SET summary = :summary"),
+        };
         Ok(TransactWriteItem::builder().update(built(update.build())?).build())
     }
 
@@ -383,7 +398,9 @@ impl Table {
             .table_name(&self.name)
             .key("pk", text(&organization))
             .key("sk", text(optimization_key(model.optimization_id)))
-            .update_expression("SET updated_at = :now, list_order = :order REMOVE model_id, summary")
+            .update_expression(
+                "SET updated_at = :now, list_order = :order REMOVE model_id, summary, status_reason, overruled_at",
+            )
             .condition_expression("model_id = :model")
             .expression_attribute_values(":now", millis)
             .expression_attribute_values(":order", text(list_order("OPTIMIZATION", now, model.optimization_id)))

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::error::StoreError;
 use super::names::{built, list_order, optimization_key, organization_key};
 use super::table::{Table, nested, number, text};
-use crate::domain::{Change, Optimization, PatchOptimization, Served, Serving};
+use crate::domain::{Change, Optimization, OptimizationStatus, PatchOptimization, Served, Serving};
 
 /// What serving read of an optimization when a change of its status began, and what it is to read of it from then on.
 #[derive(Clone, Debug)]
@@ -57,7 +57,16 @@ impl Table {
                 .expression_attribute_names("#status", "status")
                 .expression_attribute_values(":status", nested(status)?);
         }
-        let update = update.update_expression(format!("SET {}", sets.join(", ")));
+        // Whoever says what is served says it in spite of the guardrails.
+        let overrules = serving.is_some_and(|serving| serving.before.served.as_ref().is_some_and(|was| was.baseline))
+            && patch.status.is_some_and(|status| status != OptimizationStatus::Archived);
+        let remove = if overrules {
+            sets.push("overruled_at = :now");
+            " REMOVE status_reason"
+        } else {
+            ""
+        };
+        let update = update.update_expression(format!("SET {}{remove}", sets.join(", ")));
         let mut writes = vec![TransactWriteItem::builder().update(built(update.build())?).build()];
         if let (Some(status), Some(serving)) = (patch.status, serving) {
             writes.push(self.serve_under(status, serving)?);

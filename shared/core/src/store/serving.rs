@@ -47,17 +47,26 @@ impl Table {
         Ok(TransactWriteItem::builder().update(built(update.build())?).build())
     }
 
-    /// From now on another version of the same model is served.
-    pub(super) fn serve_version(&self, optimization: Uuid, served: &Served) -> Result<TransactWriteItem, StoreError> {
+    /// From now on another version of the same model is served, unless what is served has become completed, live, or held to the
+    /// baseline since; `on_baseline` is whether it was.
+    pub(super) fn serve_version(
+        &self,
+        optimization: Uuid,
+        served: &Served,
+        on_baseline: bool,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let status = if served.frozen { "#status = :completed" } else { "#status <> :completed" };
+        let baseline = if on_baseline {
+            "served.baseline = :true"
+        } else {
+            "(attribute_not_exists(served.baseline) OR served.baseline <> :true)"
+        };
         let update = self
             .update_serving(optimization)
             .update_expression("SET served = :served")
             // A completed optimization serves what is frozen, another one what explores.
-            .condition_expression(if served.frozen {
-                "served.model_id = :model AND #status = :completed"
-            } else {
-                "served.model_id = :model AND #status <> :completed"
-            })
+            .condition_expression(format!("served.model_id = :model AND {status} AND {baseline}"))
+            .expression_attribute_values(":true", nested(&true)?)
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":completed", nested(&OptimizationStatus::Completed)?)
             .expression_attribute_values(":served", nested(served)?)

@@ -146,8 +146,8 @@ impl Table {
         let mut writes = vec![
             TransactWriteItem::builder().update(built(pointer.build())?).build(),
             TransactWriteItem::builder().update(built(chosen.build())?).build(),
-            self.serve_version(model.optimization_id, served)?,
-            self.summarise(model, posterior)?,
+            self.serve_version(model.optimization_id, served, served.baseline)?,
+            self.summarise(model, posterior, None)?,
             self.put_change(change)?,
         ];
         if left != version {

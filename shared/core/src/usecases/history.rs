@@ -36,7 +36,7 @@ impl App {
         let parent = self.table.optimization(&model.organization_id, model.optimization_id).await?;
         let parent = parent.ok_or_else(|| ApiError::internal(format!("model {} has no optimization", model.id)))?;
         let served = match parent.model_id {
-            Some(id) if id == model.id => ServedVersion::of_model(model, parent.status),
+            Some(id) if id == model.id => ServedVersion::of_model(model, parent.status, parent.status_reason.is_some()),
             // What is served of another model is said by its changes.
             _ => ServedVersion::NOTHING,
         };

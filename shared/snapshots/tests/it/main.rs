@@ -9,6 +9,7 @@ mod delta;
 mod dialects;
 mod errors;
 mod files;
+mod guardrails;
 mod guards;
 mod invariance;
 mod learned;

@@ -1,5 +1,6 @@
 //! Validation of a configuration, from one as sent to one that is right: every rule of the API, each with its place.
 
+mod guardrails;
 mod learning;
 mod levels;
 mod outcomes;
@@ -13,7 +14,7 @@ use super::config::{FactorConfig, TrainingDataConfig};
 use crate::echo::{self, quoted};
 use crate::error::{ApiError, Detail};
 pub(crate) use outcomes::FAILURE;
-use snapshots::Outcomes;
+use snapshots::{Guardrails, Outcomes};
 
 const MAX_VARIANTS: usize = 1_000;
 const MAX_COLUMNS: usize = 2_000;
@@ -33,6 +34,8 @@ pub struct Checked {
     pub settings: Settings,
     /// The weighted outcomes of the reward, where it has them.
     pub outcomes: Option<Outcomes>,
+    /// What is counted beside the reward, where there is any.
+    pub guardrails: Option<Guardrails>,
 }
 
 impl Checked {
@@ -68,6 +71,7 @@ impl Checked {
         let settings = settings(&mut faults, model_type, &config);
         learning::check(&mut faults, &config);
         let outcomes = outcomes::outcomes(&mut faults, &config.reward);
+        let guardrails = guardrails::guardrails(&mut faults, &config, outcomes.as_ref());
         let size = serde_json::to_string(&config).map_or(0, |text| text.len());
         if size > MAX_CONFIG_BYTES {
             faults
@@ -101,7 +105,7 @@ impl Checked {
         }
         learning::check_share(&mut faults, &config, space.allowed().count());
         faults.end()?;
-        Ok(Self { config, space, settings, outcomes })
+        Ok(Self { config, space, settings, outcomes, guardrails })
     }
 
     /// Checks the biases of a training run.

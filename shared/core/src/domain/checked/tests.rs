@@ -326,3 +326,36 @@ fn weighted_outcomes_make_a_numeric_model_and_name_what_is_wrong_with_them() {
         assert!(found[0].1.starts_with(there), "{found:?}");
     }
 }
+
+#[test]
+fn guardrails_are_other_rewards_with_a_margin_that_can_be_passed() {
+    let guardrail = |name: &str, worse: &str, margin: f64| json!({"name": name, "type": "bool", "worse_when": worse, "margin_percent": margin});
+    let mut config = base();
+    config["guardrails"] = json!([guardrail("refund", "up", 1_000.0), guardrail("visit", "down", 0.0)]);
+    let checked = check(ModelType::Cmab, config.clone()).unwrap();
+    assert_eq!(checked.config.reward_names(), [config["reward"]["name"].as_str().unwrap(), "refund", "visit"]);
+    assert_eq!(checked.guardrails.unwrap().list().len(), 2);
+    assert_eq!(serde_json::to_value(&checked.config).unwrap()["guardrails"], config["guardrails"], "kept as sent");
+    let own = config["reward"]["name"].as_str().unwrap().to_owned();
+    let long = "x".repeat(257);
+    for (second, place, message) in [
+        (guardrail(&own, "up", 1.0), "name", "is what the model learns from; a guardrail is another reward"),
+        (guardrail("refund", "down", 1.0), "name", "\"refund\" is the name of two guardrails"),
+        (guardrail("", "up", 1.0), "name", "\"\" is not a string of 1 to 256 characters"),
+        (guardrail(&long, "up", 1.0), "name", "is not a string of 1 to 256 characters"),
+        (guardrail("x", "up", -0.5), "margin_percent", "-0.5 is not between 0 and 1000 per cent"),
+        (guardrail("x", "up", 1_001.0), "margin_percent", "1001 is not between 0 and 1000 per cent"),
+        (guardrail("x", "down", 100.0), "margin_percent", "100 is not below 100 per cent"),
+    ] {
+        let found = faults(ModelType::Cmab, "/guardrails", json!([guardrail("refund", "up", 1.0), second]));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].0, format!("training_data_config.guardrails[1].{place}"));
+        assert!(found[0].1.contains(message), "{found:?}");
+    }
+    let many: Vec<Value> = (0..11).map(|i| guardrail(&format!("g{i}"), "up", 1.0)).collect();
+    let found = faults(ModelType::Cmab, "/guardrails", json!(many));
+    assert_eq!(
+        found[0],
+        ("training_data_config.guardrails".to_owned(), "there are 11; at most 10 are allowed".to_owned())
+    );
+}

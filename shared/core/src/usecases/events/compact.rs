@@ -199,7 +199,7 @@ fn target(model: &Model) -> Target {
     let config = &model.config;
     Target {
         optimization: model.optimization_id.to_string(),
-        names: config.reward.names(),
+        names: config.reward_names(),
         lookback: config.lookback_days.map(|days| TimeDelta::days(i64::from(days))),
         every: TimeDelta::minutes(i64::from(config.retrain_minutes.unwrap_or(DEFAULT_RETRAIN_MINUTES))),
     }

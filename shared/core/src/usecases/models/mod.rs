@@ -1,6 +1,7 @@
 //! Models: made, trained, retrained by triggers, seen, rolled back and deleted.
 
 mod changes;
+mod in_force;
 mod join;
 mod learned;
 mod lease;

@@ -56,6 +56,7 @@ fn plan<'a>(checked: &'a Checked, optimization: &'a str, threads: usize, now: i6
         reward_name: &checked.config.reward.name,
         reward: checked.config.reward.modelled(),
         outcomes: checked.outcomes.as_ref(),
+        guardrails: checked.guardrails.as_ref(),
         attribution: attribution.touch,
         window_hours: attribution.conversion_window_hours,
         immature: attribution.immature.unwrap_or_default(),

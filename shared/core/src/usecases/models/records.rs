@@ -62,8 +62,9 @@ impl App {
             return Ok(());
         }
         let parent = self.table.optimization(organization, model.optimization_id).await?;
+        let on_baseline = parent.as_ref().is_some_and(|parent| parent.status_reason.is_some());
         let status = parent.map_or(OptimizationStatus::Live, |parent| parent.status);
-        let before = Aspects::served(ServedVersion::of_model(&model, status));
+        let before = Aspects::served(ServedVersion::of_model(&model, status, on_baseline));
         let after = Aspects::served(ServedVersion::NOTHING);
         let change = self.change((organization, model.optimization_id), ChangeKind::ModelArchived, before, after);
         match self.table.archive(&model, &change).await {
@@ -110,6 +111,8 @@ mod tests {
             reward_metric_id: None,
             holdout_percentage: 0.0,
             summary: None,
+            status_reason: None,
+            overruled_at: None,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
         };

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::changes::{changes, unseen_levels};
+use super::in_force::Made;
 use super::join::{LeaseOrResult, TrainCall};
 use super::learned::Learned;
 use super::lease::{LeaseGuard, archived};
@@ -19,8 +20,7 @@ use super::observations::Read;
 use super::outcome::{TrainResponse, Trained};
 use crate::app::App;
 use crate::domain::{
-    Change, Checked, InSampleMetrics, Interval, Model, OptimizationStatus, PosteriorRecord, Served, StoredResults,
-    Summary,
+    Checked, InSampleMetrics, Interval, Model, OptimizationStatus, PosteriorRecord, Served, StoredResults, Summary,
 };
 use crate::echo::quoted;
 use crate::error::ApiError;
@@ -176,7 +176,8 @@ impl App {
         by_itself: bool,
     ) -> Result<(PosteriorRecord, Duration), ApiError> {
         let checked = Arc::new(model.checked()?);
-        let holdout_percentage = self.holdout_percentage(model).await?;
+        let parent = self.table.optimization(&model.organization_id, model.optimization_id).await?;
+        let holdout_percentage = parent.as_ref().map_or(0.0, |parent| parent.holdout_percentage);
         let holdout_share = holdout_percentage / 100.0;
         let mut read = Box::pin(self.read_snapshot(model, &checked, snapshot, holdout_percentage)).await?;
         let seed = seed(model, &read.snapshot_id)?;
@@ -240,13 +241,9 @@ impl App {
         self.write_policies(model, &read.policies).await?;
         let served = Served::version(model, &posterior, policy);
         lease.stop_renewing();
-        let change = Change::trained(model, &served, (&self.actor, self.clock.now()));
-        let publish = Box::pin(self.table.publish(model, &lease.owner, &posterior, &served, &change));
-        match publish.await {
-            Ok(()) => Ok((posterior, read.took)),
-            Err(StoreError::Condition { .. }) => Err(self.lease_lost(model).await),
-            Err(other) => Err(other.into()),
-        }
+        let made = Made { model, owner: &lease.owner, posterior: &posterior, served, results: &results };
+        Box::pin(self.put_in_force(&made, parent)).await?;
+        Ok((posterior, read.took))
     }
 
     /// Writes the posterior under the first version that no run has written, also none that died before publishing.
@@ -299,12 +296,8 @@ impl App {
     }
 
     pub(super) async fn holdout_share(&self, model: &Model) -> Result<f64, ApiError> {
-        Ok(self.holdout_percentage(model).await? / 100.0)
-    }
-
-    async fn holdout_percentage(&self, model: &Model) -> Result<f64, ApiError> {
         let parent = self.table.optimization(&model.organization_id, model.optimization_id).await?;
-        Ok(parent.map_or(0.0, |p| p.holdout_percentage))
+        Ok(parent.map_or(0.0, |parent| parent.holdout_percentage) / 100.0)
     }
 }
 

@@ -66,8 +66,9 @@ impl App {
                 read => read?,
             };
             let (parent, _) = self.optimization(organization, model.optimization_id).await?;
-            let served = self.served_version_under(parent.status, &model, &record, policy).await?;
-            let before = Aspects::served(ServedVersion::of_model(&model, parent.status));
+            let on_baseline = parent.status_reason.is_some();
+            let served = self.served_version_under((parent.status, on_baseline), &model, &record, policy).await?;
+            let before = Aspects::served(ServedVersion::of_model(&model, parent.status, on_baseline));
             let change =
                 self.change((organization, parent.id), ChangeKind::RolledBack, before, Aspects::served(&served));
             match self.table.activate_version(&model, &record, &served, &change).await {

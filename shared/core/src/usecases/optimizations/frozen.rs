@@ -20,36 +20,37 @@ impl App {
     ) -> Result<Option<Served>, ApiError> {
         match status {
             OptimizationStatus::Completed if !served.frozen => self.frozen(served).await.map(Some),
-            OptimizationStatus::Live if served.frozen => self.exploring(served).await.map(Some),
+            OptimizationStatus::Live if served.frozen || served.baseline => self.exploring(served).await.map(Some),
             OptimizationStatus::Live | OptimizationStatus::Completed | OptimizationStatus::Archived => Ok(None),
         }
     }
 
-    /// A recorded version as it is served under a status.
+    /// A recorded version as it is served under a status; `on_baseline`: the baseline is served instead.
     pub(in crate::usecases) async fn served_version_under(
         &self,
-        status: OptimizationStatus,
+        (status, on_baseline): (OptimizationStatus, bool),
         model: &Model,
         record: &PosteriorRecord,
         policy: Bytes,
     ) -> Result<Served, ApiError> {
         let served = Served::version(model, record, policy.to_vec());
+        if on_baseline {
+            return instead_of(&served);
+        }
         Ok(self.served_under(status, &served).await?.unwrap_or(served))
     }
 
     /// The same version, of which in each context one variant alone is served: the one with the greatest posterior mean reward.
     /// Nothing is known before the first training; all variants are equal then, and the baseline is the first of them.
     async fn frozen(&self, served: &Served) -> Result<Served, ApiError> {
-        let checked = Checked::new(served.model_type, served.config.clone())
-            .map_err(|e| ApiError::internal(format!("the stored configuration of model {}: {e}", served.model_id)))?;
-        let space = Arc::new(checked.space);
+        let space = Arc::new(space(served)?);
         let provenance = Provenance { model: served.model_id, snapshot: None };
         let policy = match &served.object {
             None => only_baseline(&space),
             Some(object) => {
                 let in_force = match &served.policy {
-                    Some(bytes) => Bytes::from(bytes.clone()),
-                    None => read_tensor(&self.bucket, object, provenance, "policy").await?,
+                    Some(bytes) if !served.baseline => Bytes::from(bytes.clone()),
+                    _ => read_tensor(&self.bucket, object, provenance, "policy").await?,
                 };
                 let in_force =
                     Policy::from_bytes(&in_force).map_err(|e| ApiError::internal(format!("{object}: {e}")))?;
@@ -64,7 +65,7 @@ impl App {
         // Where the table of winners is larger than the record can hold, each is found when it is asked for.
         let small = Some(policy.to_bytes()).filter(|bytes| bytes.len() <= POLICY_IN_RECORD);
         let policy = small.or_else(|| Some(Policy::frozen_without_rows(&space)?.to_bytes()));
-        Ok(Served { frozen: true, policy, ..served.clone() })
+        Ok(Served { frozen: true, baseline: false, policy, ..served.clone() })
     }
 
     /// The same version with the policy that training compiled.
@@ -75,8 +76,23 @@ impl App {
             None => None,
         };
         let policy = policy.filter(|policy| policy.len() <= POLICY_IN_RECORD);
-        Ok(Served { frozen: false, policy, ..served.clone() })
+        Ok(Served { frozen: false, baseline: false, policy, ..served.clone() })
     }
+}
+
+/// The baseline for everybody, instead of a version.
+pub(in crate::usecases) fn instead_of(served: &Served) -> Result<Served, ApiError> {
+    let policy = only_baseline(&space(served)?)
+        .ok_or_else(|| ApiError::internal(format!("model {} allows no variant", served.model_id)))?;
+    Ok(Served { frozen: false, baseline: true, policy: Some(policy.to_bytes()), ..served.clone() })
+}
+
+/// The variants and contexts of what is served.
+fn space(served: &Served) -> Result<Space, ApiError> {
+    let checked = Checked::new(served.model_type, served.config.clone());
+    let checked = checked
+        .map_err(|e| ApiError::internal(format!("the stored configuration of model {}: {e}", served.model_id)))?;
+    Ok(checked.space)
 }
 
 /// The policy that serves the first level of every factor to everybody.

@@ -27,7 +27,7 @@ pub struct PolicyDocument {
     posterior_version: u64,
     /// The share of users who always see the baseline, in percent: 0 to 50.
     holdout_percentage: f64,
-    /// Whether the optimization is completed: each context then has one variant, the best.
+    /// Whether each context has one variant: the best, of a completed optimization, or the baseline, since a guardrail is violated.
     frozen: bool,
     /// The design factors, in the order that numbers variants; the last runs fastest.
     design: Vec<FactorDocument>,
@@ -85,7 +85,11 @@ impl PublishedPolicy {
     #[must_use]
     pub fn etag(&self) -> String {
         let served = &self.ready.served;
-        let frozen = if self.ready.policy.is_frozen() { ".frozen" } else { "" };
+        let frozen = match (self.ready.policy.is_frozen(), served.baseline) {
+            (_, true) => ".baseline",
+            (true, false) => ".frozen",
+            (false, false) => "",
+        };
         format!("W/\"{}.{}.{}{frozen}\"", served.model_id, served.posterior_version, self.holdout_percentage)
     }
 

@@ -103,6 +103,8 @@ impl App {
             reward_metric_id,
             holdout_percentage,
             summary: None,
+            status_reason: None,
+            overruled_at: None,
             created_at: model.created_at,
             updated_at: model.created_at,
         };
@@ -113,7 +115,7 @@ impl App {
             holdout_percentage: optimization.holdout_percentage,
             served: Some(Served::untrained(model.id, model.model_type, model.config.clone())),
         };
-        let after = Aspects::all(&optimization, ServedVersion::of_model(&model, optimization.status));
+        let after = Aspects::all(&optimization, ServedVersion::of_model(&model, optimization.status, false));
         let change =
             self.change((&model.organization_id, optimization.id), ChangeKind::Created, Aspects::default(), after);
         self.table.create_both(&optimization, &model, &serving, &change).await?;
@@ -209,6 +211,8 @@ impl App {
             }
             if let Some((was, is)) = serving.before.served.as_ref().zip(serving.served.as_ref()) {
                 (before.served, after.served) = (Some(was.into()), Some(is.into()));
+                let reason = of.status_reason.as_ref().filter(|_| was.baseline);
+                before.violated_guardrails = reason.map(|reason| reason.guardrails.clone()).unwrap_or_default();
             }
         }
         self.change((&of.organization_id, of.id), ChangeKind::Updated, before, after)

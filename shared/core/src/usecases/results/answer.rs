@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDate};
 use serde_json::{Map, Value, json};
 
 use super::findings::findings;
+use super::guardrails::{Found, guardrails};
 use super::span::Span;
 use crate::domain::{
     ExposureRow, FAILURE, MeasuredLift, StoredOutcomes, StoredResults, StoredUsers, UserRow, level_json, rfc3339,
@@ -73,6 +74,7 @@ pub(super) fn answer(space: &Space, stored: &StoredResults, span: &Span) -> Resu
     let users = stored.users.as_ref();
     put("primary_metric_vs_holdout", primary(stored, &exposures, span)?);
     put("by_context", users.map(|users| by_context(space, stored, users, span)).transpose()?.into());
+    put("guardrails", guarded(stored, &exposures, span)?.into());
     put("variants", variants(space, stored, &exposures, span).into());
     if let Some(outcomes) = &stored.outcomes {
         put("outcome_mix", outcome_mix(outcomes, &exposures, span).into());
@@ -123,6 +125,27 @@ fn primary(stored: &StoredResults, exposures: &[&ExposureRow], span: &Span) -> R
     fields.insert("holdout_exposures".to_owned(), json!(seen(true)));
     fields.insert("optimization_exposures".to_owned(), json!(seen(false)));
     Ok(Value::Object(fields))
+}
+
+/// For each guardrail its lift, and what it has come to.
+fn guarded(stored: &StoredResults, exposures: &[&ExposureRow], span: &Span) -> Result<Vec<Value>, ApiError> {
+    let seen = |held_out: bool| exposures.iter().filter(|row| row.held_out == held_out).map(|row| row.n).sum::<u64>();
+    let row = |found: Found<'_>| {
+        let mut fields = lift_fields(&found.lift)?;
+        let of = found.guardrail;
+        fields.extend([
+            ("name".to_owned(), json!(of.name)),
+            ("type".to_owned(), json!(of.reward_type)),
+            ("worse_when".to_owned(), json!(of.worse_when)),
+            ("margin_percent".to_owned(), json!(of.margin_percent)),
+            ("on_violation".to_owned(), json!(of.on_violation)),
+            ("holdout_exposures".to_owned(), json!(seen(true))),
+            ("optimization_exposures".to_owned(), json!(seen(false))),
+            ("status".to_owned(), json!(found.status)),
+        ]);
+        Ok(Value::Object(fields))
+    };
+    guardrails(stored, |day| span.contains(day)).map_err(refused)?.into_iter().map(row).collect()
 }
 
 /// For each context factor the lift at each level, and whether the levels differ by more than chance.

@@ -8,8 +8,9 @@ use snapshots::{Tables, UserTable};
 
 use super::periods::Periods;
 use crate::domain::{
-    Belief, ExposureRow, FactorImportance, Model, OutcomeRow, PosteriorRecord, RESULTS_FORMAT, RewardConfig, Stats,
-    StoredOutcomes, StoredResults, StoredUnattributed, StoredUsers, UserRow, VariantTotals,
+    Belief, ExposureRow, FactorImportance, GuardrailRow, Model, OutcomeRow, PosteriorRecord, RESULTS_FORMAT,
+    RewardConfig, Stats, StoredGuardrail, StoredOutcomes, StoredResults, StoredUnattributed, StoredUsers,
+    TrainingDataConfig, UserRow, VariantTotals,
 };
 
 /// The most users that a run keeps apart, about 100 bytes of memory each.
@@ -81,6 +82,7 @@ impl Measured {
             exposures: self.tables.as_ref().map(|tables| exposures(tables, &self.periods)),
             users: self.tables.as_ref().and_then(|tables| tables.users.as_ref()).map(|table| users(space, table)),
             outcomes: self.tables.as_ref().and_then(|tables| outcomes(&model.config.reward, tables, &self.periods)),
+            guardrails: guardrails(&model.config, self.tables.as_ref().and_then(|tables| tables.users.as_ref())),
             unattributed,
             beliefs: report.variants.iter().map(belief).collect(),
             stats: Stats {
@@ -122,6 +124,26 @@ fn outcomes(reward: &RewardConfig, tables: &Tables, periods: &Periods) -> Option
         outcomes: given.iter().map(|outcome| (outcome.key.clone(), outcome.weight)).collect(),
         rows: rows.into_iter().map(row).collect(),
     })
+}
+
+/// What users came to by each guardrail; nothing where they cannot be told apart.
+fn guardrails(config: &TrainingDataConfig, users: Option<&UserTable>) -> Vec<StoredGuardrail> {
+    let row = |of: &snapshots::GuardrailGroup| GuardrailRow {
+        day: of.day,
+        held_out: of.held_out,
+        sum: of.sum,
+        sum_sq: of.sum_sq,
+    };
+    let given = config.guardrails.iter().enumerate();
+    let stored = given.map(|(number, of)| StoredGuardrail {
+        name: of.name.clone(),
+        reward_type: of.reward_type,
+        worse_when: of.worse_when,
+        margin_percent: of.margin_percent,
+        on_violation: of.on_violation.unwrap_or_default(),
+        rows: users.and_then(|users| users.guardrails.get(number)).into_iter().flatten().map(row).collect(),
+    });
+    stored.collect()
 }
 
 /// A context factor and one of its levels.

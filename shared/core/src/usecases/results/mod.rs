@@ -2,12 +2,14 @@
 
 mod answer;
 mod findings;
+mod guardrails;
 mod measure;
 mod periods;
 mod read;
 mod span;
 
 pub(super) use answer::measured_lift;
+pub(super) use guardrails::violated;
 pub(super) use measure::{MOST_USERS, Measured};
 pub(super) use periods::Periods;
 pub use span::Span;

@@ -119,7 +119,7 @@ async fn it_trains_no_more_whoever_asks() {
     posterior.posterior_version = 2;
     let served = Served::version(&record, &posterior, Vec::new());
     let change = Change::trained(&record, &served, (&Actor::Service, now));
-    let late = stage.app.table.publish(&record, "run", &posterior, &served, &change).await;
+    let late = stage.app.table.publish(&record, "run", &posterior, &served, (None, None), &change).await;
     assert!(matches!(late, Err(StoreError::Condition { .. })), "{late:?}");
     stage.app.table.release_lease(ORGANIZATION, model, "run").await.unwrap();
 

@@ -256,7 +256,7 @@ async fn a_version_whose_policy_lies_in_its_object_comes_back_from_there() {
         let served = Served::untrained(model.id, model.model_type, model.config.clone());
         let served = Served { posterior_version: version, object: Some(object), ..served };
         let change = Change::trained(&model, &served, (&Actor::Service, now));
-        stage.app.table.publish(&model, "run", &record, &served, &change).await.unwrap();
+        stage.app.table.publish(&model, "run", &record, &served, (None, None), &change).await.unwrap();
     }
     assert_eq!(stage.serve(made.id, "u", json!({})).await.unwrap().posterior_version, 2);
     stage.app.rollback(ORGANIZATION, model.id, 1).await.unwrap();

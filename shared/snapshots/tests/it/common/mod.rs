@@ -69,6 +69,7 @@ pub fn plan(space: &Space) -> Plan<'_> {
         optimization_id: "opt",
         reward_name: "signup",
         outcomes: None,
+        guardrails: None,
         reward: RewardType::Bool,
         attribution: Attribution::LastTouch,
         window_hours: 1,
