@@ -140,6 +140,36 @@ impl Client {
         }
     }
 
+    /// Posts JSON to the URL itself, of whatever service it is; its answer says by its status alone whether it took it.
+    ///
+    /// # Errors
+    /// [`CliError::Unreachable`], [`CliError::NoAnswer`] also for a status that is no success.
+    pub(crate) async fn post_to_base(&self, body: Bytes) -> Result<(), CliError> {
+        let url = self.base.to_string();
+        let request = Request::post(&url)
+            .header(USER_AGENT, concat!("fulcrum/", env!("CARGO_PKG_VERSION")))
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|e| CliError::Url { url: url.clone(), cause: e.to_string() })?;
+        let asked = match &self.transport {
+            Transport::Plain(client) => client.request(request),
+            Transport::Tls(client) => client.request(request),
+        };
+        let response = asked.await.map_err(|e| {
+            let cause = error_chain(&e);
+            if e.is_connect() {
+                CliError::Unreachable { url: url.clone(), cause }
+            } else {
+                CliError::NoAnswer { url: url.clone(), cause }
+            }
+        })?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        Err(CliError::NoAnswer { url, cause: format!("it answered with status {status}") })
+    }
+
     async fn send_under(
         &self,
         key: Option<&str>,

@@ -34,6 +34,11 @@ pub struct LocalArgs {
     /// Automatic training is off, so that the examples stay as they are.
     #[arg(long)]
     pub with_examples: bool,
+    /// Also post each event of a training run to this URL, as JSON: `trained`, `training_failed`, `guardrail_violated`, `data_suspect`.
+    ///
+    /// They are in the log either way. What cannot be sent is logged, and not sent again.
+    #[arg(long, value_name = "URL")]
+    pub webhook: Option<String>,
     /// The organization that the API key belongs to.
     #[arg(long, default_value = "org_local", value_parser = organization)]
     pub organization: String,

@@ -2,14 +2,17 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use fulcrum_core::App;
 use fulcrum_core::auth::Issuer;
 use fulcrum_core::config::{Endpoints, visitor_ids};
+use fulcrum_core::notifications::Notifications;
 use tracing::Level;
 
 use super::service::{Local, Settings, default_data_folder};
+use super::webhook::Webhook;
 use crate::args::LocalArgs;
 use crate::error::CliError;
 use crate::logging;
@@ -48,7 +51,11 @@ pub(crate) async fn run(args: LocalArgs) -> Result<(), CliError> {
         events: !args.with_examples,
         issuer: Issuer::from_env()?,
     };
-    let local = Local::start_with(settings, |app| App { visitor_ids, ..app }).await?;
+    let notifications = match args.webhook {
+        Some(url) => Notifications::to(Arc::new(Webhook::new(&url)?)),
+        None => Notifications::default(),
+    };
+    let local = Local::start_with(settings, |app| App { visitor_ids, notifications, ..app }).await?;
     // Listening for signals begins before anybody is told that the service is up.
     let stop = stop_signal()?;
     print_text(&greeting(&local, &local.console()?, kept));

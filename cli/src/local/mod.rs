@@ -12,6 +12,7 @@ mod server;
 mod service;
 mod sign_in;
 mod stores;
+mod webhook;
 
 pub use crate::api_keys::new_key;
 pub use env_file::{FILE_NAME, LocalEnv};
@@ -21,3 +22,4 @@ pub use server::{HttpOptions, HttpServer, listen};
 pub use service::{Local, Settings, default_data_folder};
 pub use sign_in::{CODE_TIME, SESSION_PATH, SignIn};
 pub use stores::{StoreOptions, Stores};
+pub use webhook::Webhook;

@@ -100,6 +100,8 @@ async fn publish(server: &TestServer, id: &str, owner: &str, version: u64) -> Re
         unseen_levels: None,
         by_itself: false,
         summary: None,
+        violated_guardrails: Vec::new(),
+        failed_checks: Vec::new(),
         object: "nowhere".into(),
     };
     let policy = Served { policy: None, ..Served::version(&model, &posterior, Vec::new()) };

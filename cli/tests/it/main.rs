@@ -24,6 +24,7 @@ mod learning;
 mod lists;
 mod local;
 mod log;
+mod notifications;
 mod outcomes;
 mod process;
 mod published;

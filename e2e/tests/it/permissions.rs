@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fulcrum::local::gateway::invoke_event;
 use fulcrum_core::App;
+use fulcrum_core::notifications::{EventBridge, Notifications};
 use fulcrum_core::prewarm::Prewarm;
 use fulcrum_core::store::WAITING;
 use serde_json::{Value, json};
@@ -39,8 +41,10 @@ fn recorded(stage: &Stage) -> (App, Recorder) {
     let recorder = Recorder::new(sdk.http_client().unwrap());
     let recorded = sdk.to_builder().http_client(recorder.clone()).build();
     let app = App::new(&recorded, stage.stores.endpoints(), TABLE, BUCKET);
+    let bus = EventBridge::through(recorder.bus(), sdk, "EventBus", None).unwrap();
+    let notifications = Notifications::to(Arc::new(bus));
     // What a call does while it waits, it does from the first moment on.
-    (App { wait: Duration::from_millis(200), ..app }, recorder)
+    (App { wait: Duration::from_millis(200), notifications, ..app }, recorder)
 }
 
 /// What a function asks of the stores while it starts.

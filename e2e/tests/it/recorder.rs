@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
@@ -48,6 +49,32 @@ impl Recorder {
     /// What was needed since the last call.
     pub fn take(&self) -> Vec<Need> {
         std::mem::take(&mut self.seen.lock().unwrap())
+    }
+}
+
+/// A bus of `EventBridge` that takes everything, and writes down what was needed.
+#[derive(Debug)]
+struct Bus(Arc<Mutex<Vec<Need>>>);
+
+impl HttpConnector for Bus {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        assert_eq!(request.headers().get("x-amz-target"), Some("AWSEvents.PutEvents"));
+        let body: Value = serde_json::from_slice(request.body().bytes().expect("a body in memory")).unwrap();
+        for entry in body["Entries"].as_array().unwrap() {
+            let bus = entry["EventBusName"].as_str().unwrap();
+            let resource = format!("arn:AWS::Partition:events:AWS::Region:AWS::AccountId:event-bus/{bus}");
+            let source = entry["Source"].as_str().unwrap();
+            self.0.lock().unwrap().push(need("events:PutEvents", resource, Some(source)));
+        }
+        let answer = r#"{"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}"#;
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(StatusCode::try_from(200).unwrap(), answer.into())))
+    }
+}
+
+impl Recorder {
+    /// The bus of the service.
+    pub fn bus(&self) -> SharedHttpConnector {
+        SharedHttpConnector::new(Bus(Arc::clone(&self.seen)))
     }
 }
 

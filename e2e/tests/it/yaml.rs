@@ -52,7 +52,8 @@ impl Template {
                     // A request without the key passes both; other conditions are not known here.
                     let keys = &condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
                     let prefix = &condition["StringLikeIfExists"]["s3:prefix"];
-                    let patterns = if keys.is_null() { prefix } else { keys };
+                    let source = &condition["StringEquals"]["events:source"];
+                    let patterns = [keys, prefix, source].into_iter().find(|given| !given.is_null()).unwrap_or(source);
                     assert!(!patterns.is_null(), "{logical} has a condition that this test does not know");
                     list(patterns).into_iter().map(|p| Some(text(p))).collect()
                 };
@@ -91,7 +92,7 @@ pub fn text(value: &Value) -> String {
             if tagged.tag == "GetAtt" {
                 inner.trim_end_matches(".Arn").to_owned()
             } else if tagged.tag == "Sub" {
-                inner.replace("${", "").replace(".Arn}", "")
+                inner.replace("${", "").replace(".Arn}", "").replace('}', "")
             } else if tagged.tag == "Ref" {
                 inner.to_owned()
             } else {

@@ -2,5 +2,5 @@
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
-    fulcrum_core::run(train_model::handle, fulcrum_core::Prewarm::Snapshots).await
+    fulcrum_core::run_with_events(train_model::handle, fulcrum_core::Prewarm::Snapshots).await
 }

@@ -16,6 +16,7 @@ use crate::domain::{Actor, Scope};
 use crate::error::ApiError;
 use crate::ingest_cache::IngestCache;
 use crate::metrics::Metrics;
+use crate::notifications::{EventBridge, Notifications};
 use crate::serving_cache::ServingCache;
 use crate::storage_calls::CountStorageCalls;
 use crate::store::{Bucket, Table};
@@ -59,6 +60,8 @@ pub struct App {
     pub deadline: Option<Instant>,
     /// Where metrics go.
     pub metrics: Metrics,
+    /// Who is told of training runs.
+    pub notifications: Notifications,
     /// The issuer whose JWTs are accepted beside API keys.
     pub issuer: Option<Issuer>,
     /// In whose name records are changed.
@@ -71,10 +74,27 @@ impl App {
     /// # Errors
     /// [`ConfigError`].
     pub async fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self::read_env().await?.0)
+    }
+
+    /// The same, which tells of training runs on the bus of `EventBridge` that `EVENT_BUS` names, where it names one: for functions that
+    /// train. The others are built without.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub async fn from_env_with_events() -> Result<Self, ConfigError> {
+        let (app, config) = Self::read_env().await?;
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let Some(bus) = set("EVENT_BUS") else { return Ok(app) };
+        let bus = EventBridge::new(&config, &bus, set("AWS_ENDPOINT_URL_EVENTBRIDGE"))?;
+        Ok(Self { notifications: Notifications::to(Arc::new(bus)), ..app })
+    }
+
+    async fn read_env() -> Result<(Self, SdkConfig), ConfigError> {
         let settings = Settings::read(|name| std::env::var(name).ok())?;
         let (endpoints, issuer) = (Endpoints::from_env().checked()?, Issuer::from_env()?);
         let config = sdk_config(Timeouts::FUNCTION).await;
-        Ok(Self { issuer, ..Self::described(&settings, &config, &endpoints) })
+        Ok((Self { issuer, ..Self::described(&settings, &config, &endpoints) }, config))
     }
 
     fn described(settings: &Settings, config: &SdkConfig, endpoints: &Endpoints) -> Self {
@@ -122,6 +142,7 @@ impl App {
             wait: WAIT,
             deadline: None,
             metrics: Metrics::off(),
+            notifications: Notifications::default(),
             issuer: None,
             actor: Actor::Service,
         }

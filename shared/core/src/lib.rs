@@ -15,6 +15,7 @@ pub mod keyed_work;
 pub mod log_fields;
 pub mod logging;
 pub mod metrics;
+pub mod notifications;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod prewarm;
@@ -32,7 +33,7 @@ pub mod xray;
 pub use app::App;
 pub use error::ApiError;
 pub use error_chain::error_chain;
-pub use http::{Call, run};
+pub use http::{Call, run, run_with_events};
 pub use ingest_cache::IngestCache;
 pub use lambda_http::{Body, Request, Response};
 pub use prewarm::Prewarm;

@@ -169,6 +169,8 @@ mod tests {
             unseen_levels: None,
             by_itself: false,
             summary: None,
+            violated_guardrails: Vec::new(),
+            failed_checks: Vec::new(),
             object: "posteriors/o/m/1.safetensors".into(),
         };
         metrics.trained(&posterior, Duration::from_millis(1500), Duration::from_millis(500));

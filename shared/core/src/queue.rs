@@ -74,7 +74,7 @@ pub type BatchHandler = for<'a> fn(&'a App, Batch, Instant) -> Pin<Box<dyn Futur
 /// Whatever keeps the function from starting.
 pub async fn run(handler: BatchHandler) -> Result<(), lambda_runtime::Error> {
     crate::logging::init()?;
-    let app = App::from_env().await?;
+    let app = App::from_env_with_events().await?;
     Prewarm::Runs.open(&app).await;
     let app = &app;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Batch>| async move {

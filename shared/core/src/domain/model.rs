@@ -162,6 +162,12 @@ pub struct PosteriorRecord {
     /// What a list of optimizations says of it; absent in records of earlier versions.
     #[serde(default, with = "super::text", skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
+    /// The guardrails that its run found violated: the next run tells of others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violated_guardrails: Vec<String>,
+    /// The checks that the data failed in its run, by code.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_checks: Vec<String>,
     /// Whether its run began by itself, for a snapshot that was complete, and nobody called for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_itself: bool,

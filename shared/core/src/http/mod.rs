@@ -18,4 +18,4 @@ pub use request::{
     BODY_LIMIT, EVENTS_BODY_LIMIT, Query, body, body_bytes, path, path_id, path_text, query, request_id,
 };
 pub use routes::{Match, ROUTES, Route, find, is_serving};
-pub use serve::{Call, answer, respond_open, run};
+pub use serve::{Call, answer, respond_open, run, run_with_events};

@@ -206,7 +206,25 @@ where
     H: for<'a> Handler<'a>,
 {
     crate::logging::init()?;
-    let app = App::from_env().await?;
+    run_app(App::from_env().await?, handler, prewarm).await
+}
+
+/// The same, for a function that trains and tells of it.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with_events<H>(handler: H, prewarm: Prewarm) -> Result<(), lambda_http::Error>
+where
+    H: for<'a> Handler<'a>,
+{
+    crate::logging::init()?;
+    run_app(App::from_env_with_events().await?, handler, prewarm).await
+}
+
+async fn run_app<H>(app: App, handler: H, prewarm: Prewarm) -> Result<(), lambda_http::Error>
+where
+    H: for<'a> Handler<'a>,
+{
     prewarm.open(&app).await;
     let (app, handler) = (&app, &handler);
     lambda_http::run(service_fn(move |request: Request| async move {

@@ -96,6 +96,8 @@ mod tests {
             unseen_levels: unseen,
             by_itself: false,
             summary: None,
+            violated_guardrails: Vec::new(),
+            failed_checks: Vec::new(),
             object: String::new(),
         }
     }

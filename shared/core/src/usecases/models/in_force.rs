@@ -55,7 +55,7 @@ enum Reason {
 
 impl App {
     /// Puts in force what a run made, as its optimization says: `parent` is what was read of it. Where somebody sets it live
-    /// again meanwhile, it is read again. Returns what the run found violated, where the baseline is served for it from now on.
+    /// again meanwhile, it is read again. Returns whether the baseline is served instead from now on.
     ///
     /// # Errors
     /// [`ApiError::Conflict`] where the run has lost its lease, or its model or optimization was put away; storage errors.
@@ -63,18 +63,13 @@ impl App {
         &self,
         made: &Made<'_>,
         mut parent: Option<Optimization>,
-    ) -> Result<Option<StatusReason>, ApiError> {
+    ) -> Result<bool, ApiError> {
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
             let reason = made.reason(parent.as_ref(), now)?;
             let served = if matches!(reason, Reason::None) { made.served.clone() } else { instead_of(&made.served)? };
             match Box::pin(self.publish_under(made, &reason, &served, now)).await {
-                Ok(()) => {
-                    return Ok(match reason {
-                        Reason::Found(found) => Some(found),
-                        Reason::None | Reason::Stands(_) => None,
-                    });
-                }
+                Ok(()) => return Ok(!matches!(reason, Reason::None)),
                 // Completed, which ends the run, or live again.
                 Err(StoreError::Condition { item: SERVED, .. }) => {
                     let (organization, id) = (&made.model.organization_id, made.model.optimization_id);

@@ -14,6 +14,7 @@ mod retention;
 mod retrain;
 mod slots;
 mod state;
+mod told;
 mod train;
 mod versions;
 

@@ -18,6 +18,7 @@ use super::learned::Learned;
 use super::lease::{LeaseGuard, archived};
 use super::observations::Read;
 use super::outcome::{TrainResponse, Trained};
+use super::told::{names, of_run};
 use crate::app::App;
 use crate::domain::{
     Checked, InSampleMetrics, Interval, Model, OptimizationStatus, PosteriorRecord, Served, StoredResults, Summary,
@@ -26,9 +27,19 @@ use crate::echo::quoted;
 use crate::error::ApiError;
 use crate::keyed_work::{Effect, KeyedWork};
 use crate::log_fields::log_field;
+use crate::notifications::Notification;
 use crate::store::{SnapshotListing, StoreError, posterior_key, results_key};
 use crate::usecases::blocking::blocking;
-use crate::usecases::results::measured_lift;
+use crate::usecases::results::{measured_lift, notice};
+
+/// A run that put a version in force.
+struct Ended {
+    posterior: PosteriorRecord,
+    /// How long reading took.
+    reading: Duration,
+    /// What others are told.
+    told: Vec<Notification>,
+}
 
 impl App {
     /// Trains a model on the latest complete snapshot of its optimization and puts the posterior in force. Where that is
@@ -120,15 +131,19 @@ impl App {
             Err(error) => Err(error),
         };
         match run {
-            Ok((posterior, reading)) => {
+            Ok(Ended { posterior, reading, told }) => {
                 let took = started.elapsed();
                 Box::pin(self.remove_old_versions(model, posterior.posterior_version)).await;
                 self.metrics.trained(&posterior, took, reading);
+                for event in &told {
+                    Box::pin(self.notifications.tell(event)).await;
+                }
                 let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
                 Ok(Trained { posterior, duration_ms, joined: false })
             }
             Err(error) => {
                 self.release_lease_after_failure(&model.organization_id, model.id, lease, &error).await;
+                self.tell_of_failure(model, &error).await;
                 Err(error)
             }
         }
@@ -174,7 +189,7 @@ impl App {
         bias: BTreeMap<String, f64>,
         snapshot: SnapshotListing,
         by_itself: bool,
-    ) -> Result<(PosteriorRecord, Duration), ApiError> {
+    ) -> Result<Ended, ApiError> {
         let checked = Arc::new(model.checked()?);
         let parent = self.table.optimization(&model.organization_id, model.optimization_id).await?;
         let holdout_percentage = parent.as_ref().map_or(0.0, |parent| parent.holdout_percentage);
@@ -219,6 +234,8 @@ impl App {
             observations: read.observations,
             warnings: read.warnings,
             unseen_levels: Some(unseen_levels),
+            violated_guardrails: Vec::new(),
+            failed_checks: Vec::new(),
             object: String::new(),
         };
         if let Some(in_force) = &model.posterior {
@@ -237,13 +254,17 @@ impl App {
         if let Some(summary) = &mut posterior.summary {
             summary.measured = measured_lift(&results)?;
         }
+        let notice = notice(&checked.space, &results)?;
+        posterior.violated_guardrails = names(&notice.guardrails);
+        posterior.failed_checks = names(&notice.problems);
         read.policies.insert(posterior.posterior_version, compiled);
         self.write_policies(model, &read.policies).await?;
         let served = Served::version(model, &posterior, policy);
         lease.stop_renewing();
         let made = Made { model, owner: &lease.owner, posterior: &posterior, served, results: &results };
-        Box::pin(self.put_in_force(&made, parent)).await?;
-        Ok((posterior, read.took))
+        let on_baseline = Box::pin(self.put_in_force(&made, parent)).await?;
+        let told = of_run(model, &posterior, &notice, on_baseline);
+        Ok(Ended { posterior, reading: read.took, told })
     }
 
     /// Writes the posterior under the first version that no run has written, also none that died before publishing.

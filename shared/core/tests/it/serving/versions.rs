@@ -251,6 +251,8 @@ async fn a_version_whose_policy_lies_in_its_object_comes_back_from_there() {
             unseen_levels: None,
             by_itself: false,
             summary: None,
+            violated_guardrails: Vec::new(),
+            failed_checks: Vec::new(),
             object: object.clone(),
         };
         let served = Served::untrained(model.id, model.model_type, model.config.clone());
