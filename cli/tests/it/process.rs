@@ -1,8 +1,9 @@
 //! The command as a process.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 
 use serde_json::Value;
 
@@ -69,6 +70,8 @@ pub fn run_with_input(arguments: &[&str], environment: &[(String, String)], inpu
 /// A running `fulcrum local`, killed when dropped.
 pub struct LocalProcess {
     child: Child,
+    /// What it logs, which is read as it comes: it would wait for that.
+    log: Option<JoinHandle<String>>,
     /// What `local.env` holds.
     pub environment: Vec<(String, String)>,
     pub greeting: String,
@@ -89,7 +92,13 @@ impl LocalProcess {
         while !greeting.contains("Ctrl-C") {
             assert!(lines.read_line(&mut greeting).unwrap() > 0, "it ended: {greeting}");
         }
-        let mut process = Self { child, environment: Vec::new(), greeting };
+        let mut stderr = child.stderr.take().unwrap();
+        let log = std::thread::spawn(move || {
+            let mut log = Vec::new();
+            stderr.read_to_end(&mut log).unwrap();
+            String::from_utf8(log).unwrap()
+        });
+        let mut process = Self { child, log: Some(log), environment: Vec::new(), greeting };
         process.environment = variables(process.env_file());
         process
     }
@@ -104,12 +113,18 @@ impl LocalProcess {
         &self.environment.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("no {name}")).1
     }
 
+    /// The most memory that it has had, in kilobytes.
+    pub fn peak_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Sends a signal by its name and waits for the end.
     pub fn end(mut self, name: &str) -> Ended {
         signal(&self.child, name);
         let status = self.child.wait().unwrap().code();
-        let mut stderr = String::new();
-        std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut stderr).unwrap();
+        let stderr = self.log.take().unwrap().join().unwrap();
         Ended { status, stdout: self.greeting.clone(), stderr }
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use bandit::Space;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::entries::Entries;
 use crate::level::{Level, Scalar, level};
 use crate::unknown::{CauseId, Found, Side, TextId, Unknowns};
 
@@ -19,6 +20,8 @@ pub(crate) enum Variant {
     Index(usize),
     Unknown(CauseId),
     BadJson(TextId),
+    /// The factor of this name is in it twice.
+    Twice(TextId),
 }
 
 /// The context of a row.
@@ -30,6 +33,8 @@ pub(crate) enum Context {
         unknown: Option<CauseId>,
     },
     BadJson(TextId),
+    /// The factor of this name is in it twice.
+    Twice(TextId),
 }
 
 /// The levels of a row, one for each factor, as they are collected.
@@ -37,15 +42,18 @@ pub(crate) enum Context {
 pub(crate) struct Levels {
     /// One for each factor, and last what is none of them.
     found: Vec<Found>,
+    /// A factor of which the row has two.
+    twice: Option<TextId>,
 }
 
 impl Levels {
     pub(crate) fn new(factors: usize) -> Self {
-        Self { found: vec![Found::Missing; factors + 1] }
+        Self { found: vec![Found::Missing; factors + 1], twice: None }
     }
 
     pub(crate) fn clear(&mut self) {
         self.found.fill(Found::Missing);
+        self.twice = None;
     }
 
     pub(crate) fn set(&mut self, factor: usize, level: Found) {
@@ -57,6 +65,11 @@ impl Levels {
         if let Some(last) = self.found.last_mut() {
             *last = Found::Unknown(name);
         }
+    }
+
+    /// Says that the row has the factor of this name twice.
+    pub(crate) fn set_twice(&mut self, name: TextId) {
+        self.twice = Some(name);
     }
 }
 
@@ -74,6 +87,7 @@ pub(crate) struct Assigner<'a> {
     context: Levels,
     numbers: Vec<usize>,
     none: Context,
+    has_twice: bool,
 }
 
 impl<'a> Assigner<'a> {
@@ -89,6 +103,7 @@ impl<'a> Assigner<'a> {
             design: Levels::new(space.design().len()),
             context: Levels::new(space.context().len()),
             numbers: Vec::new(),
+            has_twice: false,
         };
         assigner.none = assigner.context_of(&Levels::new(space.context().len()));
         assigner
@@ -96,6 +111,16 @@ impl<'a> Assigner<'a> {
 
     pub(crate) fn space(&self) -> &'a Space {
         self.space
+    }
+
+    /// Whether any row had a factor twice.
+    pub(crate) fn has_twice(&self) -> bool {
+        self.has_twice
+    }
+
+    /// What the text of a number was.
+    pub(crate) fn shown(&self, text: TextId) -> String {
+        self.unknowns.shown(text).unwrap_or_else(|| "…".into())
     }
 
     /// The variant written as JSON text.
@@ -132,6 +157,10 @@ impl<'a> Assigner<'a> {
 
     /// The variant of collected levels.
     pub(crate) fn variant_of(&mut self, levels: &Levels) -> Variant {
+        if let Some(name) = levels.twice {
+            self.has_twice = true;
+            return Variant::Twice(name);
+        }
         self.numbers.clear();
         for level in &levels.found {
             match level {
@@ -145,6 +174,10 @@ impl<'a> Assigner<'a> {
 
     /// The context of collected levels.
     pub(crate) fn context_of(&mut self, levels: &Levels) -> Context {
+        if let Some(name) = levels.twice {
+            self.has_twice = true;
+            return Context::Twice(name);
+        }
         self.numbers.clear();
         let mut known = true;
         for (level, factor) in levels.found.iter().zip(self.space.context()) {
@@ -215,8 +248,8 @@ impl<'a> Assigner<'a> {
     fn read_object(&mut self, text: &str, side: Side, column: &str, levels: &mut Levels) -> bool {
         levels.clear();
         let factors = side.factors(self.space);
-        let object = match serde_json::from_str::<Option<Map<String, Value>>>(text) {
-            Ok(Some(object)) => object,
+        let object = match serde_json::from_str::<Option<Entries>>(text) {
+            Ok(Some(Entries(object))) => object,
             Ok(None) => return true,
             Err(_) => {
                 return match factors {
@@ -228,8 +261,13 @@ impl<'a> Assigner<'a> {
                 };
             }
         };
-        for (key, value) in &object {
+        for (number, (key, value)) in object.iter().enumerate() {
             match factors.iter().position(|f| f.name() == key) {
+                // Which of the two is meant cannot be told.
+                Some(_) if object[..number].iter().any(|(earlier, _)| earlier == key) => {
+                    levels.set_twice(self.text(key));
+                    return true;
+                }
                 Some(factor) => levels.set(factor, self.json_level(side, factor, value)),
                 // A context may say more than the model asks for.
                 None if value.is_null() || side == Side::Context => {}
@@ -278,18 +316,22 @@ mod tests {
     /// No index: a text that is no variant at all.
     const BAD: Option<usize> = Some(usize::MAX);
 
+    /// No index either: a factor is there twice.
+    const TWICE: Option<usize> = Some(usize::MAX - 1);
+
     fn index(variant: Variant) -> Option<usize> {
         match variant {
             Variant::Index(index) => Some(index),
             Variant::Unknown(_) => None,
             Variant::BadJson(_) => BAD,
+            Variant::Twice(_) => TWICE,
         }
     }
 
     fn place(context: Context) -> Option<(u64, bool)> {
         match context {
             Context::Index { index, unknown } => Some((index, unknown.is_some())),
-            Context::BadJson(_) => None,
+            Context::BadJson(_) | Context::Twice(_) => None,
         }
     }
 
@@ -319,8 +361,12 @@ mod tests {
             (r#"["a"]"#, BAD),
             (r#"{"h":"a","b":true"#, BAD),
             (r#"{"h":"a","b":true} x"#, BAD),
+            (r#"{"h":"a","b":true,"h":"a"}"#, TWICE),
+            (r#"{"h":null,"b":true,"\u0068":"a"}"#, TWICE),
         ] {
+            let met = assigner.has_twice();
             assert_eq!(index(assigner.variant(Some(text))), variant, "{text}");
+            assert_eq!(assigner.has_twice(), met || variant == TWICE, "{text}");
             assert_eq!(index(assigner.variant(Some(text))), variant, "{text}, remembered");
         }
         assert_eq!(index(assigner.variant(None)), None);
@@ -341,6 +387,10 @@ mod tests {
             assert_eq!(place(assigner.context(Some(text))), Some((index, unknown)), "{text}");
         }
         assert_eq!(place(assigner.context(None)), Some((2, true)));
+        // What is not asked for may be there as often as it likes.
+        assert_eq!(place(assigner.context(Some(r#"{"d":"x","more":1,"more":2}"#))), Some((0, false)));
+        let Context::Twice(name) = assigner.context(Some(r#"{"d":"x","d":"y"}"#)) else { panic!("twice") };
+        assert_eq!(assigner.shown(name), "d");
         assert_eq!(place(assigner.context(Some("x"))), None);
     }
 

@@ -1,8 +1,10 @@
 //! A few thousand rows of a file, whatever its format.
 
+use std::io::Write as _;
+
 use arrow_array::{Array, BinaryViewArray, RecordBatch};
 
-use crate::assign::{Context, Variant};
+use crate::assign::{Assigner, Context, Variant};
 use crate::dress;
 use crate::error::{Place, SnapshotError};
 use crate::fields::{Field, Role};
@@ -11,7 +13,7 @@ use crate::outcomes::Names;
 use crate::plan::Plan;
 use crate::report::{Example, cut};
 use crate::time;
-use crate::unknown::{CauseId, near};
+use crate::unknown::{CauseId, letters};
 use crate::value;
 
 /// Rows that are decoded together.
@@ -69,6 +71,19 @@ impl Packed {
         self.bytes.extend_from_slice(id.unwrap_or_default());
         self.ends.push(self.bytes.len());
         self.bad.push(id.is_some_and(|id| id.len() > LONGEST));
+    }
+
+    /// Takes an integer as its digits.
+    pub(crate) fn push_integer(&mut self, id: Option<i128>) {
+        if let Some(id) = id {
+            // Writing to memory cannot fail. Most integers are those of 64 bits, whose digits are found faster.
+            let _ = match i64::try_from(id) {
+                Ok(id) => write!(self.bytes, "{id}"),
+                Err(_) => write!(self.bytes, "{id}"),
+            };
+        }
+        self.ends.push(self.bytes.len());
+        self.bad.push(false);
     }
 
     fn get(&self, row: usize) -> Id<'_> {
@@ -156,7 +171,10 @@ fn looks_like(text: &[u8], ours: &str) -> bool {
         // Most names begin otherwise.
         return first(text).is_some() && first(text) == first(ours.as_bytes()) && plain(text) == plain(ours.as_bytes());
     }
-    std::str::from_utf8(text).is_ok_and(|text| near(text, [ours].into_iter()).is_some())
+    std::str::from_utf8(text).is_ok_and(|text| {
+        let (theirs, ours) = (letters(text), letters(ours));
+        !theirs.is_empty() && theirs == ours
+    })
 }
 
 /// Where the rows of a batch are.
@@ -305,13 +323,19 @@ impl Batch {
     }
 
     /// Finishes the batch: marks the times that cannot be right, and fails where a row of this optimization and reward has a
-    /// value that is nearly one. To leave such a row out would be a loss that nobody asked for.
+    /// value that is nearly one, or one factor twice. To leave such a row out would be a loss that nobody asked for.
     ///
     /// # Errors
-    /// [`SnapshotError::Value`].
-    pub(crate) fn check(&mut self, object: &str, role: Role, plan: &Plan<'_>) -> Result<(), SnapshotError> {
+    /// [`SnapshotError::Value`], [`SnapshotError::DuplicateName`].
+    pub(crate) fn check(
+        &mut self,
+        object: &str,
+        role: Role,
+        plan: &Plan<'_>,
+        assigner: &Assigner<'_>,
+    ) -> Result<(), SnapshotError> {
         let latest = time::latest_plausible(plan.now);
-        if self.times.iter().any(|&t| time::is_implausible(t, latest)) {
+        if time::any_odd(&self.times, latest) {
             for row in 0..self.times.len() {
                 let time = self.times[row];
                 if time::is_implausible(time, latest) {
@@ -326,9 +350,12 @@ impl Batch {
         }
         let other = |claims: &[Claim], row: usize| claims.get(row).is_some_and(|claim| claim.is_other());
         let is_ours = |row: usize| !other(&self.optimizations, row) && !other(&self.names, row);
+        if assigner.has_twice() {
+            self.refuse_twice(object, is_ours, assigner)?;
+        }
         let Some((row, field, text)) = self.nearly.iter().find(|(row, ..)| is_ours(*row)) else { return Ok(()) };
         let expected = match field {
-            Field::Id => "the same without them",
+            Field::Id => "all digits of the number, and nothing else",
             Field::Time => "a time such as 2026-01-31T23:59:59Z, with the zone as an offset, or none for UTC",
             _ => "a number such as 1234.5, without thousands separators, decimal comma, currency or percent sign",
         };
@@ -339,6 +366,25 @@ impl Batch {
             value: format!("{text:?}"),
             expected: expected.into(),
         })
+    }
+
+    /// Fails where a row that counts has a factor twice.
+    fn refuse_twice(
+        &self,
+        object: &str,
+        counts: impl Fn(usize) -> bool,
+        assigner: &Assigner<'_>,
+    ) -> Result<(), SnapshotError> {
+        for row in (0..self.rows).filter(|&row| counts(row)) {
+            let (column, name) = match (self.variants[row], self.contexts[row]) {
+                (Variant::Twice(name), _) => ("variant", name),
+                (_, Context::Twice(name)) => ("context", name),
+                _ => continue,
+            };
+            let (place, name) = (self.place(row), assigner.shown(name));
+            return Err(SnapshotError::DuplicateName { object: object.into(), place, column, name });
+        }
+        Ok(())
     }
 
     /// The name of a field's column and what a row has there, as far as that is known.

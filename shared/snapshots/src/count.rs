@@ -134,7 +134,7 @@ pub(crate) fn pass<S: Sink>(
     beside: impl Fn(Role, i64) -> S + Sync,
     to_beside: impl FnMut(S::Unit) + Send,
 ) -> Result<Pass, SnapshotError> {
-    let layout = layout(source, objects, plan.threads)?;
+    let layout = layout(source, objects, (plan.threads, &plan.limits))?;
     files(&layout.shape);
     let mapping = layout.mapping.map(|object| Mapping::read(source, object, plan.space)).transpose()?;
     let unknowns = Unknowns::default();

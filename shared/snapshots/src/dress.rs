@@ -10,21 +10,43 @@ pub(crate) fn is_null_word(text: &[u8]) -> bool {
     text.len() <= 9 && NULLS.contains(&text)
 }
 
-/// Cuts the NULs and spaces with which columns of a fixed length are filled up, and spaces before.
-pub(crate) fn trimmed(text: &[u8]) -> &[u8] {
-    let end = text.iter().rposition(|c| !matches!(c, 0 | b' ' | b'\t' | b'\r' | b'\n')).map_or(0, |last| last + 1);
-    text[..end].trim_ascii_start()
+/// What nobody sees, in UTF-8: the space that does not break, the space without a width, and the mark that files begin with.
+const UNSEEN: [&[u8]; 3] = [b"\xC2\xA0", b"\xE2\x80\x8B", b"\xEF\xBB\xBF"];
+
+/// Cuts the NULs and spaces with which columns of a fixed length are filled up, spaces before, and what nobody sees at both ends.
+pub(crate) fn trimmed(mut text: &[u8]) -> &[u8] {
+    loop {
+        let end = text.iter().rposition(|c| !matches!(c, 0 | b' ' | b'\t' | b'\r' | b'\n')).map_or(0, |last| last + 1);
+        text = text[..end].trim_ascii_start();
+        let cut = UNSEEN.iter().find_map(|unseen| text.strip_prefix(*unseen).or_else(|| text.strip_suffix(*unseen)));
+        match cut {
+            Some(rest) => text = rest,
+            None => return text,
+        }
+    }
 }
 
 /// Whether [`id`] would change an id; false for nearly all.
 #[inline]
 pub(crate) fn is_dressed(text: &[u8]) -> bool {
     let ([first, ..], [.., last]) = (text, text) else { return false };
-    if *first <= b' ' || *last <= b' ' {
+    // The last bytes of what nobody sees end few other letters.
+    if *first <= b' ' || *last <= b' ' || matches!(*first, 0xC2 | 0xE2 | 0xEF) || matches!(*last, 0xA0 | 0x8B | 0xBF) {
         return true;
     }
-    (*last == b'0' && text.contains(&b'.'))
-        || (text.len() == 36 && text[8] == b'-' && text.iter().fold(false, |any, c| any | c.is_ascii_uppercase()))
+    // A number with a point, with a comma among its first digits or with a plus among its last. Most ids end here, with a look at two
+    // bytes.
+    if last.is_ascii_digit() && (first.is_ascii_digit() || *first == b'-') {
+        let comma_at = if *first == b'-' { 2..5 } else { 1..4 };
+        let may_be_in_groups = text.get(comma_at).is_some_and(|bytes| bytes.contains(&b','));
+        let may_be_rounded = text[text.len().saturating_sub(4)..].contains(&b'+');
+        if may_be_in_groups || may_be_rounded || (*last == b'0' && text.contains(&b'.')) {
+            return true;
+        }
+    }
+    // Of a known length, and without a branch for each byte.
+    let has_uppercase = |text: &[u8; 36]| text.iter().fold(0, |any, c| any | u8::from(c.wrapping_sub(b'A') < 26)) != 0;
+    <&[u8; 36]>::try_from(text).is_ok_and(|uuid| uuid[8] == b'-' && has_uppercase(uuid))
 }
 
 /// An id without its dress: without padding, an integer that was written as a float (`1000.0`) as the integer, a UUID in
@@ -43,8 +65,32 @@ pub(crate) fn same(text: &[u8], ours: &[u8]) -> bool {
     text == ours || (is_uuid(text) && text.eq_ignore_ascii_case(ours))
 }
 
+/// What a text is that was an integer before somebody meant it to look nice.
+pub(crate) fn nearly_number(text: &[u8]) -> Option<&'static str> {
+    if has_thousands(text) {
+        return Some("a number with thousands separators");
+    }
+    is_rounded(text).then_some("a number as a spreadsheet rounds it, such as 1.2E+15")
+}
+
+/// Whether a text is a number as spreadsheets show long ones: `1.23457E+15`.
+fn is_rounded(text: &[u8]) -> bool {
+    let text = trimmed(text);
+    let Some(plus) = text.iter().position(|c| *c == b'+') else { return false };
+    let (number, exponent) = (&text[..plus], &text[plus + 1..]);
+    let number = number.strip_suffix(b"E").or_else(|| number.strip_suffix(b"e")).unwrap_or_default();
+    let is_mantissa = match number.strip_prefix(b"-").unwrap_or(number) {
+        [first] => first.is_ascii_digit(),
+        [first, b'.' | b',', rest @ ..] => {
+            first.is_ascii_digit() && !rest.is_empty() && rest.iter().all(u8::is_ascii_digit)
+        }
+        _ => false,
+    };
+    is_mantissa && matches!(exponent.len(), 1..=3) && exponent.iter().all(u8::is_ascii_digit)
+}
+
 /// Whether a text is an integer whose digits are in groups: `1,000`, `1,234,567.0`.
-pub(crate) fn has_thousands(text: &[u8]) -> bool {
+fn has_thousands(text: &[u8]) -> bool {
     let text = trimmed(text);
     let point = text.iter().position(|c| *c == b'.').filter(|&at| text[at + 1..].iter().all(|c| *c == b'0'));
     let integer = &text[..point.unwrap_or(text.len())];
@@ -128,6 +174,11 @@ mod tests {
             ("0F8FAD5B-D9CB-469F-A165-70867728950E", "0f8fad5b-d9cb-469f-a165-70867728950e"),
             ("0F8FAD5B-D9CB-469F-A165-70867728950G", "0F8FAD5B-D9CB-469F-A165-70867728950G"),
             ("ABC", "ABC"),
+            ("\u{a0}1000\u{200b}", "1000"),
+            ("\u{feff} 1000.0 \u{a0}\0", "1000"),
+            ("\u{a0}", ""),
+            ("e\u{a0}e", "e\u{a0}e"),
+            ("п", "п"),
         ] {
             assert_eq!(undressed(dressed), plain, "{dressed:?}");
         }
@@ -135,10 +186,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_not_dressed_stays_as_it_is(text in "[ \\x00A-Fa-f0-9.-]{0,37}|[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}") {
+        fn what_is_not_dressed_stays_as_it_is(text in "[ \\x00A-Fa-f0-9.\u{a0}\u{200b}éп-]{0,37}|[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}") {
             if !is_dressed(text.as_bytes()) {
                 prop_assert_eq!(undressed(&text), text);
             }
+        }
+
+        #[test]
+        fn integers_in_groups_are_dressed(text in " ?-?[0-9]{1,3}(,[0-9]{3}){1,4}(\\.0{1,2})?[ \\x00]?") {
+            prop_assert!(nearly_number(text.as_bytes()).is_some() && is_dressed(text.as_bytes()), "{:?}", text);
+        }
+
+        #[test]
+        fn rounded_numbers_are_dressed(text in " ?-?[0-9](\\.[0-9]{1,9})?[Ee]\\+[0-9]{1,3}[ \\x00]?") {
+            prop_assert!(nearly_number(text.as_bytes()).is_some() && is_dressed(text.as_bytes()), "{:?}", text);
         }
     }
 
@@ -149,6 +210,19 @@ mod tests {
         }
         for text in ["1000", "1,00", "1,0000", ",000", "a,000", "1,000,", "1000,000", "1,000 u", ""] {
             assert!(!has_thousands(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn rounded_numbers() {
+        for text in ["1.23457E+15", "1E+15", "-2,5e+09", " 1.003E+03 "] {
+            assert!(is_rounded(text.as_bytes()), "{text}");
+        }
+        // What may be the id of somebody.
+        for text in
+            ["1234E15", "1e15", "12E+15", "1.E+15", "E+15", "1.5E+", "1.5E+1234", "a.5E+15", "1.5E+1a", "+15", ""]
+        {
+            assert!(!is_rounded(text.as_bytes()), "{text}");
         }
     }
 

@@ -158,6 +158,34 @@ pub enum SnapshotError {
         /// The name.
         column: String,
     },
+    /// A variant or context with a factor that is in it twice.
+    #[error(
+        "{}{place}: column {column:?} has the name {:?} twice; which is meant cannot be told",
+        cut(object),
+        cut(name)
+    )]
+    DuplicateName {
+        /// The object.
+        object: String,
+        /// Where in it.
+        place: Place,
+        /// `variant` or `context`.
+        column: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A file that a commit wrote, as its marker says, and that is not there.
+    #[error(
+        "{} says that {:?} was written, which the snapshot does not have; write the folder again, or leave the markers of commits out",
+        cut(object),
+        cut(file)
+    )]
+    NotThere {
+        /// The marker.
+        object: String,
+        /// The name of the file.
+        file: String,
+    },
     /// A file beyond one of the [`Limits`](crate::Limits).
     #[error("{}{place}: {what}, more than the limit of {limit} ({name})", cut(object))]
     Limit {

@@ -1,5 +1,6 @@
 //! Which objects of a snapshot are read, as what.
 
+mod committed;
 mod delta;
 mod names;
 mod sniff;
@@ -8,9 +9,11 @@ use std::collections::BTreeMap;
 
 use crate::error::SnapshotError;
 use crate::file::{File, Format, columns_in_path};
+use crate::limits::Limits;
 use crate::report::{Example, Warning, cut};
 use crate::source::{Object, Source};
 use crate::workers::{Job, run};
+use committed::Commits;
 use names::Named;
 
 /// The files of a snapshot, each list in the order of the names.
@@ -35,6 +38,8 @@ const EXPOSURES: usize = 0;
 const REWARDS: usize = 1;
 const OBSERVATIONS: usize = 2;
 const CELLS: usize = 3;
+/// What Hudi puts into each folder of files, of which some are older versions of others.
+const HUDI_PARTITION: &str = ".hoodie_partition_metadata";
 /// The object that says how the columns of a schema are to be read.
 pub const MAPPING: &str = "mapping.json";
 
@@ -50,6 +55,9 @@ struct Sorted<'a> {
     strays: Vec<&'a str>,
     /// Lists of files that are not read although their ending is that of data.
     manifests: Vec<&'a str>,
+    /// Markers of commits, and what is empty: data of a commit may be.
+    markers: Vec<&'a Object>,
+    empty: Vec<&'a Object>,
     /// Logs of Spark's streams, which name the files that were committed.
     streams: Vec<&'a str>,
 }
@@ -83,6 +91,14 @@ fn sort(objects: &[Object]) -> Result<Sorted<'_>, SnapshotError> {
         let name = rest.rsplit('/').next().unwrap_or_default();
         if split_at_folder(key, "_spark_metadata").is_some() {
             sorted.streams.push(key);
+        }
+        let (path, _) = rest.rsplit_once('/').unwrap_or_default();
+        if committed::is_marker(name) && !path.split('/').any(names::is_hidden) {
+            sorted.markers.push(object);
+            continue;
+        }
+        if object.size == 0 && !name.is_empty() {
+            sorted.empty.push(object);
         }
         if object.size == 0 || name.is_empty() || names::is_beside(name) || rest.split('/').any(names::is_hidden) {
             continue;
@@ -119,8 +135,16 @@ fn table(key: &str) -> Result<(), SnapshotError> {
         let folder = root.trim_end_matches('/').to_owned();
         Err(SnapshotError::Table { folder, table, object: key.into() })
     };
-    if let Some((root, _)) = split_at_folder(key, ".hoodie") {
+    if let Some((root, _)) = split_at_folder(key, ".hoodie").or_else(|| Some((key.strip_suffix(HUDI_PARTITION)?, ""))) {
         return refuse(root, "an Apache Hudi table");
+    }
+    let mut start = 0;
+    for part in key.split('/') {
+        let end = start + part.len();
+        if end < key.len() && names::is_of_acid(part) {
+            return refuse(&key[..start], "a transactional table of Apache Hive");
+        }
+        start = end + 1;
     }
     if let Some((root, name)) = split_at_folder(key, "metadata") {
         let is_of_iceberg = name.ends_with(".metadata.json")
@@ -144,18 +168,20 @@ fn table(key: &str) -> Result<(), SnapshotError> {
 pub(crate) fn layout<'a>(
     source: &dyn Source,
     objects: &'a [Object],
-    threads: usize,
+    (threads, limits): (usize, &Limits),
 ) -> Result<Layout<'a>, SnapshotError> {
-    let sorted = sort(objects)?;
+    let mut sorted = sort(objects)?;
+    let mut commits = Commits::read(source, &sorted.markers, threads)?;
+    commits.apply(objects, &mut sorted.data)?;
     let mut files: [Vec<File<'a>>; 4] = Default::default();
     for (number, candidates) in sorted.data.iter().enumerate() {
-        let live = live(source, FOLDERS[number], candidates, &sorted.logs)?;
+        let live = live(source, FOLDERS[number], (candidates, &sorted.logs), limits)?;
         files[number] = told(source, live, threads)?;
         one_format(&files[number], FOLDERS[number])?;
     }
     let present = files.each_ref().map(|files| !files.is_empty());
     missing_folder(&sorted.strays, present)?;
-    let warnings = warnings(&sorted);
+    let warnings = warnings(&sorted, &commits);
     let [exposures, rewards, observations, cells] = files;
     one_shape([exposures.first().or(rewards.first()), observations.first(), cells.first()].map(|f| f.map(|f| f.key)))?;
     let shape = match (observations.is_empty(), cells.is_empty()) {
@@ -173,8 +199,8 @@ type Candidate<'a> = (&'a Object, Named, Vec<(String, Option<String>)>);
 fn live<'a>(
     source: &dyn Source,
     folder: &str,
-    candidates: &[(&'a Object, Named)],
-    logs: &BTreeMap<&'a str, Vec<&'a Object>>,
+    (candidates, logs): (&[(&'a Object, Named)], &BTreeMap<&'a str, Vec<&'a Object>>),
+    limits: &Limits,
 ) -> Result<Vec<Candidate<'a>>, SnapshotError> {
     let of_folder = |root: &&&str| root.split('/').next() == Some(folder);
     let roots: Vec<&str> = logs.keys().filter(of_folder).copied().collect();
@@ -187,7 +213,7 @@ fn live<'a>(
         let log = &logs[root];
         let by_path: BTreeMap<&str, (&'a Object, Named)> =
             candidates.iter().filter_map(|(o, n)| Some((o.key.strip_prefix(root)?, (*o, *n)))).collect();
-        for delta::Live { path, columns } in delta::current(source, log)? {
+        for delta::Live { path, columns } in delta::current(source, log, limits)? {
             let Some((object, named)) = by_path.get(path.as_str()) else {
                 let object = log.last().map_or_else(|| root.to_owned(), |object| object.key.clone());
                 let detail =
@@ -244,7 +270,7 @@ fn missing_folder(strays: &[&str], present: [bool; 4]) -> Result<(), SnapshotErr
 }
 
 /// What was left out by its name and may not have been meant to be.
-fn warnings(sorted: &Sorted<'_>) -> Vec<Warning> {
+fn warnings(sorted: &Sorted<'_>, commits: &Commits<'_>) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |code: &str, keys: &[&str], what: &str| {
         if let Some(first) = keys.first() {
@@ -260,6 +286,18 @@ fn warnings(sorted: &Sorted<'_>) -> Vec<Warning> {
         &sorted.streams,
         "in _spark_metadata/ not read: that log names the files that a stream committed, and files of attempts that \
          failed are counted too",
+    );
+    warn(
+        "uncommitted",
+        &commits.left_out,
+        "not read, as the markers of commits beside them (_committed_…, _started_…) say that they were taken out or never \
+         committed",
+    );
+    warn(
+        "commit_marker",
+        &commits.unreadable,
+        "named like the marker of a commit (_committed_…) and without its list of files: whether files were taken out is \
+         not known, and all are counted",
     );
     warnings
 }
@@ -295,8 +333,11 @@ pub fn read_keys(objects: &[Object]) -> Result<Vec<&str>, SnapshotError> {
         return Ok(Vec::new());
     }
     let data = sorted.data.iter().flatten().map(|(object, _)| *object);
-    let keys = data.chain(sorted.logs.into_values().flatten()).chain(sorted.mapping).map(|object| object.key.as_str());
-    Ok(keys.collect())
+    let mut read: Vec<&Object> = data.chain(sorted.logs.into_values().flatten()).chain(sorted.mapping).collect();
+    if !sorted.markers.is_empty() {
+        read.extend(sorted.markers.into_iter().chain(sorted.empty));
+    }
+    Ok(read.into_iter().map(|object| object.key.as_str()).collect())
 }
 
 fn one_format(files: &[File<'_>], folder: &'static str) -> Result<(), SnapshotError> {
@@ -318,166 +359,4 @@ fn one_shape(firsts: [Option<&str>; 3]) -> Result<(), SnapshotError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::ops::Range;
-
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::file::Compression;
-    use crate::source::SourceError;
-
-    /// Every object holds the beginning of a Parquet file.
-    struct Magic;
-
-    impl Source for Magic {
-        fn read(&self, _: &str, range: Range<u64>) -> Result<Bytes, SourceError> {
-            Ok(Bytes::from_static(b"PAR1PAR1PAR1").slice(0..usize::try_from(range.end - range.start).unwrap()))
-        }
-    }
-
-    fn objects(keys: &[&str]) -> Vec<Object> {
-        keys.iter().map(|key| Object { key: (*key).into(), size: 12 }).collect()
-    }
-
-    fn keys(files: &[File<'_>]) -> Vec<String> {
-        files.iter().map(|file| file.key.to_owned()).collect()
-    }
-
-    #[test]
-    fn files_are_found_in_sub_folders_and_sorted() {
-        let objects = objects(&[
-            "_SUCCESS",
-            "_MANIFEST.json",
-            "exposures/",
-            "exposures/dt=2/b.parquet",
-            "exposures/dt=1/bucket=07/a.snappy.PARQUET",
-            "exposures/_dt=0/a.parquet",
-            "exposures/.part.crc",
-            "exposures/dt=1/_committed",
-            "exposures/dt=1_$folder$",
-            "exposures/manifest",
-            "exposures/0000_part_00",
-            "rewards/r.csv.gz",
-            "rewards/q.csv",
-            "rewards/q.csv.metadata",
-        ]);
-        let layout = layout(&Magic, &objects, 2).unwrap();
-        let Shape::Exposures { exposures, rewards } = layout.shape else { panic!("shape") };
-        assert_eq!(
-            keys(&exposures),
-            [
-                "exposures/0000_part_00",
-                "exposures/_dt=0/a.parquet",
-                "exposures/dt=1/bucket=07/a.snappy.PARQUET",
-                "exposures/dt=2/b.parquet"
-            ]
-        );
-        assert_eq!(exposures[0].format, Format::Parquet);
-        assert_eq!(exposures[2].in_path, [("dt".into(), Some("1".into())), ("bucket".into(), Some("07".into()))]);
-        assert_eq!(keys(&rewards), ["rewards/q.csv", "rewards/r.csv.gz"]);
-        assert_eq!(rewards[1].format, Format::Csv(Compression::Gzip));
-        assert_eq!(layout.warnings, []);
-    }
-
-    #[test]
-    fn empty_objects_are_nothing() {
-        let mut objects = objects(&["exposures/a.json.gz", "exposures/b.json.gz", "rewards/a.csv", "README"]);
-        for object in &mut objects[1..] {
-            object.size = 0;
-        }
-        let layout = layout(&Magic, &objects, 1).unwrap();
-        let Shape::Exposures { exposures, rewards } = layout.shape else { panic!("shape") };
-        assert_eq!((keys(&exposures), rewards.len()), (vec!["exposures/a.json.gz".to_owned()], 0));
-        assert_eq!(layout.warnings, []);
-    }
-
-    #[test]
-    fn what_is_in_no_folder_is_told() {
-        let objects =
-            objects(&["exposures/a.csv", "rewards/a.csv", "README", "Rewards/a.csv", "rewards/x-manifest.csv"]);
-        let layout = layout(&Magic, &objects, 1).unwrap();
-        let told: Vec<(&str, &str)> = layout
-            .warnings
-            .iter()
-            .map(|w| (w.code.as_str(), w.example.as_ref().map_or("", |example| example.object.as_str())))
-            .collect();
-        assert_eq!(told, [("stray_object", "README"), ("manifest", "rewards/x-manifest.csv")]);
-        assert!(layout.warnings[0].message.starts_with("2 objects in none of exposures/"));
-    }
-
-    #[test]
-    fn a_folder_under_another_name_fails() {
-        for (keys, folder) in [
-            (&["exposures/a.csv", "Rewards/a.csv"][..], "rewards"),
-            (&["exposures/a.csv", "reward/a.csv"], "rewards"),
-            (&["exposures/a.csv", "rewards.csv"], "rewards"),
-            (&["exposures/a.csv", "old/rewards/a.csv"], "rewards"),
-            (&["rewards/a.csv", "Exposures/a.csv"], "exposures"),
-            (&["Observations/a.csv"], "observations"),
-            (&["cell/a.csv"], "cells"),
-        ] {
-            let objects = objects(keys);
-            for error in [layout(&Magic, &objects, 1).unwrap_err(), read_keys(&objects).unwrap_err()] {
-                assert!(matches!(&error, SnapshotError::LooksLikeFolder { folder: f, .. } if *f == folder), "{error}");
-            }
-        }
-        // Where that folder has files too, or is none of the shape, it is a stray like any other.
-        for keys in [
-            &["exposures/a.csv", "rewards/a.csv", "Rewards/a.csv"][..],
-            &["cells/a.csv", "Rewards/a.csv"],
-            &["exposures/a.csv", "cell/a.csv"],
-        ] {
-            assert_eq!(layout(&Magic, &objects(keys), 1).unwrap().warnings.len(), 1, "{keys:?}");
-        }
-    }
-
-    #[test]
-    fn tables_of_other_formats_are_refused() {
-        for key in [
-            "exposures/metadata/v1.metadata.json",
-            "exposures/t/metadata/00001-a.metadata.json",
-            "exposures/metadata/00001-a.gz.metadata.json",
-            "exposures/metadata/snap-1.avro",
-            "exposures/metadata/version-hint.text",
-            "exposures/.hoodie/hoodie.properties",
-        ] {
-            let objects = objects(&["exposures/data/a.parquet", key]);
-            for error in [layout(&Magic, &objects, 1).unwrap_err(), read_keys(&objects).unwrap_err()] {
-                let text = error.to_string();
-                assert!(text.starts_with(key) && text.contains("exposures") && text.contains("UNLOAD"), "{text}");
-            }
-        }
-        // A partition that is called so is none.
-        assert!(layout(&Magic, &objects(&["exposures/metadata/a.parquet"]), 1).is_ok());
-    }
-
-    #[test]
-    fn the_keys_that_are_uploaded() {
-        let with_rewards = objects(&[
-            "rewards/a.csv",
-            "_SUCCESS",
-            "exposures/b.csv",
-            "exposures/_c.csv",
-            "notes.txt",
-            "mapping.json",
-            "exposures/_delta_log/00000000000000000000.json",
-        ]);
-        assert_eq!(
-            read_keys(&with_rewards).unwrap(),
-            ["exposures/b.csv", "rewards/a.csv", "exposures/_delta_log/00000000000000000000.json", "mapping.json"]
-        );
-        assert_eq!(read_keys(&objects(&["cells/a.csv"])).unwrap(), ["cells/a.csv"]);
-        assert!(read_keys(&objects(&["rewards/a.csv"])).unwrap().is_empty());
-    }
-
-    #[test]
-    fn what_is_refused() {
-        let error = |keys: &[&str]| layout(&Magic, &objects(keys), 1).unwrap_err().to_string();
-        assert!(error(&["exposures/a.parquet", "cells/b.csv"]).contains("both exposures/a.parquet and cells/b.csv"));
-        assert!(error(&["rewards/a.csv", "observations/b.csv"]).contains("both rewards/a.csv and observations/b.csv"));
-        assert!(error(&["exposures/a.parquet", "exposures/b.csv"]).contains("exposures/ holds more than one format"));
-        assert!(error(&["cells/readme.md"]).starts_with("cells/readme.md: the name ends in none of"));
-        assert!(layout(&Magic, &objects(&["exposures/a.parquet", "rewards/b.csv"]), 1).is_ok());
-    }
-}
+mod tests;

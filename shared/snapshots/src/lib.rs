@@ -40,6 +40,7 @@ mod check;
 mod count;
 mod cube;
 mod dress;
+mod entries;
 mod error;
 mod exposures;
 mod fetch;

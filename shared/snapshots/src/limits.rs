@@ -24,6 +24,8 @@ pub struct Limits {
     pub page_bytes: u64,
     /// Values of one column of lists or maps in a row group of Parquet.
     pub nested_values: u64,
+    /// Bytes of the footer of a Parquet file, which takes some fifteen times as many in memory.
+    pub footer_bytes: u64,
 }
 
 impl Default for Limits {
@@ -38,6 +40,7 @@ impl Default for Limits {
             window_bytes: 64 << 20,
             page_bytes: 96 << 20,
             nested_values: 8_000_000,
+            footer_bytes: 12 << 20,
         }
     }
 }
@@ -68,6 +71,7 @@ impl FromStr for Limits {
                 "window_bytes" => limits.window_bytes = value,
                 "page_bytes" => limits.page_bytes = value,
                 "nested_values" => limits.nested_values = value,
+                "footer_bytes" => limits.footer_bytes = value,
                 _ => return Err(wrong()),
             }
         }

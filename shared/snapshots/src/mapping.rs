@@ -14,6 +14,7 @@ use bandit::Space;
 use serde_json::{Map, Value};
 
 use crate::cell::Cell;
+use crate::entries::Unique;
 use crate::error::SnapshotError;
 use crate::fetch::fetch;
 use crate::fields::{Field, Role, Wanted, wanted};
@@ -43,6 +44,7 @@ impl Mapping {
         }
         let bytes = fetch(source, &object.key, 0..object.size)?;
         let written = serde_json::from_slice(&bytes).map_err(|error| SnapshotError::mapping(error.to_string()))?;
+        let Unique(written) = written;
         let mapping = Self { tables: parse::tables(&written).map_err(SnapshotError::mapping)? };
         for (folder, table) in &mapping.tables {
             table.check(space).map_err(|detail| SnapshotError::mapping(format!("{folder}.variant: {detail}")))?;

@@ -2,6 +2,8 @@
 
 mod columns;
 mod fetch;
+mod header;
+mod honest;
 mod in_path;
 mod levels;
 mod mapped;
@@ -12,4 +14,5 @@ mod variant;
 
 pub(crate) use fetch::Chunks;
 pub(crate) use open::{ParquetFile, decoding, open};
+pub(crate) use pages::{Group, check};
 pub(crate) use read::read;

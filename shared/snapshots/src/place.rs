@@ -52,11 +52,12 @@ pub(crate) fn cell(batch: &Batch, row: usize) -> Result<Cell, Skip> {
         Variant::Unknown(cause) => {
             return Err(Skip { reason: SkipReason::UnknownVariant, shown: Shown::Levels(cause) });
         }
-        Variant::BadJson(text) => return Err(bad_json(Field::Variant, text)),
+        // Of a factor that is there twice the batch was checked before.
+        Variant::BadJson(text) | Variant::Twice(text) => return Err(bad_json(Field::Variant, text)),
     };
     match batch.contexts[row] {
         Context::Index { index: context, unknown } => Ok(Cell { variant, context, unknown }),
-        Context::BadJson(text) => Err(bad_json(Field::Context, text)),
+        Context::BadJson(text) | Context::Twice(text) => Err(bad_json(Field::Context, text)),
     }
 }
 

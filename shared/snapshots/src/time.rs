@@ -28,6 +28,13 @@ pub(crate) fn latest_plausible(now: i64) -> i64 {
     now.saturating_add(DAY).min(PLAUSIBLE.end - 1)
 }
 
+/// Whether any of some times is before 2000, later than `latest`, or none. One comparison each: nearly all batches have none.
+pub(crate) fn any_odd(times: &[i64], latest: i64) -> bool {
+    let Ok(span) = u64::try_from(latest - PLAUSIBLE.start) else { return !times.is_empty() };
+    let is_odd = |time: i64| time.wrapping_sub(PLAUSIBLE.start).cast_unsigned() > span;
+    times.iter().fold(false, |any, &time| any | is_odd(time))
+}
+
 /// Whether a time is before 2000 or later than `latest`.
 #[inline]
 pub(crate) fn is_implausible(time: i64, latest: i64) -> bool {
@@ -217,6 +224,7 @@ mod tests {
             (0, true),
         ] {
             assert_eq!(is_implausible(time, latest), implausible, "{time}");
+            assert_eq!(any_odd(&[now, time, now], latest), implausible || !is_time(time), "{time}");
         }
         assert_eq!(latest_plausible(i64::MAX), 4_102_444_800_000_000 - 1);
     }

@@ -223,6 +223,11 @@ pub(crate) fn near<'a>(text: &str, mut names: impl Iterator<Item = &'a str>) -> 
     names.find(|name| *name != text && self::plain(name) == plain).map(str::to_owned)
 }
 
+/// The letters and digits of a text, in one form and case: what is left of a name in quotes, or with other punctuation.
+pub(crate) fn letters(text: &str) -> String {
+    plain(text).chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
 /// A text without what the eye passes over: compatibility forms composed, lower case, single spaces, none at the ends.
 fn plain(text: &str) -> String {
     let text = text.replace(['\0', '\u{feff}', '\u{200b}'], "");

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Answer;
 use super::error::{PAUSES, StoreError, sort};
-use super::names::{ARCHIVED_MODEL, built, list_order, model_key, organization_key};
+use super::names::{ARCHIVED_MODEL, built, list_order, model_key, optimization_list, organization_key};
 use super::table::{INDEX_BY_UPDATE, Item, Table, decode, text};
 use crate::domain::{Model, Optimization, OptimizationStatus, Standing};
 
@@ -172,7 +172,8 @@ impl Table {
         self.merged(lists, options, |model: &Model| list_order("MODEL", model.updated_at, model.id)).await
     }
 
-    /// The optimizations of an organization, newest first.
+    /// The optimizations of an organization, newest first. Archived ones have places of their own, and are read only where they
+    /// are asked for.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -185,25 +186,33 @@ impl Table {
         if order == ListOrder::CreatedAt {
             return self.optimizations_by_creation(organization, options).await;
         }
-        let mut list = Newest::new(self, organization, order.kind(), options.cursor);
-        if !options.include_archived {
-            list.query = list
-                .query
+        let mut lists = vec![Newest::new(self, organization, order.kind(), options.cursor)];
+        if options.include_archived {
+            let archived = optimization_list(OptimizationStatus::Archived);
+            lists.push(Newest::new(self, organization, archived, options.cursor));
+        } else {
+            // Those that were archived by an earlier release still stand among the others.
+            let query = lists[0].query.clone();
+            lists[0].query = query
                 .filter_expression("NOT #status = :archived")
                 .expression_attribute_names("#status", "status")
                 .expression_attribute_values(":archived", text(OptimizationStatus::Archived.as_str()));
         }
         let place = |found: &Optimization| list_order(order.kind(), found.updated_at, found.id);
-        self.merged(vec![list], options, place).await
+        self.merged(lists, options, place).await
     }
 
-    /// In the order of creation. No index has it: all are read, a few hundred bytes each, and sorted here.
+    /// In the order of creation. No index has it: all that are asked for are read, a few hundred bytes each, and sorted here.
     async fn optimizations_by_creation(
         &self,
         organization: &str,
         options: &ListOptions<'_>,
     ) -> Result<Page<Optimization>, StoreError> {
-        let all: Vec<Optimization> = self.query_by_update(organization, "OPTIMIZATION#").await?;
+        let mut all: Vec<Optimization> = self.query_by_update(organization, "OPTIMIZATION#").await?;
+        if options.include_archived {
+            let archived = optimization_list(OptimizationStatus::Archived);
+            all.extend(self.query_by_update::<Optimization>(organization, &format!("{archived}#")).await?);
+        }
         let place = |found: &Optimization| list_order(ListOrder::CreatedAt.kind(), found.created_at, found.id);
         let mut all: Vec<(String, Optimization)> = all.into_iter().map(|found| (place(&found), found)).collect();
         all.retain(|(place, found)| {

@@ -6,11 +6,14 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::error::StoreError;
-use super::names::{ARCHIVED_MODEL, built, list_order, model_key, optimization_key, organization_key};
+use super::names::{
+    ARCHIVED_MODEL, built, list_order, model_key, optimization_key, optimization_list, organization_key,
+};
 use super::table::{Table, decode, fault, item, nested, number, text};
 use super::versions::posterior_record_key;
 use crate::domain::{
-    BegunRuns, Change, LastError, Lease, Model, Optimization, PosteriorRecord, Served, Serving, StatusReason,
+    BegunRuns, Change, LastError, Lease, Model, Optimization, OptimizationStatus, PosteriorRecord, Served, Serving,
+    StatusReason,
 };
 use crate::keyed_work::Effect;
 
@@ -46,7 +49,7 @@ impl Table {
         serving: &Serving,
         change: &Change,
     ) -> Result<(), StoreError> {
-        let order = list_order("OPTIMIZATION", optimization.updated_at, optimization.id);
+        let order = list_order(optimization_list(optimization.status), optimization.updated_at, optimization.id);
         let put = Put::builder()
             .table_name(&self.name)
             .set_item(Some(item(
@@ -62,18 +65,30 @@ impl Table {
         self.transact_with_effect(writes, Effect::Model(model.id)).await
     }
 
-    /// Writes a new model for an optimization that has none, and says so there.
+    /// Writes a new model for an optimization that has none and is archived or is not, and says so there.
     ///
     /// # Errors
-    /// [`StoreError::Condition`] with item 0 where the optimization is missing or has a model.
-    pub async fn create_model(&self, model: &Model, served: &Served, change: &Change) -> Result<(), StoreError> {
-        let order = list_order("OPTIMIZATION", model.created_at, model.optimization_id);
+    /// [`StoreError::Condition`] with item 0 where the optimization is missing, has a model, or is not as `archived` says.
+    pub async fn create_model(
+        &self,
+        model: &Model,
+        served: &Served,
+        archived: bool,
+        change: &Change,
+    ) -> Result<(), StoreError> {
+        let status = if archived { OptimizationStatus::Archived } else { OptimizationStatus::Live };
+        let order = list_order(optimization_list(status), model.created_at, model.optimization_id);
+        let compared = if archived { "=" } else { "<>" };
         let update = Update::builder()
             .table_name(&self.name)
             .key("pk", text(organization_key(&model.organization_id)))
             .key("sk", text(optimization_key(model.optimization_id)))
             .update_expression("SET model_id = :model, updated_at = :now, list_order = :order")
-            .condition_expression("attribute_exists(pk) AND attribute_not_exists(model_id)")
+            .condition_expression(format!(
+                "attribute_exists(pk) AND attribute_not_exists(model_id) AND #status {compared} :archived"
+            ))
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":archived", nested(&OptimizationStatus::Archived)?)
             .expression_attribute_values(":model", text(model.id.to_string()))
             .expression_attribute_values(":now", number(model.created_at.timestamp_millis()))
             .expression_attribute_values(":order", text(order));
@@ -374,11 +389,12 @@ impl Table {
         Ok(TransactWriteItem::builder().update(built(update.build())?).build())
     }
 
-    /// Archives a model and takes it from its optimization, both or neither.
+    /// Archives a model and takes it from its optimization of a status, both or neither.
     ///
     /// # Errors
-    /// [`StoreError::Condition`] where the model is missing or archived already.
-    pub async fn archive(&self, model: &Model, change: &Change) -> Result<(), StoreError> {
+    /// [`StoreError::Condition`] where the model is missing or archived already, with item 1 where the optimization's status is no
+    /// longer that one.
+    pub async fn archive(&self, model: &Model, status: OptimizationStatus, change: &Change) -> Result<(), StoreError> {
         let now = change.at;
         let organization = organization_key(&model.organization_id);
         let millis = number(now.timestamp_millis());
@@ -401,9 +417,14 @@ impl Table {
             .update_expression(
                 "SET updated_at = :now, list_order = :order REMOVE model_id, summary, status_reason, overruled_at",
             )
-            .condition_expression("model_id = :model")
+            .condition_expression("model_id = :model AND #status = :status")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", nested(&status)?)
             .expression_attribute_values(":now", millis)
-            .expression_attribute_values(":order", text(list_order("OPTIMIZATION", now, model.optimization_id)))
+            .expression_attribute_values(
+                ":order",
+                text(list_order(optimization_list(status), now, model.optimization_id)),
+            )
             .expression_attribute_values(":model", text(model.id.to_string()));
         self.transact(vec![
             TransactWriteItem::builder().update(built(child.build())?).build(),

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::error::StoreError;
+use crate::domain::OptimizationStatus;
 
 const BUILD: &str = "build request";
 
@@ -25,6 +26,14 @@ pub(super) fn optimization_key(id: Uuid) -> String {
 
 /// What the place of an archived model begins with: apart from the others, so that lists without it do not read it.
 pub(super) const ARCHIVED_MODEL: &str = "ARCHIVED";
+
+/// What the place of an optimization of a status begins with; archived ones stand apart likewise.
+pub(super) const fn optimization_list(status: OptimizationStatus) -> &'static str {
+    match status {
+        OptimizationStatus::Live | OptimizationStatus::Completed => "OPTIMIZATION",
+        OptimizationStatus::Archived => "ARCHIVED_OPTIMIZATION",
+    }
+}
 
 /// Where a record stands in a list. Milliseconds in 15 digits sort as text until the year 33658.
 pub(super) fn list_order(kind: &str, time: DateTime<Utc>, id: Uuid) -> String {

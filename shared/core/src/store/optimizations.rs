@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use uuid::Uuid;
 
 use super::error::StoreError;
-use super::names::{built, list_order, optimization_key, organization_key};
+use super::names::{built, list_order, optimization_key, optimization_list, organization_key};
 use super::table::{Table, nested, number, text};
 use crate::domain::{Change, Optimization, OptimizationStatus, PatchOptimization, Served, Serving};
 
@@ -26,26 +26,30 @@ impl Table {
         self.get(organization_key(organization), optimization_key(id)).await
     }
 
-    /// Changes an optimization and what serving sees of it, both or neither.
+    /// Changes an optimization that had a status when it was read, and what serving sees of it, both or neither.
     ///
     /// # Errors
-    /// [`StoreError::Condition`] with item 0 where there is no such optimization, with item 1 where what serving reads of it was
-    /// changed since it was read.
+    /// [`StoreError::Condition`] with item 0 where it is gone or its status is no longer that one, with item 1 where what serving
+    /// reads of it was changed since it was read.
     pub async fn change_optimization(
         &self,
-        patch: &PatchOptimization,
+        (patch, was): (&PatchOptimization, OptimizationStatus),
         serving: Option<&ServingChange>,
         change: &Change,
     ) -> Result<(), StoreError> {
+        let kind = optimization_list(patch.status.unwrap_or(was));
         let (organization, id) = (change.organization_id.as_str(), change.optimization_id);
         let mut sets = vec!["updated_at = :now", "list_order = :order"];
         let mut update = Update::builder()
             .table_name(&self.name)
             .key("pk", text(organization_key(organization)))
             .key("sk", text(optimization_key(id)))
-            .condition_expression("attribute_exists(pk)")
+            // Its place in lists says whether it is archived.
+            .condition_expression("#status = :was")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":was", nested(&was)?)
             .expression_attribute_values(":now", number(change.at.timestamp_millis()))
-            .expression_attribute_values(":order", text(list_order("OPTIMIZATION", change.at, id)));
+            .expression_attribute_values(":order", text(list_order(kind, change.at, id)));
         if let Some(name) = &patch.name {
             sets.push("#name = :name");
             update =
@@ -53,9 +57,7 @@ impl Table {
         }
         if let Some(status) = &patch.status {
             sets.push("#status = :status");
-            update = update
-                .expression_attribute_names("#status", "status")
-                .expression_attribute_values(":status", nested(status)?);
+            update = update.expression_attribute_values(":status", nested(status)?);
         }
         // Whoever says what is served says it in spite of the guardrails.
         let overrules = serving.is_some_and(|serving| serving.before.served.as_ref().is_some_and(|was| was.baseline))

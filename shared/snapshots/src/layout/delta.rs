@@ -5,26 +5,36 @@
 //! of readers. The protocol: <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicU64;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ListArray, MapArray, RecordBatch, StructArray};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use crate::error::{Place, SnapshotError};
 use crate::fetch::fetch;
 use crate::file::decoded;
-use crate::parquet::decoding;
+use crate::limits::Limits;
+use crate::parquet::{Chunks, Group, check, decoding};
 use crate::report::cut;
 use crate::source::{Object, Source};
 
 /// The folder of a table's log.
 pub(super) const LOG: &str = "_delta_log";
-/// The largest object of a log that is read.
-const LARGEST: u64 = 256 << 20;
+/// The bytes of a log that are read.
+const MOST_BYTES: u64 = 64 << 20;
+/// The bytes of one action.
+const LONGEST_ACTION: usize = 4 << 20;
+/// The bytes that the files and partition values of a log take in memory.
+const MOST_HELD: usize = 96 << 20;
+/// What a file or a partition value takes beside its text.
+const EACH: usize = 100;
 /// Features of readers that leave the rows of a file as they are, or show where they are used.
 const HARMLESS: [&str; 8] = [
     "timestampNtz",
@@ -68,7 +78,7 @@ struct Add {
     path: String,
     #[serde(default)]
     partition_values: BTreeMap<String, Option<String>>,
-    deletion_vector: Option<serde_json::Value>,
+    deletion_vector: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -96,17 +106,23 @@ struct Table {
     files: HashMap<String, Add>,
     protocol: Option<Protocol>,
     meta_data: Option<MetaData>,
+    limits: Limits,
+    /// The bytes that were read, and those to which they were decompressed.
+    bytes: u64,
+    decompressed: AtomicU64,
+    /// The bytes that all files take which were ever added.
+    held: usize,
 }
 
 /// The files of a table's current version, in the order of their paths. `log` are the objects in its log's folder.
 ///
 /// # Errors
-/// A log with a gap, or with something that a plain reader would get wrong; a failed read.
-pub(super) fn current(source: &dyn Source, log: &[&Object]) -> Result<Vec<Live>, SnapshotError> {
+/// A log with a gap, or with something that a plain reader would get wrong, or that is larger than the limits; a failed read.
+pub(super) fn current(source: &dyn Source, log: &[&Object], limits: &Limits) -> Result<Vec<Live>, SnapshotError> {
     let Some(first) = log.first() else { return Ok(Vec::new()) };
     let commits: BTreeMap<u64, &Object> = log.iter().filter_map(|o| Some((commit(name(o))?, *o))).collect();
     let checkpoint = latest_checkpoint(log);
-    let mut table = Table::default();
+    let mut table = Table { limits: *limits, ..Table::default() };
     let mut next = 0;
     if let Some((version, parts)) = &checkpoint {
         for part in parts {
@@ -169,21 +185,47 @@ fn latest_checkpoint<'o>(log: &[&'o Object]) -> Option<(u64, Vec<&'o Object>)> {
     complete.next_back().map(|((version, _), objects)| (version, objects.into_values().collect()))
 }
 
-fn whole(source: &dyn Source, object: &Object) -> Result<Bytes, SnapshotError> {
-    if object.size > LARGEST {
-        return Err(refuse(object, format!("it has {} bytes, more than {LARGEST}", object.size)));
-    }
-    fetch(source, &object.key, 0..object.size)
-}
-
 impl Table {
+    fn whole(&mut self, source: &dyn Source, object: &Object) -> Result<Bytes, SnapshotError> {
+        self.bytes = self.bytes.saturating_add(object.size);
+        if self.bytes > MOST_BYTES {
+            return Err(refuse(object, format!("with it the log has {} bytes, more than {MOST_BYTES}", self.bytes)));
+        }
+        fetch(source, &object.key, 0..object.size)
+    }
+
+    /// Makes room for a file.
+    fn hold(&mut self, object: &Object, add: &Add) -> Result<(), SnapshotError> {
+        let value =
+            |(name, value): (&String, &Option<String>)| EACH + name.len() + value.as_ref().map_or(0, String::len);
+        self.held += EACH + 2 * add.path.len() + add.partition_values.iter().map(value).sum::<usize>();
+        if self.held > MOST_HELD {
+            return Err(refuse(
+                object,
+                format!("the files and partition values that it names take more than {MOST_HELD} bytes"),
+            ));
+        }
+        Ok(())
+    }
+
     /// Takes the actions of a commit, or of a checkpoint in JSON; the sidecars that it names.
     fn read_actions(&mut self, source: &dyn Source, object: &Object) -> Result<Vec<String>, SnapshotError> {
         let mut sidecars = Vec::new();
-        let bytes = whole(source, object)?;
+        let bytes = self.whole(source, object)?;
         let mut added = Vec::new();
-        for action in serde_json::Deserializer::from_slice(&bytes).into_iter::<Action>() {
-            let action = action.map_err(|error| refuse(object, format!("it is no list of actions: {error}")))?;
+        let malformed = |error: serde_json::Error| refuse(object, format!("it is no list of actions: {error}"));
+        for action in serde_json::Deserializer::from_slice(&bytes).into_iter::<&RawValue>() {
+            let action = action.map_err(malformed)?.get();
+            if action.len() > LONGEST_ACTION {
+                return Err(refuse(
+                    object,
+                    format!("an action has {} bytes, more than {LONGEST_ACTION}", action.len()),
+                ));
+            }
+            let action: Action = serde_json::from_str(action).map_err(malformed)?;
+            if let Some(add) = &action.add {
+                self.hold(object, add)?;
+            }
             if let Some(Remove { path }) = action.remove {
                 self.files.remove(&path);
             }
@@ -216,33 +258,64 @@ impl Table {
 
     /// Takes the actions of a checkpoint or sidecar in Parquet; the sidecars that it names.
     fn read_parquet(&mut self, source: &dyn Source, object: &Object) -> Result<Vec<String>, SnapshotError> {
-        let bytes = whole(source, object)?;
-        let batches: Vec<RecordBatch> = decoding(&object.key, Place::Object, || {
-            let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
-            let roots = builder.parquet_schema().root_schema().get_fields().iter().enumerate();
-            let wanted =
-                roots.filter(|(_, f)| matches!(f.name(), "add" | "protocol" | "metaData" | "sidecar")).map(|(i, _)| i);
-            let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.collect::<Vec<_>>());
-            Ok(builder.with_projection(mask).build()?.collect::<Result<_, _>>()?)
+        let chunks = Chunks::whole(self.whole(source, object)?);
+        let key = object.key.as_str();
+        let metadata = decoding(key, Place::Object, || {
+            let metadata =
+                ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new().with_skip_arrow_metadata(true))?;
+            // A chunk without a possible position panics here, not later.
+            metadata.metadata().row_groups().iter().flat_map(|group| group.columns()).for_each(|chunk| {
+                chunk.byte_range();
+            });
+            Ok(metadata)
         })?;
+        let roots = metadata.parquet_schema().root_schema().get_fields().iter().enumerate();
+        let wanted =
+            roots.filter(|(_, f)| matches!(f.name(), "add" | "protocol" | "metaData" | "sidecar")).map(|(i, _)| i);
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), wanted.collect::<Vec<_>>());
         let mut sidecars = Vec::new();
-        for batch in &batches {
-            let taken = self.take(batch, &mut sidecars);
-            taken.ok_or_else(|| refuse(object, "the checkpoint has other columns than the protocol says"))?;
+        for (number, row_group) in metadata.metadata().row_groups().iter().enumerate() {
+            let group = Group { key, number, metadata: row_group, mask: &mask, read_as: metadata.schema() };
+            let together = check(group, &chunks, &self.limits, &self.decompressed)?;
+            let mut reader = decoding(key, Place::RowGroup(number), || {
+                let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.clone(), metadata.clone());
+                let builder = builder.with_row_groups(vec![number]).with_projection(mask.clone());
+                builder.with_batch_size(together).build()
+            })?;
+            while let Some(batch) = decoding(key, Place::RowGroup(number), || Ok(reader.next().transpose()?))? {
+                let taken = self.take(object, &batch, &mut sidecars)?;
+                taken.ok_or_else(|| refuse(object, "the checkpoint has other columns than the protocol says"))?;
+            }
         }
         Ok(sidecars)
     }
 
     /// Takes the rows of a checkpoint; `None` where a column is not there or not of its type.
-    fn take(&mut self, batch: &RecordBatch, sidecars: &mut Vec<String>) -> Option<()> {
+    ///
+    /// # Errors
+    /// Files that take too much.
+    fn take(
+        &mut self,
+        object: &Object,
+        batch: &RecordBatch,
+        sidecars: &mut Vec<String>,
+    ) -> Result<Option<()>, SnapshotError> {
+        if let Some(add) = batch.column_by_name("add") {
+            let Some(files) = add.as_struct_opt().and_then(files) else { return Ok(None) };
+            for add in files {
+                self.hold(object, &add)?;
+                self.files.insert(add.path.clone(), add);
+            }
+        }
+        Ok(self.take_others(batch, sidecars))
+    }
+
+    fn take_others(&mut self, batch: &RecordBatch, sidecars: &mut Vec<String>) -> Option<()> {
         if let Some(named) = batch.column_by_name("sidecar").and_then(|column| column.as_struct_opt()) {
             let paths = texts(named, "path")?;
             sidecars.extend(
                 paths.into_iter().enumerate().filter(|(row, _)| named.is_valid(*row)).filter_map(|(_, path)| path),
             );
-        }
-        if let Some(add) = batch.column_by_name("add") {
-            self.take_files(add.as_struct_opt()?)?;
         }
         // A sidecar has none of these.
         let Some(protocol) = batch.column_by_name("protocol") else { return Some(()) };
@@ -260,20 +333,6 @@ impl Table {
         let configuration = meta_data.column_by_name("configuration")?.as_map_opt()?;
         for row in (0..batch.num_rows()).filter(|&row| meta_data.is_valid(row)) {
             self.meta_data = Some(MetaData { configuration: entries(configuration, row)? });
-        }
-        Some(())
-    }
-
-    /// Takes the files of a checkpoint; `None` as for [`Self::take`].
-    fn take_files(&mut self, add: &StructArray) -> Option<()> {
-        let paths = texts(add, "path")?;
-        let values = add.column_by_name("partitionValues")?.as_map_opt()?;
-        let vectors = add.column_by_name("deletionVector");
-        for (row, path) in paths.into_iter().enumerate() {
-            let Some(path) = path.filter(|_| add.is_valid(row)) else { continue };
-            let deletion_vector = vectors.filter(|v| v.is_valid(row)).map(|_| serde_json::Value::Bool(true));
-            let partition_values = entries(values, row)?;
-            self.files.insert(path.clone(), Add { path, partition_values, deletion_vector });
         }
         Some(())
     }
@@ -298,7 +357,7 @@ impl Table {
         }
         let mut live = Vec::with_capacity(self.files.len());
         for add in self.files.into_values() {
-            if add.deletion_vector.is_some_and(|vector| !vector.is_null()) {
+            if add.deletion_vector.is_some() {
                 let detail = format!(
                     "rows of {} are deleted by a deletion vector; REORG TABLE … APPLY (PURGE) writes the files anew",
                     cut(&add.path)
@@ -316,6 +375,19 @@ impl Table {
         live.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(live)
     }
+}
+
+/// The files of some rows of a checkpoint; `None` where a column is not there or not of its type.
+fn files(add: &StructArray) -> Option<Vec<Add>> {
+    let paths = texts(add, "path")?;
+    let values = add.column_by_name("partitionValues")?.as_map_opt()?;
+    let vectors = add.column_by_name("deletionVector");
+    let file = |(row, path): (usize, Option<String>)| {
+        let path = path.filter(|_| add.is_valid(row))?;
+        let deletion_vector = vectors.filter(|v| v.is_valid(row)).map(|_| IgnoredAny);
+        Some(entries(values, row).map(|partition_values| Add { path, partition_values, deletion_vector }))
+    };
+    paths.into_iter().enumerate().filter_map(file).collect()
 }
 
 fn texts(of: &StructArray, name: &str) -> Option<Vec<Option<String>>> {

@@ -8,11 +8,24 @@ pub(super) fn is_hidden(name: &str) -> bool {
     name.starts_with('.') || (name.starts_with('_') && !name.contains('='))
 }
 
-/// Whether a file is beside the data and not data: Hadoop's folder markers, Athena's metadata, checksums.
+/// Whether a folder is one of those in which Hive keeps what transactions wrote: `base_0000012`, `delta_0000013_0000013_0000`,
+/// `delete_delta_…`. Which of them count, Hive alone knows.
+pub(super) fn is_of_acid(folder: &str) -> bool {
+    let numbers = folder
+        .strip_prefix("base_")
+        .map(|rest| (rest, 1))
+        .or_else(|| Some((folder.strip_prefix("delete_").unwrap_or(folder).strip_prefix("delta_")?, 2)));
+    let Some((rest, least)) = numbers else { return false };
+    let parts: Vec<&str> = rest.split('_').collect();
+    let is_number = |part: &&str| part.len() >= 7 && part.bytes().all(|c| c.is_ascii_digit());
+    parts.len() >= least && parts[..least].iter().all(is_number)
+}
+
+/// Whether a file is beside the data and not data: Hadoop's folder markers, Athena's metadata, checksums, what an editor kept.
 pub(super) fn is_beside(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let ends = |ending: &&str| lower.ends_with(*ending);
-    ["_$folder$", ".metadata", ".crc", ".md5", ".sha256"].iter().any(ends) || name == "manifest"
+    ["_$folder$", ".metadata", ".crc", ".md5", ".sha256", "~"].iter().any(ends) || name == "manifest"
 }
 
 /// Whether a file is a list of the others, as Redshift and Athena write it: `0000_manifest`, `…-manifest.csv`.
@@ -116,7 +129,7 @@ mod tests {
         for name in ["_dt=2026-06-01", "part_0", "a._b"] {
             assert!(!is_hidden(name), "{name}");
         }
-        for name in ["dt=1_$folder$", "0a1b.csv.metadata", "part-0.parquet.crc", "manifest"] {
+        for name in ["dt=1_$folder$", "0a1b.csv.metadata", "part-0.parquet.crc", "manifest", "a.csv~", "a.csv.~1~"] {
             assert!(is_beside(name), "{name}");
         }
         for name in ["0000_manifest", "manifest", "0a1b-manifest.csv", "parquet_manifest", "manifest.json"] {
@@ -124,6 +137,18 @@ mod tests {
         }
         for name in ["manifesto.csv", "part-0.parquet", "amanifest.csv", "manifest_1.csv"] {
             assert!(!is_beside(name) && !is_manifest(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn folders_of_transactions() {
+        for name in
+            ["base_0000012", "base_0000012_v0000031", "delta_0000013_0000013_0000", "delete_delta_0000013_0000013_0000"]
+        {
+            assert!(is_of_acid(name), "{name}");
+        }
+        for name in ["base_1", "base", "delta_1_2", "delta_0000013", "database_0000012", "base_2026-01", "delta_a_b"] {
+            assert!(!is_of_acid(name), "{name}");
         }
     }
 

@@ -42,20 +42,15 @@ pub(super) fn integers(array: &dyn Array) -> Option<Box<dyn Iterator<Item = Opti
     })
 }
 
-/// A column of ids.
-pub(super) fn ids(array: &ArrayRef, ids: &mut Ids) {
+/// A column of ids; the rows of those that are nearly numbers, and what each is.
+pub(super) fn ids(array: &ArrayRef, ids: &mut Ids) -> Vec<(usize, &'static str)> {
     match array.data_type() {
-        DataType::Utf8View => views(array.as_string_view().clone().to_binary_view(), dress::is_dressed, ids),
+        DataType::Utf8View => return views(array.as_string_view().clone().to_binary_view(), dress::is_dressed, ids),
         DataType::BinaryView => {
             let is_odd = |id: &[u8]| id.len() == 16 || dress::is_dressed(id);
-            views(array.as_binary_view().clone(), is_odd, ids);
+            return views(array.as_binary_view().clone(), is_odd, ids);
         }
-        DataType::FixedSizeBinary(_) => {
-            let packed = ids.packed();
-            for id in array.as_fixed_size_binary() {
-                packed.push_plain(id.map(dress::id_of_bytes).as_deref());
-            }
-        }
+        DataType::FixedSizeBinary(_) => return texts_of_ids(array.as_fixed_size_binary().iter(), ids.packed()),
         DataType::Float64 | DataType::Float32 | DataType::Decimal256(..) => doubles(array, ids.packed()),
         DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) | DataType::Decimal128(_, scale)
             if *scale != 0 =>
@@ -64,26 +59,33 @@ pub(super) fn ids(array: &ArrayRef, ids: &mut Ids) {
         }
         _ => {
             let packed = ids.packed();
-            for id in integers(array).into_iter().flatten() {
-                match id {
-                    Some(id) => packed.push(Id::Text(id.to_string().as_bytes())),
-                    None => packed.push(Id::Null),
-                }
-            }
+            integers(array).into_iter().flatten().for_each(|id| packed.push_integer(id));
         }
     }
+    Vec::new()
 }
 
 /// Ids that stay where they were decoded, unless one of them is dressed.
-fn views(views: BinaryViewArray, is_odd: impl Fn(&[u8]) -> bool, ids: &mut Ids) {
-    if !views.iter().flatten().any(is_odd) {
-        *ids = Ids::Views(views);
-        return;
+fn views(views: BinaryViewArray, is_odd: impl Fn(&[u8]) -> bool, ids: &mut Ids) -> Vec<(usize, &'static str)> {
+    let any_odd = match views.null_count() {
+        0 => (0..views.len()).any(|row| is_odd(views.value(row))),
+        _ => views.iter().flatten().any(is_odd),
+    };
+    if any_odd {
+        return texts_of_ids(views.iter(), ids.packed());
     }
-    let packed = ids.packed();
-    for id in &views {
+    *ids = Ids::Views(views);
+    Vec::new()
+}
+
+/// Ids without their dress.
+fn texts_of_ids<'a>(ids: impl Iterator<Item = Option<&'a [u8]>>, packed: &mut Packed) -> Vec<(usize, &'static str)> {
+    let mut refused = Vec::new();
+    for (row, id) in ids.enumerate() {
+        refused.extend(id.and_then(dress::nearly_number).map(|what| (row, what)));
         packed.push_plain(id.map(dress::id_of_bytes).as_deref());
     }
+    refused
 }
 
 /// Ids that are written as numbers with a fraction, which is zero.
@@ -239,8 +241,13 @@ pub(super) fn coded<'a, T: Copy>(
     values: &'a [T],
     null: T,
 ) -> impl Iterator<Item = T> + 'a {
-    dictionary.keys().iter().map(move |key| {
-        key.and_then(|key| usize::try_from(key).ok()).and_then(|key| values.get(key)).copied().unwrap_or(null)
+    let keys = dictionary.keys();
+    let of = move |key: i32| usize::try_from(key).ok().and_then(|key| values.get(key)).copied().unwrap_or(null);
+    // What stands behind a null is any number.
+    let nulls = keys.nulls().filter(|nulls| nulls.null_count() > 0);
+    keys.values().iter().enumerate().map(move |(row, &key)| match nulls {
+        Some(nulls) if nulls.is_null(row) => null,
+        _ => of(key),
     })
 }
 

@@ -57,6 +57,11 @@ impl Chunks {
         Ok(Self { size: file.size, parts })
     }
 
+    /// The bytes of a whole file.
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        Self { size: bytes.len() as u64, parts: vec![(0, bytes)] }
+    }
+
     /// The bytes of a column; `None` where they were not read.
     pub(super) fn bytes(&self, start: u64, length: usize) -> Option<Bytes> {
         self.slice(start, Some(length)).ok()

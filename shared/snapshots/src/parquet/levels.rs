@@ -145,6 +145,9 @@ fn structs<'a>(
     let array = array.as_struct();
     let names = array.column_names();
     let of: Vec<Option<usize>> = factors.iter().map(|f| find(f.name(), names.iter().copied())).collect();
+    let is_twice = |position: usize| names.iter().filter(|name| **name == names[position]).count() > 1;
+    let twice =
+        of.iter().flatten().find(|position| is_twice(**position)).map(|&position| assigner.text(names[position]));
     let mut levels_of = |factor, position: Option<usize>| {
         Some((factor, column_levels(array.column(position?), side, factor, assigner)))
     };
@@ -162,6 +165,9 @@ fn structs<'a>(
             let is_there = |column: &ArrayRef| !column.is_null(row) && *column.data_type() != DataType::Null;
             if let Some((_, name)) = foreign.iter().find(|(column, _)| is_there(column)) {
                 levels.set_foreign(*name);
+            }
+            if let Some(name) = twice {
+                levels.set_twice(name);
             }
         }
         each(&levels, assigner);
@@ -195,6 +201,8 @@ fn maps<'a>(
         });
     });
     let offsets = array.value_offsets();
+    // The last row that had each factor, from 1.
+    let mut last = vec![0; factors.len()];
     for row in 0..array.len() {
         levels.clear();
         let range = match (usize::try_from(offsets[row]), usize::try_from(offsets[row + 1])) {
@@ -203,7 +211,12 @@ fn maps<'a>(
         };
         for entry in range {
             match (keys[entry], entries[entry]) {
-                (Ok(factor), level) => levels.set(factor, level),
+                (Ok(factor), level) => {
+                    levels.set(factor, level);
+                    if std::mem::replace(&mut last[factor], row + 1) == row + 1 {
+                        levels.set_twice(assigner.text(factors[factor].name()));
+                    }
+                }
                 (Err(_), Found::Missing) => {}
                 (Err(name), _) => levels.set_foreign(name),
             }

@@ -105,7 +105,8 @@ pub(crate) fn decoding<T>(
 /// What the decoder says, where it says nothing to somebody who does not know it.
 fn plain_words(message: &str) -> String {
     let known = [
-        ("Disabled feature at compile time", "it is compressed in a way that is not read (LZO)"),
+        ("codec type LZO", "it is compressed with LZO, which is not read"),
+        ("Disabled feature at compile time", "it is compressed in a way that is not read"),
         ("Required field", "corrupt: a header has not all of its fields"),
         ("non UTF-8", "it holds text that is not UTF-8"),
         ("Unexpected end of file", "truncated or corrupt: a page ends before its values do"),
@@ -127,7 +128,7 @@ pub(crate) fn open<'a>(
     wanted: &[Wanted],
     limits: &Limits,
 ) -> Result<ParquetFile<'a>, SnapshotError> {
-    let footer = footer(source, file)?;
+    let footer = footer(source, file, limits)?;
     let (metadata, plain) = decoding(file.key, Place::Object, || {
         let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(&footer)?);
         // A chunk without a possible position panics here, not later.
@@ -202,7 +203,7 @@ pub(crate) fn open<'a>(
 }
 
 /// The bytes of the footer.
-fn footer(source: &dyn Source, file: &File<'_>) -> Result<bytes::Bytes, SnapshotError> {
+fn footer(source: &dyn Source, file: &File<'_>, limits: &Limits) -> Result<bytes::Bytes, SnapshotError> {
     let wrong = |detail: String| SnapshotError::undecodable(file.key, Place::Object, detail);
     if file.size < 12 {
         return Err(wrong(format!("truncated: {} bytes are too few for a Parquet file", file.size)));
@@ -228,6 +229,15 @@ fn footer(source: &dyn Source, file: &File<'_>) -> Result<bytes::Bytes, Snapshot
     let length = u64::from(u32::from_le_bytes([a, b, c, d]));
     if length + 12 > file.size {
         return Err(wrong(format!("the footer claims {length} bytes, the file has {}", file.size)));
+    }
+    if length > limits.footer_bytes {
+        return Err(SnapshotError::Limit {
+            object: file.key.into(),
+            place: Place::Object,
+            what: format!("its footer has {length} bytes"),
+            name: "footer_bytes",
+            limit: limits.footer_bytes,
+        });
     }
     let from = file.size - 8 - length;
     match from.checked_sub(start).and_then(|begin| usize::try_from(begin).ok()) {

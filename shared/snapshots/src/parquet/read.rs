@@ -15,7 +15,7 @@ use super::in_path::{self, repeated};
 use super::levels::{Reader, contexts_of, variants_of};
 use super::mapped;
 use super::open::{ParquetFile, decoding};
-use super::pages;
+use super::pages::{self, Group};
 use crate::assign::Assigner;
 use crate::batch::{Batch, Places};
 use crate::error::{Place, SnapshotError};
@@ -41,7 +41,7 @@ pub(crate) fn read(
     each: &mut dyn FnMut(&Batch) -> Result<(), SnapshotError>,
 ) -> Result<(), SnapshotError> {
     let place = Place::RowGroup(row_group);
-    let together = pages::check(file, row_group, chunks, &plan.limits, total)?;
+    let together = pages::check(group(file, row_group), chunks, &plan.limits, total)?;
     let mut reader = decoding(file.key, place, || records(file, row_group, chunks, &file.mask, together))?;
     let mut next = || {
         let next = decoding(file.key, place, || Ok(reader.next().transpose()?));
@@ -80,11 +80,17 @@ pub(crate) fn read(
         for (column, array) in file.columns.iter().zip(record.columns()) {
             in_path::agree(file, &batch, column, array, plan, assigner)?;
         }
-        batch.check(file.key, role, plan)?;
+        batch.check(file.key, role, plan, assigner)?;
         first += rows as u64;
         each(&batch)?;
     }
     whole(first)
+}
+
+/// A row group, as its pages are checked.
+fn group<'f>(file: &'f ParquetFile<'_>, number: usize) -> Group<'f> {
+    let (metadata, read_as) = (file.metadata.metadata().row_group(number), file.metadata.schema());
+    Group { key: file.key, number, metadata, mask: &file.mask, read_as }
 }
 
 /// Decodes some columns of a row group.
@@ -146,7 +152,11 @@ fn fill(
     let mut context: Vec<(usize, &ArrayRef)> = Vec::new();
     for (column, array) in file.columns.iter().zip(&arrays) {
         match column.field {
-            Field::Id => ids(array, &mut batch.ids),
+            Field::Id => {
+                for (row, what) in ids(array, &mut batch.ids) {
+                    batch.note_nearly(row, column.field, what);
+                }
+            }
             Field::Time => times(array, batch),
             Field::Optimization => claims(array, Names::One(plan.optimization_id), &mut batch.optimizations),
             Field::Name => claims(array, plan.reward_names(), &mut batch.names),

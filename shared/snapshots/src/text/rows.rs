@@ -126,9 +126,9 @@ impl<'r, 'a> Rows<'r, 'a> {
             let field = column.field;
             match field {
                 Field::Id => {
-                    if cell.text().is_some_and(|text| dress::has_thousands(text.as_bytes())) {
-                        // An id is not shown.
-                        batch.note_nearly(row, field, "a number with thousands separators");
+                    // An id is not shown.
+                    if let Some(what) = cell.text().and_then(|text| dress::nearly_number(text.as_bytes())) {
+                        batch.note_nearly(row, field, what);
                     }
                     cell.push_id(batch);
                 }
@@ -240,7 +240,7 @@ impl<'r, 'a> Rows<'r, 'a> {
             Some(row_group) => Places::Chosen { row_group, rows: lines },
         };
         self.batch.complete(rows, self.assigner.no_context());
-        self.batch.check(self.key, self.role, self.plan)?;
+        self.batch.check(self.key, self.role, self.plan, self.assigner)?;
         (self.each)(&self.batch)?;
         self.batch.clear();
         if let Places::Lines(lines) | Places::Chosen { rows: lines, .. } = &mut self.batch.places {

@@ -23,9 +23,9 @@ pub(crate) fn from_text(text: &str) -> i64 {
 
 /// Whether a text that is no time looks as if it were meant as one.
 pub(crate) fn is_nearly(text: &str) -> bool {
-    let text = text.trim_ascii();
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    (3..=40).contains(&digits) && text.len() <= 80 && !is_void(text) && (date_like(text) || number_like(text))
+    let text = text.trim();
+    let digits = text.chars().filter(|c| c.is_numeric()).count();
+    (3..=40).contains(&digits) && text.chars().count() <= 80 && !is_void(text) && (date_like(text) || number_like(text))
 }
 
 /// Whether a text is in a spelling that is read, with a day or hour that does not exist.
@@ -49,11 +49,11 @@ fn is_void(text: &str) -> bool {
 fn date_like(text: &str) -> bool {
     let month = |word: &str| word.len() >= 3 && MONTHS.iter().any(|m| word[..3].eq_ignore_ascii_case(m));
     let mut words = text.split(|c: char| !c.is_ascii_alphabetic());
-    let parts = text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).count();
-    let starts = text.starts_with(|c: char| c.is_ascii_digit());
-    let separated = text.contains([':', '/', '-', '.', ',']) && parts >= 2;
-    (starts && separated && text.bytes().all(|c| c.is_ascii() && !c.is_ascii_control()))
-        || (parts >= 2 && words.any(month))
+    let parts = text.split(|c: char| !c.is_numeric()).filter(|part| !part.is_empty()).count();
+    let starts = text.starts_with(char::is_numeric);
+    // Also with the signs, spaces and digits of other languages: 6/1/2026, 3:04 PM with a narrow space; 2026年6月1日.
+    let separated = text.contains([':', '/', '-', '.', ',']) || !text.is_ascii();
+    (starts && separated && parts >= 2 && !text.contains(char::is_control)) || (parts >= 2 && words.any(month))
 }
 
 /// A number with separators in it.
@@ -368,6 +368,11 @@ mod tests {
             ("Fri 30 Feb 2026", true),
             ("1,767,323,045", true),
             ("1767323045,5", true),
+            ("2026-01-02T03:04:05\u{2212}02:00", true),
+            ("1/2/2026, 3:04:05\u{202f}PM", true),
+            ("2026年1月2日 03:04", true),
+            ("\u{0662}\u{0660}\u{0662}\u{0666}-\u{0660}\u{0661}-\u{0660}\u{0662}", true),
+            ("2026-01-02\0", false),
         ] {
             assert_eq!(from_text(text), BAD, "{text}");
             assert_eq!(is_nearly(text), nearly, "{text}");

@@ -409,3 +409,33 @@ fn no_message_quotes_more_than_200_characters_of_a_name_or_a_value() {
         assert!(error.chars().count() < 5_500, "{} characters: {error}", error.chars().count());
     }
 }
+
+#[test]
+fn what_the_library_says_in_its_own_terms_is_said_in_ours() {
+    let good = parquet(
+        vec![
+            ("anonymous_id", texts(&["u"; 100])),
+            ("timestamp", micros(&[T0; 100])),
+            ("variant", texts(&[VARIANT; 100])),
+        ],
+        100,
+    );
+    // The compression of a column stands behind its name in the footer: none, here, and LZO.
+    let behind = |name: &[u8], codec: u8| [name, &[0x15, codec]].concat();
+    let name = behind(b"anonymous_id", 0);
+    let at = good.windows(name.len()).rposition(|bytes| bytes == name).unwrap();
+    let mut lzo = good.clone();
+    lzo[at..at + name.len()].copy_from_slice(&behind(b"anonymous_id", 6));
+    let text = error("exposures/a.parquet", lzo);
+    assert!(text.contains("it is compressed with LZO, which is not read"), "{text}");
+    assert!(text.starts_with("exposures/a.parquet, row group 0: column \"anonymous_id\": "), "{text}");
+
+    // The first page of the first column begins behind the magic.
+    let mut headless = good;
+    headless[4..12].fill(0);
+    let text = error("exposures/a.parquet", headless);
+    assert_eq!(
+        text,
+        "exposures/a.parquet, row group 0: column \"anonymous_id\": corrupt: the header of a page cannot be read"
+    );
+}

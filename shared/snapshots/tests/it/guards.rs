@@ -158,7 +158,16 @@ fn a_file_whose_own_rewards_are_mostly_skipped_fails_whatever_else_is_in_it() {
 fn a_name_that_is_nearly_the_models_fails_or_is_told() {
     let row = |name: &str| format!("u1,2026-06-01T00:10:00Z,{name}\n");
     let header = "anonymous_id,timestamp,name\n";
-    for near in ["Signup", "sign_up", "'signup'", "SIGN UP", "\"\"\"signup\"\"\""] {
+    for near in [
+        "Signup",
+        "sign_up",
+        "'signup'",
+        "SIGN UP",
+        "\"\"\"signup\"\"\"",
+        "“signup”",
+        "«sign\u{2011}up»",
+        "ｓｉｇｎｕｐ",
+    ] {
         let rewards = header.to_owned() + &row("purchase") + &row(near);
         let text = error(&[("exposures/a.csv", EXPOSURES), ("rewards/a.csv", &rewards)]);
         assert!(
@@ -172,7 +181,7 @@ fn a_name_that_is_nearly_the_models_fails_or_is_told() {
         let example = warning.example.as_ref().unwrap();
         assert_eq!((example.line, example.value.is_some()), (Some(4), true));
     }
-    for other in ["signups", "sign", "purchase", "signup2", "---"] {
+    for other in ["signups", "sign", "purchase", "signup2", "---", "“sign”", "…"] {
         let rewards = header.to_owned() + &row("signup") + &row(other);
         let counted = run(&[("exposures/a.csv", EXPOSURES), ("rewards/a.csv", &rewards)]).unwrap();
         assert_eq!(codes(&counted), Vec::<&str>::new(), "{other}");

@@ -20,11 +20,18 @@ fn is_child() -> bool {
     std::env::var(FILE).is_ok()
 }
 
-/// The error of a snapshot of one file, and the most memory that the process had.
+/// The error of a snapshot of one file, in a process of one gigabyte that takes little of it.
 fn error_in_a_process_of_its_own(test: &str, key: &str, bytes: &[u8]) -> Option<String> {
+    error_beside(test, (key, bytes), &[])
+}
+
+/// The same of a file beside others, which are small.
+fn error_beside(test: &str, (key, bytes): (&str, &[u8]), others: &[(&str, &[u8])]) -> Option<String> {
     if let Ok(file) = std::env::var(FILE) {
         let space = space();
-        let error = Memory::of([(key, std::fs::read(file).unwrap())]).count(&plan(&space)).unwrap_err();
+        let others = others.iter().map(|(key, bytes)| ((*key).to_owned(), bytes.to_vec()));
+        let objects = others.chain([(key.to_owned(), std::fs::read(file).unwrap())]);
+        let error = Memory::of(objects).count(&plan(&space)).unwrap_err();
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
@@ -83,6 +90,11 @@ fn pages_of(contexts: &[&str]) -> Vec<u8> {
         ("variant", texts(&vec![r#"{"headline":"a","sticky":true}"#; rows])),
     ])
     .unwrap();
+    zstd_file(&batch)
+}
+
+/// A file with one page for each column.
+fn zstd_file(batch: &RecordBatch) -> Vec<u8> {
     let properties = WriterProperties::builder()
         .set_dictionary_enabled(false)
         .set_data_page_size_limit(1 << 30)
@@ -92,8 +104,128 @@ fn pages_of(contexts: &[&str]) -> Vec<u8> {
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .build();
     let mut writer = parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
-    writer.write(&batch).unwrap();
+    writer.write(batch).unwrap();
     writer.into_inner().unwrap()
+}
+
+/// A file with one page of gzip that says that it has half a megabyte, and comes to two gigabytes.
+fn a_page_that_lies() -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut letter = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'0' + u8::try_from(state >> 58).unwrap())
+    };
+    let ids: Vec<String> = (0..500).map(|_| (0..1_000).map(|_| letter()).collect()).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let batch = RecordBatch::try_from_iter([
+        ("timestamp", micros(&vec![T0; 500])),
+        ("variant", texts(&vec![r#"{"headline":"a","sticky":true}"#; 500])),
+        ("anonymous_id", texts(&ids)),
+    ])
+    .unwrap();
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(parquet::file::properties::EnabledStatistics::None)
+        .set_compression(Compression::GZIP(parquet::basic::GzipLevel::default()))
+        .build();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    let mut file = writer.into_inner().unwrap();
+    let metadata =
+        parquet::file::metadata::ParquetMetaDataReader::new().parse_and_finish(&bytes::Bytes::from(file.clone()));
+    let (start, length) = metadata.unwrap().row_group(0).column(2).byte_range();
+    let (start, end) = (usize::try_from(start).unwrap(), usize::try_from(start + length).unwrap());
+    let body = start + file[start..end].windows(3).position(|bytes| bytes == [0x1f, 0x8b, 8]).unwrap();
+    // Streams of gzip after each other are one.
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(&vec![b'x'; 8 << 20]).unwrap();
+    let megabytes = encoder.finish().unwrap();
+    assert!((end - body) / megabytes.len() > 40, "{} bytes in {}", megabytes.len(), end - body);
+    for (byte, filling) in file[body..end].iter_mut().zip(megabytes.iter().cycle()) {
+        *byte = *filling;
+    }
+    file
+}
+
+#[test]
+fn a_parquet_page_that_comes_to_more_than_its_header_says() {
+    let bomb = if is_child() { Vec::new() } else { a_page_that_lies() };
+    let test = "a_parquet_page_that_comes_to_more_than_its_header_says";
+    let Some(error) = error_in_a_process_of_its_own(test, "exposures/a.parquet", &bomb) else { return };
+    assert!(bomb.len() < 600_000, "{}", bomb.len());
+    let expected =
+        "exposures/a.parquet, row group 0: column \"anonymous_id\": corrupt: a page comes to more than the 50";
+    assert!(error.starts_with(expected) && error.ends_with(" bytes of its header"), "{error}");
+}
+
+/// A checkpoint of a Delta table that names files.
+fn checkpoint(paths: &[&str]) -> Vec<u8> {
+    let path =
+        (std::sync::Arc::new(arrow_schema::Field::new("path", arrow_schema::DataType::Utf8, true)), texts(paths));
+    let add: arrow_array::ArrayRef = std::sync::Arc::new(arrow_array::StructArray::from(vec![path]));
+    zstd_file(&RecordBatch::try_from_iter([("add", add)]).unwrap())
+}
+
+const DATA: (&str, &[u8]) = ("exposures/a.json", LINE.as_bytes());
+
+#[test]
+fn a_checkpoint_of_gigabytes() {
+    let value = "x".repeat(1 << 20);
+    let bomb = if is_child() { Vec::new() } else { checkpoint(&vec![value.as_str(); 150]) };
+    let key = "exposures/_delta_log/00000000000000000003.checkpoint.parquet";
+    let Some(error) = error_beside("a_checkpoint_of_gigabytes", (key, &bomb), &[DATA]) else { return };
+    assert!(bomb.len() < 100_000, "{}", bomb.len());
+    assert!(error.starts_with(key) && error.ends_with("(page_bytes)"), "{error}");
+}
+
+#[test]
+fn logs_of_delta_tables_have_limits() {
+    let space = space();
+    let error = |log: &[(&str, Vec<u8>)]| {
+        let log = log.iter().map(|(name, bytes)| (format!("exposures/_delta_log/{name}"), bytes.clone()));
+        let data = (DATA.0.to_owned(), DATA.1.to_vec());
+        Memory::of(log.chain([data])).count(&plan(&space)).unwrap_err().to_string()
+    };
+    let first = "00000000000000000000.json";
+    let action = format!("{{\"protocol\":{{\"minReaderVersion\":1,\"x\":\"{}\"}}}}", "x".repeat(4 << 20));
+    assert!(error(&[(first, action.into_bytes())]).contains("an action has 41943"));
+    let adds: String = (0..600_000).map(|n| format!("{{\"add\":{{\"path\":\"{n}\"}}}}\n")).collect();
+    let second = "00000000000000000001.json";
+    let twice = error(&[(first, adds.clone().into_bytes()), (second, adds.into_bytes())]);
+    assert!(twice.contains(second) && twice.contains("take more than 100663296 bytes"), "{twice}");
+    let large = error(&[(first, vec![b'\n'; 40 << 20]), (second, vec![b'\n'; 40 << 20])]);
+    assert!(large.contains("with it the log has 83886080 bytes, more than 67108864"), "{large}");
+}
+
+#[test]
+fn markers_of_commits_have_a_limit() {
+    let space = space();
+    let objects = [("exposures/_committed_1", vec![b' '; 17 << 20]), ("exposures/a.json", LINE.as_bytes().to_vec())];
+    let error = Memory::of(objects).count(&plan(&space)).unwrap_err().to_string();
+    let what = "it and the other markers of commits have 17825792 bytes, more than the limit of 16777216 (markers)";
+    assert_eq!(error, format!("exposures/_committed_1: {what}"));
+}
+
+#[test]
+fn a_map_has_a_limit_of_values() {
+    use arrow_array::builder::{MapBuilder, StringBuilder};
+    let mut map = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    for _ in 0..2 {
+        for (key, value) in [("headline", "a"), ("sticky", "true")] {
+            map.keys().append_value(key);
+            map.values().append_value(value);
+        }
+        map.append(true).unwrap();
+    }
+    let columns = vec![
+        ("anonymous_id", texts(&["u", "v"])),
+        ("timestamp", micros(&[T0, T0])),
+        ("variant", std::sync::Arc::new(map.finish()) as arrow_array::ArrayRef),
+    ];
+    let file = crate::common::parquet(columns, 10);
+    let error = error_with(Limits { nested_values: 3, ..Limits::default() }, "exposures/a.parquet", file);
+    assert!(error.starts_with("exposures/a.parquet, row group 0: column \"variant."), "{error}");
+    assert!(error.ends_with("has 4 values, more than the limit of 3 (nested_values)"), "{error}");
 }
 
 fn error_with(limits: Limits, key: &str, bytes: impl Into<bytes::Bytes>) -> String {
@@ -135,6 +267,12 @@ fn every_limit_is_named_with_the_object() {
             "exposures/a.parquet",
             parquet.clone(),
             "exposures/a.parquet: it has 4 columns, more than the limit of 3 (fields)",
+        ),
+        (
+            Limits { footer_bytes: 100, ..all },
+            "exposures/a.parquet",
+            parquet.clone(),
+            "bytes, more than the limit of 100 (footer_bytes)",
         ),
         (
             Limits { nesting: 2, ..all },

@@ -1,9 +1,11 @@
 //! Files in, cells out: every format, column type and writer, and what is skipped or refused.
 
 mod aggregated;
+mod ambiguous;
 mod attribution;
 mod checks;
 mod columns;
+mod committed;
 mod common;
 mod delta;
 mod dialects;

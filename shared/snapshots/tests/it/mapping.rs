@@ -233,6 +233,10 @@ fn a_mapping_that_does_not_fit_fails() {
         (r#"{"exposures": {"id": "x"}}"#, "mapping.json: exposures.id is unknown"),
         (r#"{"preset": "growthbook"}"#, "mapping.json: exposures.variant.values is missing"),
         (
+            r#"{"exposures": {"timestamp": "t", "timestamp": "u"}}"#,
+            "mapping.json: the name \"timestamp\" is there twice at line 1 column",
+        ),
+        (
             r#"{"preset": "growthbook", "exposures": {"variant": {"values": {"0": {"headline": "z", "sticky": true}}}}}"#,
             "mapping.json: exposures.variant: values.0: headline has no level \"z\"",
         ),

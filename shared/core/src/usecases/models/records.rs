@@ -12,6 +12,9 @@ use crate::error::ApiError;
 use crate::keyed_work::{Effect, KeyedWork};
 use crate::store::StoreError;
 
+/// How often the archiving of a model is tried whose optimization changes at that moment.
+const MOST_ATTEMPTS: u32 = 5;
+
 impl App {
     /// A model of an organization.
     ///
@@ -43,12 +46,21 @@ impl App {
         let served = Served::untrained(model.id, model.model_type, model.config.clone());
         let (before, after) = (Aspects::served(ServedVersion::NOTHING), Aspects::served(&served));
         let change = self.change((organization, parent), ChangeKind::ModelCreated, before, after);
-        match self.table.create_model(&model, &served, &change).await {
-            Ok(()) => Ok(model),
-            Err(StoreError::Condition { item: 0, .. }) => {
-                Err(occupied(parent, self.table.optimization(organization, parent).await?.as_ref()))
+        // Few are archived, so that the first attempt does without reading whether it is.
+        let mut archived = false;
+        loop {
+            match self.table.create_model(&model, &served, archived, &change).await {
+                Ok(()) => return Ok(model),
+                Err(StoreError::Condition { item: 0, .. }) => {
+                    let found = self.table.optimization(organization, parent).await?;
+                    let is_free = |found: &Optimization| found.model_id.is_none() && is_archived(found.status);
+                    if archived || !found.as_ref().is_some_and(is_free) {
+                        return Err(occupied(parent, found.as_ref()));
+                    }
+                    archived = true;
+                }
+                Err(other) => return Err(other.into()),
             }
-            Err(other) => Err(other.into()),
         }
     }
 
@@ -61,22 +73,37 @@ impl App {
         if model.archived_at.is_some() {
             return Ok(());
         }
-        let parent = self.table.optimization(organization, model.optimization_id).await?;
-        let on_baseline = parent.as_ref().is_some_and(|parent| parent.status_reason.is_some());
-        let status = parent.map_or(OptimizationStatus::Live, |parent| parent.status);
-        let before = Aspects::served(ServedVersion::of_model(&model, status, on_baseline));
-        let after = Aspects::served(ServedVersion::NOTHING);
-        let change = self.change((organization, model.optimization_id), ChangeKind::ModelArchived, before, after);
-        match self.table.archive(&model, &change).await {
-            Ok(()) => Ok(()),
-            // Somebody else archived it in between: it is as it was asked to be.
-            Err(refused @ StoreError::Condition { .. }) => match self.model(organization, id).await?.archived_at {
-                Some(_) => Ok(()),
-                None => Err(ApiError::internal(format!("model {id} is not archived, and cannot be: {refused}"))),
-            },
-            Err(other) => Err(other.into()),
+        let mut attempts_left = MOST_ATTEMPTS;
+        loop {
+            let parent = self.table.optimization(organization, model.optimization_id).await?;
+            let on_baseline = parent.as_ref().is_some_and(|parent| parent.status_reason.is_some());
+            let status = parent.map_or(OptimizationStatus::Live, |parent| parent.status);
+            let before = Aspects::served(ServedVersion::of_model(&model, status, on_baseline));
+            let after = Aspects::served(ServedVersion::NOTHING);
+            let change = self.change((organization, model.optimization_id), ChangeKind::ModelArchived, before, after);
+            attempts_left -= 1;
+            match self.table.archive(&model, status, &change).await {
+                Ok(()) => return Ok(()),
+                Err(refused @ StoreError::Condition { item, .. }) => {
+                    match self.model(organization, id).await?.archived_at {
+                        // Somebody else archived it in between: it is as it was asked to be.
+                        Some(_) => return Ok(()),
+                        // The optimization has another status since it was read.
+                        None if item == 1 && attempts_left > 0 => {}
+                        None => {
+                            let cause = format!("model {id} is not archived, and cannot be: {refused}");
+                            return Err(ApiError::internal(cause));
+                        }
+                    }
+                }
+                Err(other) => return Err(other.into()),
+            }
         }
     }
+}
+
+fn is_archived(status: OptimizationStatus) -> bool {
+    status == OptimizationStatus::Archived
 }
 
 /// Why an optimization takes no new model: it is missing, or it had one at that moment and perhaps has it still.

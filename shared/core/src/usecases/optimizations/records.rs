@@ -181,13 +181,12 @@ impl App {
                 None => None,
             };
             let change = self.change_by(&patch, &before, serving.as_ref());
-            match self.table.change_optimization(&patch, serving.as_ref(), &change).await {
+            match self.table.change_optimization((&patch, before.status), serving.as_ref(), &change).await {
                 Ok(()) => {
                     let (optimization, model) = self.optimization(organization, id).await?;
                     let now = self.clock.now();
                     return Ok(WithModel { optimization, model_status: model.map(|model| model.status(now)) });
                 }
-                Err(StoreError::Condition { item: 0, .. }) => return Err(not_found(id)),
                 // Another version came into force, or another status, since this was read.
                 Err(StoreError::Condition { .. }) => {}
                 Err(other) => return Err(other.into()),

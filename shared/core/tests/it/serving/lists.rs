@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use chrono::TimeDelta;
-use fulcrum_core::domain::Status;
+use fulcrum_core::domain::{Optimization, OptimizationStatus, PatchOptimization, Status};
 use fulcrum_core::storage_calls::StorageCalls;
 use fulcrum_core::store::{ListOptions, ListOrder, Page};
 use serde_json::{Map, Value, json};
@@ -113,6 +113,74 @@ async fn deleted_models_cost_later_lists_nothing() {
     let with_archived = cost(true).await;
     assert!(with_archived.0 == 23 && with_archived.1 >= 3 && with_archived.2 > 1_000_000, "{with_archived:?}");
     assert_eq!(stage.app.model(ORGANIZATION, kept.model_id.unwrap()).await.unwrap().id, kept.model_id.unwrap());
+}
+
+#[tokio::test]
+async fn archived_optimizations_cost_later_lists_nothing() {
+    let stage = Stage::new().await;
+    let cost = async |order, include_archived| {
+        let (app, bytes) = stage.counted();
+        let calls = StorageCalls::default();
+        let options = ListOptions { include_archived, ..ListOptions::ALL };
+        let page = calls.count(app.table.optimizations(ORGANIZATION, order, &options)).await.unwrap();
+        (page.items.len(), calls.total(), bytes.load(Ordering::Relaxed))
+    };
+    let orders = [ListOrder::UpdatedAt, ListOrder::CreatedAt];
+    let patch = |name: Option<&str>, status| PatchOptimization { name: name.map(str::to_owned), status };
+    let change = async |id, patch| {
+        stage.app.update_optimization(ORGANIZATION, id, patch).await.unwrap();
+    };
+    let archived = Some(OptimizationStatus::Archived);
+    let kept = stage.create(mab(&["a", "b"])).await.optimization;
+    let mut before = Vec::new();
+    for order in orders {
+        before.push(cost(order, false).await);
+        assert_eq!(before[before.len() - 1].1, 1, "one call");
+    }
+    let mut ids = Vec::new();
+    for n in 0..12 {
+        stage.clock.advance(TimeDelta::seconds(1));
+        let made = stage.create(mab(&["a", "b"])).await.optimization;
+        ids.push(made.id);
+        change(made.id, patch(None, archived)).await;
+        // Whatever else happens to one that is archived, it stays where it is.
+        match n % 4 {
+            0 => change(made.id, patch(Some("renamed"), None)).await,
+            1 => stage.app.delete_model(ORGANIZATION, made.model_id.unwrap()).await.unwrap(),
+            2 => {
+                stage.app.delete_model(ORGANIZATION, made.model_id.unwrap()).await.unwrap();
+                let mut new = mab(&["a", "b"]);
+                new.as_object_mut().unwrap().remove("name");
+                new["optimization_id"] = json!(made.id);
+                stage.app.create_model(ORGANIZATION, serde_json::from_value(new).unwrap()).await.unwrap();
+            }
+            _ => {}
+        }
+    }
+    for (order, before) in orders.into_iter().zip(&before) {
+        assert_eq!(cost(order, false).await, *before, "{order:?}");
+        let with_archived = cost(order, true).await;
+        assert!(with_archived.0 == 13 && with_archived.2 > before.2 + 12 * 200, "{with_archived:?}");
+    }
+    // Together they are one list, in pages of any size.
+    for order in orders {
+        let list = async |asked| {
+            let page = async |options: &ListOptions<'_>| {
+                stage.app.table.optimizations(ORGANIZATION, order, options).await.unwrap()
+            };
+            all(page, asked).await.0.iter().map(|found: &Optimization| found.id).collect::<Vec<Uuid>>()
+        };
+        let whole = list(Asked { include_archived: true, ..ALL }).await;
+        assert_eq!((whole.len(), whole[12]), (13, kept.id), "{order:?}");
+        for limit in 1..=4 {
+            assert_eq!(list(Asked { include_archived: true, limit: Some(limit), ..ALL }).await, whole, "{order:?}");
+        }
+    }
+    // And one that goes live again is among the others.
+    change(ids[5], patch(None, Some(OptimizationStatus::Live))).await;
+    for order in orders {
+        assert_eq!(cost(order, false).await.0, 2, "{order:?}");
+    }
 }
 
 #[tokio::test]
