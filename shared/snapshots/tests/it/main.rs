@@ -2,6 +2,7 @@
 
 mod aggregated;
 mod attribution;
+mod audit;
 mod checks;
 mod columns;
 mod common;

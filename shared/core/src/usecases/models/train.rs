@@ -28,7 +28,7 @@ use crate::keyed_work::{Effect, KeyedWork};
 use crate::log_fields::log_field;
 use crate::store::{SnapshotListing, StoreError, posterior_key, results_key};
 use crate::usecases::blocking::blocking;
-use crate::usecases::results::measured_lift;
+use crate::usecases::results::{Compared, measured_lift};
 
 impl App {
     /// Trains a model on the latest complete snapshot of its optimization and puts the posterior in force. Where that is
@@ -178,7 +178,7 @@ impl App {
         let checked = Arc::new(model.checked()?);
         let holdout_percentage = self.holdout_percentage(model).await?;
         let holdout_share = holdout_percentage / 100.0;
-        let mut read = Box::pin(self.read_snapshot(model, &checked, snapshot, holdout_percentage)).await?;
+        let read = Box::pin(self.read_snapshot(model, &checked, snapshot, holdout_percentage)).await?;
         let seed = seed(model, &read.snapshot_id)?;
         let unseen_levels = unseen_levels(&checked.space, &read.cells);
         let shared = Arc::clone(&checked);
@@ -190,7 +190,12 @@ impl App {
             holdout_share,
             threads: self.threads,
         };
-        let training = compute(shared, read.learned, options, seed).await?;
+        // Exposures are decided again while the model is fitted.
+        let (training, assignment) = tokio::join!(
+            Box::pin(compute(shared, read.learned, options, seed)),
+            Box::pin(self.check_assignment(model, &checked, read.audit, read.policies))
+        );
+        let (training, (assignment, mut policies)) = (training?, assignment?);
         log_inference(model, &training);
         let metrics = training.metrics;
         let mut posterior = PosteriorRecord {
@@ -228,16 +233,22 @@ impl App {
         let (policy, compiled) = (training.policy.to_bytes(), training.policy.clone());
         let report = training.report.clone();
         let of = Arc::clone(&checked);
-        let encode = move || bandit::stored::encode(&of.space, &training, &provenance);
-        let bytes = blocking(encode).await?.map_err(ApiError::internal)?;
+        let (holdout, reward) = (read.holdout, model.config.reward.modelled());
+        let encode = move || {
+            let baseline = holdout.check(&of.space, &training.posterior, reward)?;
+            let bytes = bandit::stored::encode(&of.space, &training, &provenance).map_err(ApiError::internal)?;
+            Ok::<_, ApiError>((bytes, baseline))
+        };
+        let (bytes, baseline) = blocking(encode).await??;
         let mut posterior = self.write_posterior(model, bytes.into(), posterior).await?;
-        let results = read.measured.stored(model, &checked.space, &posterior, &report);
+        let compared = Compared { assignment, baseline };
+        let results = read.measured.stored(model, &checked.space, &posterior, (&report, compared));
         self.write_results(model, &posterior, &results).await?;
         if let Some(summary) = &mut posterior.summary {
             summary.measured = measured_lift(&results)?;
         }
-        read.policies.insert(posterior.posterior_version, compiled);
-        self.write_policies(model, &read.policies).await?;
+        policies.insert(posterior.posterior_version, compiled);
+        self.write_policies(model, &policies).await?;
         let served = Served::version(model, &posterior, policy);
         lease.stop_renewing();
         let change = Change::trained(model, &served, (&self.actor, self.clock.now()));

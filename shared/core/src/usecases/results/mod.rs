@@ -1,13 +1,19 @@
 //! What happened: measured by the run that trains, stored beside the posterior, answered for any span of days.
 
 mod answer;
+mod assignment;
+mod baseline;
+mod checks;
 mod findings;
+mod interactions;
 mod measure;
 mod periods;
 mod read;
 mod span;
 
 pub(super) use answer::measured_lift;
-pub(super) use measure::{MOST_USERS, Measured};
+pub(super) use assignment::{LEAST_SAMPLED, deciding_instants};
+pub(super) use baseline::RecentHoldout;
+pub(super) use measure::{Compared, MOST_USERS, Measured};
 pub(super) use periods::Periods;
 pub use span::Span;
