@@ -44,7 +44,12 @@ fn shown(screen: Screen, results: &Value) -> String {
     if let Some(line) = by_day(screen, results) {
         let _ = write!(shown, "\n{}\n{line}", screen.heading("Lift by day, of all users so far"));
     }
-    for (title, table) in [("By context", by_context(screen, results)), ("Variants", variants(screen, results))] {
+    let tables = [
+        ("By context", by_context(screen, results)),
+        ("Variants", variants(screen, results)),
+        ("Pairs of levels beside the sum of their levels", interactions(results)),
+    ];
+    for (title, table) in tables {
         if let Some(table) = table {
             let _ = write!(shown, "\n{}\n{}", screen.heading(title), table.render(screen));
         }
@@ -74,8 +79,36 @@ pub(crate) fn lift(screen: Screen, results: &Value) -> String {
             ("optimized", arm("optimization")),
             ("holdout", arm("holdout")),
             ("sample ratio", sample_ratio(results)),
+            ("assignment", assignment_check(results)),
+            ("baseline", baseline(results)),
         ],
     )
+}
+
+/// How many of the logged exposures show what serving decides.
+fn assignment_check(results: &Value) -> String {
+    let Some(found) = results.pointer("/quality/assignment").filter(|found| !found.is_null()) else {
+        return "not checked: no exposure of the last 7 days could be decided again".to_owned();
+    };
+    let verdict = if found["suspect"] == Value::Bool(true) { "SUSPECT" } else { "as decided" };
+    let reasons = ["holdout_saw_other", "older_version", "excluded_variant", "other"].map(|reason| {
+        let exposures = number(found, &format!("/mismatches/{reason}"));
+        (exposures > 0.0).then(|| format!("{exposures} {}", reason.replace('_', " ")))
+    });
+    let reasons: Vec<String> = reasons.into_iter().flatten().collect();
+    let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+    let exposures = text(found, "/exposures");
+    format!("{:.2} % of {exposures} exposures match: {verdict}{reasons}", 100.0 * number(found, "/match"))
+}
+
+/// What the model believes of the baseline beside what the holdout did.
+fn baseline(results: &Value) -> String {
+    let Some(check) = results.get("baseline_check").filter(|check| !check.is_null()) else {
+        return String::new();
+    };
+    let verdict = if check["ok"] == Value::Bool(true) { "they agree" } else { "THEY DISAGREE" };
+    let of = |name: &str| rate(number(check, &format!("/{name}")));
+    format!("modelled {}, measured {}: {verdict} (z = {:+.1})", of("modelled"), of("measured"), number(check, "/z"))
 }
 
 /// What to do next, and why.
@@ -138,6 +171,27 @@ fn interval(value: &Value, pointer: &str) -> String {
 
 fn rate(value: f64) -> String {
     if value.is_finite() { format!("{value:.4}") } else { "none".to_owned() }
+}
+
+/// A row for each pair of design factors: the test, and the pair of levels that stands out the most.
+fn interactions(results: &Value) -> Option<Table> {
+    let pairs = list(results, "/interactions");
+    let mut table = Table::new(&["factors", ">p", "stands out", ">z"]);
+    for pair in pairs {
+        let p = number(pair, "/test/p_value");
+        let level = |factor: usize, level: usize| text(pair, &format!("/levels/{factor}/{level}"));
+        let cells = list(pair, "/cells").iter().enumerate();
+        let cells = cells.flat_map(|(i, row)| list(row, "").iter().enumerate().map(move |(j, cell)| (i, j, cell)));
+        let known = cells.filter(|(_, _, cell)| number(cell, "/z").is_finite());
+        let most = known.max_by(|(.., a), (.., b)| number(a, "/z").abs().total_cmp(&number(b, "/z").abs()));
+        table.row(vec![
+            format!("{} × {}", text(pair, "/factors/0"), text(pair, "/factors/1")),
+            if p.is_finite() { format!("{p:.3}") } else { "not enough".to_owned() },
+            most.map_or_else(String::new, |(i, j, _)| format!("{} with {}", level(0, i), level(1, j))),
+            most.map_or_else(String::new, |(.., cell)| format!("{:+.1}", number(cell, "/z"))),
+        ]);
+    }
+    (!pairs.is_empty()).then_some(table)
 }
 
 fn by_context(screen: Screen, results: &Value) -> Option<Table> {

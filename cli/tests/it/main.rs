@@ -1,5 +1,6 @@
 //! The whole service end to end: through its HTTP port, the AWS SDK, and embedded stores; and the command as a process.
 
+mod assignment;
 mod bombs;
 mod calls;
 mod command;

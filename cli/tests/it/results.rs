@@ -1,6 +1,8 @@
 //! Results: what happened, held against the events that were uploaded.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
 
 use bandit::hold_out;
 use serde_json::{Value, json};
@@ -83,6 +85,19 @@ fn assert_lift(found: &Value, visitors: &[&Visitor]) {
     assert_eq!(found["status"], "measured");
 }
 
+/// Leaves a snapshot and its results in the folder that `RESULTS_SQL` names, for the SQL of docs/results.md.
+fn leave(visitors: &[Visitor], results: &Value) {
+    let Some(folder) = std::env::var_os("RESULTS_SQL").map(PathBuf::from) else { return };
+    fs::create_dir_all(&folder).unwrap();
+    for (name, text) in files(visitors) {
+        fs::write(folder.join(name.replace("/a.", ".")), text).unwrap();
+    }
+    let held_out = visitors.iter().filter(|visitor| visitor.held_out).map(|visitor| visitor.id.as_str());
+    let lines: Vec<&str> = std::iter::once("anonymous_id").chain(held_out).collect();
+    fs::write(folder.join("holdout.csv"), lines.join("\n") + "\n").unwrap();
+    fs::write(folder.join("results.json"), results.to_string()).unwrap();
+}
+
 /// A landing page with results: its optimization, its model, who came.
 pub async fn trained(server: &TestServer) -> (String, String, Vec<Visitor>) {
     let mut body = data::cmab();
@@ -105,6 +120,7 @@ async fn results_are_what_the_events_say() {
     let reply = server.call("GET", &path, None).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
     let results = &reply.body;
+    leave(&visitors, results);
     assert_eq!((&results["basis"], &results["snapshot_id"]), (&json!("users"), &json!("2026-11-05")));
     let all: Vec<&Visitor> = visitors.iter().collect();
     let primary = &results["primary_metric_vs_holdout"];
@@ -156,6 +172,16 @@ async fn results_are_what_the_events_say() {
     assert_eq!(quality["holdout_saw_other"]["of_other_variants"], 0);
     assert_eq!(quality["unattributed_rewards"]["without_exposure"], 1);
     assert_eq!(quality["exposures_per_user"], json!({"mean": 1.2, "p99": 2, "max": 2}));
+    // The exposures are older than the optimization: nothing was in force that could have decided them.
+    assert_eq!((&quality["assignment"], &quality["balance"]), (&Value::Null, &json!([])));
+    // One design factor has no pairs.
+    assert_eq!(results["interactions"], json!([]));
+    // The model has learned the holdout's rate from the same data.
+    let check = &results["baseline_check"];
+    assert_eq!(check["ok"], true, "{check}");
+    let (modelled, measured) = (check["modelled"].as_f64().unwrap(), check["measured"].as_f64().unwrap());
+    close(&check["difference"], modelled - measured);
+    assert!((modelled / measured - 1.0).abs() < 0.5, "{check}");
 
     // What follows is said in the words of the rules, which have their own tests.
     let findings = &results["findings"];

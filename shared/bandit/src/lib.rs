@@ -24,8 +24,8 @@ pub use cells::{Cell, CellError, CellTable, Stratum, StratumCell};
 pub use columns::{Column, Columns, MAX_COLUMNS};
 pub use decisions::{
     CompileLimits, Coverage, DecisionError, Policy, PolicyDecodeError, PolicyHistory, PolicyOptions, Row, RowRef,
-    SERVING_DRAWS, VariantKeys, choose, draw_row, hold_out, propensity, serving_seed, unit_ln, user_hash,
-    variant_uniform,
+    SERVING_DRAWS, UserHasher, VariantKeys, choose, choose_for, draw_row, hold_out, propensity, serving_seed, unit_ln,
+    user_hash, variant_uniform,
 };
 pub use factors::{Dtype, Factor, FactorError, Space};
 pub use fit::fit;

@@ -3,6 +3,7 @@
 use bandit::CellTable;
 
 use crate::aggregated;
+use crate::audit::{AuditBuilder, AuditSample};
 use crate::cube::{Cube, CubeCell};
 use crate::error::SnapshotError;
 use crate::exposures::{self, AttributedCounts};
@@ -53,6 +54,8 @@ pub struct Counted {
     pub learned: Learned,
     /// What results are made of; `None` for the shapes that have no ids, `observations` and `cells`.
     pub tables: Option<Tables>,
+    /// Exposures that are decided again, where they were asked for and there are ids.
+    pub audit: Option<AuditSample>,
 }
 
 impl Counted {
@@ -77,15 +80,17 @@ pub fn count_with_tables(
 ) -> Result<Counted, SnapshotError> {
     let making = Making::new(plan, tables);
     let mut cube = Cube::default();
-    let beside = |role, mature| making.sink(role, mature);
-    let pass = pass(source, objects, (plan, Some(tables), None), |_| (), beside, |unit| cube.merge(unit))?;
+    let audit = tables.audit.map(|audit| AuditBuilder::new(audit, plan.optimization_id, tables.holdout_percentage));
+    let beside = |role, mature| (making.sink(role, mature), audit.as_ref().map(|audit| audit.sink(role, mature)));
+    let to_beside = |(unit, _)| cube.merge(unit);
+    let pass = pass(source, objects, (plan, Some(tables), None), |_| (), beside, to_beside)?;
     let Usable { counts, attributed, learned } = pass.counts()?;
-    let Some(of) = attributed else { return Ok(Counted { counts, learned, tables: None }) };
+    let Some(of) = attributed else { return Ok(Counted { counts, learned, tables: None, audit: None }) };
     let (made, learned) = making.tables(cube, &of);
     if tables.unit == Unit::User && made.users.is_none() {
         return Err(SnapshotError::TooManyUsers { most: tables.most_users });
     }
-    Ok(Counted { counts, learned, tables: Some(made) })
+    Ok(Counted { counts, learned, tables: Some(made), audit: audit.map(|audit| audit.finish()) })
 }
 
 /// What a pass comes to, whether a run would take it or not.

@@ -33,6 +33,7 @@
 mod aggregated;
 mod assign;
 mod attribution;
+mod audit;
 mod batch;
 mod cell;
 mod cells;
@@ -77,6 +78,7 @@ mod wide;
 mod workers;
 
 pub use attribution::Unattributed;
+pub use audit::{AUDIT_DAYS, AuditPlan, AuditSample, AuditedExposures};
 pub use check::{Check, Days, Files, Ids, Level, SkippedRows, Unknown, check};
 pub use count::{Counted, SnapshotCounts, count, count_with_tables};
 pub use cube::CubeCell;

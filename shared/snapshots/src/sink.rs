@@ -31,6 +31,19 @@ impl<A: Sink, B: Sink> Sink for (A, B) {
     }
 }
 
+/// A sink that is there or not.
+impl<S: Sink> Sink for Option<S> {
+    type Unit = Option<S::Unit>;
+
+    fn rows(&mut self, object: &str, batch: &Batch) -> Result<(), SnapshotError> {
+        self.as_mut().map_or(Ok(()), |sink| sink.rows(object, batch))
+    }
+
+    fn finish(&mut self) -> Self::Unit {
+        self.as_mut().map(Sink::finish)
+    }
+}
+
 /// Nothing more is made of the rows.
 impl Sink for () {
     type Unit = ();

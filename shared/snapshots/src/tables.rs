@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bandit::{RewardType, hold_out};
+use bandit::{RewardType, UserHasher};
 
 use crate::attribution::Unattributed;
+use crate::audit::AuditPlan;
 use crate::batch::{Batch, Id};
 use crate::cube::{Cube, CubeCell, CubeKey, Periods};
 use crate::error::SnapshotError;
@@ -31,6 +32,8 @@ pub struct TablesPlan<'a> {
     pub unit: Unit,
     /// Where the rewards of observations are cut off.
     pub cap: Option<Cap>,
+    /// How exposures are sampled that are decided again; absent where none are.
+    pub audit: Option<AuditPlan<'a>>,
 }
 
 /// What a pass over exposures and rewards makes beside the cells.
@@ -76,11 +79,13 @@ pub(crate) struct Making<'a> {
     plan: &'a Plan<'a>,
     tables: TablesPlan<'a>,
     users: UserTableBuilder,
+    hasher: UserHasher,
 }
 
 impl<'a> Making<'a> {
     pub(crate) fn new(plan: &'a Plan<'a>, tables: &TablesPlan<'a>) -> Self {
-        Self { plan, tables: *tables, users: UserTableBuilder::new(tables.most_users) }
+        let hasher = UserHasher::new(plan.optimization_id);
+        Self { plan, tables: *tables, users: UserTableBuilder::new(tables.most_users), hasher }
     }
 
     /// The sink of one thread, for exposures that are no later than `mature`.
@@ -91,7 +96,7 @@ impl<'a> Making<'a> {
 
     fn held_out(&self, id: &[u8]) -> bool {
         let id = String::from_utf8_lossy(id);
-        hold_out(self.plan.optimization_id, &id, self.tables.holdout_percentage)
+        self.hasher.hold_out(&id, self.tables.holdout_percentage)
     }
 
     /// What the users have come to by each guardrail.

@@ -25,5 +25,5 @@ pub use history::PolicyHistory;
 pub use keys::VariantKeys;
 pub(crate) use outcomes::{Outcomes, StratumShare};
 pub use policy::{Coverage, Policy, Row, RowRef};
-pub use rendezvous::{choose, hold_out, propensity, unit_ln, user_hash, variant_uniform};
+pub use rendezvous::{UserHasher, choose, choose_for, hold_out, propensity, unit_ln, user_hash, variant_uniform};
 pub use serving::{SERVING_DRAWS, draw_row, serving_seed};

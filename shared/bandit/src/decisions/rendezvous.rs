@@ -24,6 +24,10 @@ pub use super::logarithm::unit_ln;
 use super::policy::RowRef;
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Where FNV-1a begins.
+const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const VARIANT: &str = "fulcrum.variant.v2";
+const HOLDOUT: &str = "fulcrum.holdout.v1";
 const UNIT: f64 = 1.0 / 9_007_199_254_740_992.0;
 
 fn fnv(hash: u64, bytes: &[u8]) -> u64 {
@@ -36,18 +40,20 @@ fn mix(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
+/// A hash that goes on with a part: its length, then its bytes.
 #[expect(clippy::cast_possible_truncation, reason = "the length is written modulo 2^32, as documented by its 4 bytes")]
+fn hashed(hash: u64, part: &str) -> u64 {
+    fnv(fnv(hash, &(part.len() as u32).to_le_bytes()), part.as_bytes())
+}
+
 fn key(domain: &str, optimization_id: &str, anonymous_id: &str) -> u64 {
-    let hash = [domain, optimization_id, anonymous_id]
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, part| fnv(fnv(hash, &(part.len() as u32).to_le_bytes()), part.as_bytes()));
-    mix(hash)
+    mix([domain, optimization_id, anonymous_id].into_iter().fold(OFFSET, hashed))
 }
 
 /// The hash of a user in an optimization that all variants' numbers derive from: `key("fulcrum.variant.v2", o, a)`.
 #[must_use]
 pub fn user_hash(optimization_id: &str, anonymous_id: &str) -> u64 {
-    key("fulcrum.variant.v2", optimization_id, anonymous_id)
+    key(VARIANT, optimization_id, anonymous_id)
 }
 
 /// `u_v` in (0, 1], uniform over users, from [`user_hash`] and the variant's key, see [`VariantKeys`].
@@ -64,7 +70,12 @@ pub fn variant_uniform(user: u64, key: u64) -> f64 {
 /// and the result is one of its variants. `keys`: those of the row's space.
 #[must_use]
 pub fn choose(optimization_id: &str, anonymous_id: &str, row: RowRef<'_>, keys: &VariantKeys) -> usize {
-    let user = user_hash(optimization_id, anonymous_id);
+    choose_for(user_hash(optimization_id, anonymous_id), row, keys)
+}
+
+/// As [`choose`], for a user of whom the [`user_hash`] is known.
+#[must_use]
+pub fn choose_for(user: u64, row: RowRef<'_>, keys: &VariantKeys) -> usize {
     let mut best = (f64::INFINITY, 0);
     for (v, count) in row.iter() {
         let u = variant_uniform(user, keys.key(v));
@@ -84,10 +95,41 @@ pub fn choose(optimization_id: &str, anonymous_id: &str, row: RowRef<'_>, keys: 
 /// Whether a user belongs to the holdout, `percentage` of all: a hash of (optimization, anonymous id) alone, independent
 /// of those that choose variants, so that it never moves. A greater percentage keeps everybody that a lesser one had.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "below 2^53, which a double holds exactly")]
 pub fn hold_out(optimization_id: &str, anonymous_id: &str, percentage: f64) -> bool {
-    let h = mix(key("fulcrum.holdout.v1", optimization_id, anonymous_id).wrapping_add(GOLDEN));
-    (h >> 11) as f64 * UNIT < percentage / 100.0
+    below(key(HOLDOUT, optimization_id, anonymous_id), percentage)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "below 2^53, which a double holds exactly")]
+fn below(key: u64, percentage: f64) -> bool {
+    (mix(key.wrapping_add(GOLDEN)) >> 11) as f64 * UNIT < percentage / 100.0
+}
+
+/// [`user_hash`] and [`hold_out`] of one optimization, for many users: what all of them share is hashed once.
+#[derive(Clone, Copy, Debug)]
+pub struct UserHasher {
+    variant: u64,
+    holdout: u64,
+}
+
+impl UserHasher {
+    /// Of an optimization.
+    #[must_use]
+    pub fn new(optimization_id: &str) -> Self {
+        let of = |domain| [domain, optimization_id].into_iter().fold(OFFSET, hashed);
+        Self { variant: of(VARIANT), holdout: of(HOLDOUT) }
+    }
+
+    /// [`user_hash`] of a user.
+    #[must_use]
+    pub fn user_hash(&self, anonymous_id: &str) -> u64 {
+        mix(hashed(self.variant, anonymous_id))
+    }
+
+    /// [`hold_out`] of a user.
+    #[must_use]
+    pub fn hold_out(&self, anonymous_id: &str, percentage: f64) -> bool {
+        below(mix(hashed(self.holdout, anonymous_id)), percentage)
+    }
 }
 
 /// The probability with which a variant is served in a row's context, over users, the holdout (a share in [0, 1]) included:

@@ -4,6 +4,7 @@
 //! exposures by variant, context and version (the cube). Callers make the sums and leave out what does not belong.
 
 mod arm;
+mod assignment;
 mod balance;
 mod baseline;
 mod design_effect;
@@ -20,6 +21,9 @@ mod sequence;
 mod tails;
 
 pub use arm::Arm;
+pub use assignment::{
+    Assignment, Concentration, LEAST_CHECKED, LEAST_MATCH, Mismatches, RecheckedExposures, Verdict, assignment,
+};
 pub use balance::{Balance, ContextBalance, balance};
 pub use baseline::{BaselineCheck, MOST_DEVIATIONS, check_baseline};
 pub use design_effect::UserSums;

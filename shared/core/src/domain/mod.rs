@@ -48,8 +48,9 @@ pub use model::{
 };
 pub use optimization::{Optimization, OptimizationDetailView, OptimizationStatus, OptimizationView};
 pub use results::{
-    Belief, ExposureRow, FactorImportance, GuardrailRow, OutcomeRow, RESULTS_FORMAT, Stats, StoredGuardrail,
-    StoredOutcomes, StoredResults, StoredUnattributed, StoredUsers, UserRow, VariantTotals,
+    BalanceTest, Belief, ExposureRow, FactorImportance, GuardrailRow, OutcomeRow, RESULTS_FORMAT, SampledUsers, Stats,
+    StoredAssignment, StoredBalance, StoredGuardrail, StoredInteraction, StoredOutcomes, StoredResults,
+    StoredUnattributed, StoredUsers, UserRow, VariantTotals,
 };
 pub use run_slots::RunSlots;
 pub use serving::{POLICY_IN_RECORD, Served, Serving};

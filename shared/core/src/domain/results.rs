@@ -1,7 +1,7 @@
 //! What a training run measured, as it is stored beside the posterior: sums by day, from which any span of days is answered.
 
 use bandit::RewardType;
-use bandit::evaluation::{Arm, UserSums, WorseWhen};
+use bandit::evaluation::{Arm, Assignment, BaselineCheck, ContextBalance, PairsAgainstMains, UserSums, WorseWhen};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +49,90 @@ pub struct StoredResults {
     pub stats: Stats,
     /// The factors' sizes.
     pub factor_importance: Vec<FactorImportance>,
+    /// Exposures that were decided again; absent where there are no ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment: Option<StoredAssignment>,
+    /// What the model believes of the baseline against the holdout of the last days, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_check: Option<BaselineCheck>,
+    /// Observed minus additive rates of each pair of design factors; absent where users are not told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interactions: Option<Vec<StoredInteraction>>,
+}
+
+/// A sample of exposures, decided again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredAssignment {
+    /// The first and the last of the days that are sampled, days since 1970, in UTC.
+    pub days: (i64, i64),
+    /// Exposures of these days.
+    pub of: u64,
+    /// What deciding them again came to.
+    pub found: Assignment,
+    /// Sampled exposures at times at which nothing was served.
+    pub not_served: u64,
+    /// Sampled exposures of which it is no longer known what served them.
+    pub not_known: u64,
+    /// Since when everything is known; absent where it is for all.
+    #[serde(default, with = "millis::option", skip_serializing_if = "Option::is_none")]
+    pub holds_from: Option<DateTime<Utc>>,
+    /// The users of the sample.
+    pub users: SampledUsers,
+    /// The variants of each version and context against its policy: those that are the least alike, first.
+    pub balance: Vec<StoredBalance>,
+    /// All of them together; absent where there are too few users.
+    pub balance_test: Option<BalanceTest>,
+}
+
+/// Users whose exposures were decided again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampledUsers {
+    /// All.
+    pub users: u64,
+    /// Those who saw more than one variant.
+    pub several_variants: u64,
+    /// Those of them with an exposure that no version in force explains.
+    pub unexplained: u64,
+}
+
+/// Users of one context under one version.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredBalance {
+    /// The version that decided what they saw.
+    pub posterior_version: u64,
+    /// The context.
+    pub context: u64,
+    /// Users.
+    pub users: u64,
+    /// The test.
+    #[serde(flatten)]
+    pub balance: ContextBalance,
+}
+
+/// The variants of all versions and contexts against their policies.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct BalanceTest {
+    /// Versions and contexts with users enough.
+    pub contexts: usize,
+    /// Σ of χ².
+    pub chi_squared: f64,
+    /// Σ of degrees of freedom.
+    pub degrees_of_freedom: u64,
+    /// P(χ² ≥ that), in [0, 1].
+    pub p_value: f64,
+    /// Users who saw a variant that their policy serves to nobody.
+    pub impossible: f64,
+}
+
+/// Observed minus additive rates of two design factors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredInteraction {
+    /// The factors, by their places in the design.
+    pub factors: [usize; 2],
+    /// The matrix and its test.
+    #[serde(flatten)]
+    pub pairs: PairsAgainstMains,
 }
 
 /// n and Σ r of a variant.

@@ -9,7 +9,8 @@ use serde::Serialize;
 use snapshots::Warning;
 use uuid::Uuid;
 
-use crate::domain::{FactorImportance, OnViolation, Stats};
+use super::checks::{AssignmentCheck, BaselineCheck, ContextBalanceCheck, PairsOfLevels, UnexplainedVariants};
+use crate::domain::{BalanceTest, FactorImportance, OnViolation, Stats};
 
 /// What a model believes. Before the first training there is no belief: it is null then, and every allowed variant is served
 /// alike.
@@ -69,6 +70,10 @@ pub(super) struct Results {
     factor_importance: Vec<FactorImportance>,
     /// Day by day; null where users cannot be told apart.
     time_series: Option<Vec<DayResults>>,
+    /// The model's idea of the baseline against the holdout of the last seven days; null where there is no holdout.
+    baseline_check: Option<BaselineCheck>,
+    /// Observed minus additive rates of each pair of design factors, of the whole snapshot; null where users cannot be told apart.
+    interactions: Option<Vec<PairsOfLevels>>,
     /// Whether the data are what they are taken for.
     quality: Quality,
     /// What follows from the other fields, in sentences.
@@ -289,6 +294,13 @@ struct Quality {
     exposures_per_user: Option<ExposuresPerUser>,
     /// Users who saw more than one variant.
     multiple_variants: Option<MultipleVariants>,
+    /// Exposures of the last seven days, decided again; null where none of them could be.
+    assignment: Option<AssignmentCheck>,
+    /// The variants that these users saw, for each version and context with enough of them: the 100 that are the least like the policy,
+    /// those first.
+    balance: Option<Vec<ContextBalanceCheck>>,
+    /// All versions and contexts together; null where there are too few users.
+    balance_test: Option<BalanceTest>,
     /// Exposures of the holdout; those of another variant than the baseline should be none.
     holdout_saw_other: Option<HoldoutSawOther>,
     /// How much less exposures say than as many independent ones would. Absent where users cannot be told apart.
@@ -352,6 +364,8 @@ struct MultipleVariants {
     users: u64,
     /// Of all users, in [0, 1]; null without users.
     share: Option<f64>,
+    /// Those of the sample whose versions and contexts do not explain it; null where no sample was decided again.
+    unexplained: Option<UnexplainedVariants>,
 }
 
 /// What the holdout saw.

@@ -3,6 +3,7 @@
 //! Only the test that writes docs/openapi.json needs it. It is behind the feature `openapi`, without which functions are built.
 
 mod answers;
+mod checks;
 mod errors;
 mod examples;
 mod operations;

@@ -10,7 +10,14 @@ use crate::common::{
 const INSTANTS: [i64; 3] = [T0, T0 + 12 * HOUR, T0 + 24 * HOUR];
 
 fn tables() -> TablesPlan<'static> {
-    TablesPlan { holdout_percentage: 0.0, instants: &INSTANTS, most_users: 100, unit: Unit::Exposure, cap: None }
+    TablesPlan {
+        holdout_percentage: 0.0,
+        instants: &INSTANTS,
+        most_users: 100,
+        unit: Unit::Exposure,
+        cap: None,
+        audit: None,
+    }
 }
 
 fn learned(memory: &Memory, reward: RewardType, tables: &TablesPlan<'_>) -> Result<Counted, SnapshotError> {

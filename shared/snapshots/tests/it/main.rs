@@ -3,6 +3,7 @@
 mod aggregated;
 mod ambiguous;
 mod attribution;
+mod audit;
 mod checks;
 mod columns;
 mod committed;

@@ -51,8 +51,14 @@ fn an_exposure_is_worth_the_greatest_outcome_that_it_was_credited_with() {
     ];
     let users = ["u1", "u2", "u3", "u4", "u5", "u6", "u7b", "u8b"];
     let memory = snapshot(&users, &rewards.concat());
-    let tables =
-        TablesPlan { holdout_percentage: 0.0, instants: &[], most_users: 100, unit: Unit::Exposure, cap: None };
+    let tables = TablesPlan {
+        holdout_percentage: 0.0,
+        instants: &[],
+        most_users: 100,
+        unit: Unit::Exposure,
+        cap: None,
+        audit: None,
+    };
     let Counted { counts: counted, tables, .. } = count_with_tables(&memory, &memory.list(), &plan, &tables).unwrap();
     let cells: Vec<_> = counted.cells.cells().iter().map(|c| (c.variant, c.n, c.sum, c.sum_sq)).collect();
     assert_eq!(cells, [(0, 6, 5.0 + 3.0 - 4.0, 25.0 + 9.0 + 16.0), (1, 2, 1.0, 1.0)]);

@@ -14,7 +14,14 @@ const DAY: i64 = 24 * HOUR;
 const INSTANTS: [i64; 3] = [T0, T0 + DAY / 2, T0 + DAY];
 
 fn tables_plan(most_users: u64) -> TablesPlan<'static> {
-    TablesPlan { holdout_percentage: 30.0, instants: &INSTANTS, most_users, unit: Unit::Exposure, cap: None }
+    TablesPlan {
+        holdout_percentage: 30.0,
+        instants: &INSTANTS,
+        most_users,
+        unit: Unit::Exposure,
+        cap: None,
+        audit: None,
+    }
 }
 
 /// A few hundred rows of forty users over two days, from a seed.

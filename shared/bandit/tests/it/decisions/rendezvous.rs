@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bandit::{
-    DecisionError, Dtype, Factor, FactorError, Row, Space, VariantKeys, choose, hold_out, propensity, unit_ln,
-    user_hash, variant_uniform,
+    DecisionError, Dtype, Factor, FactorError, Row, Space, UserHasher, VariantKeys, choose, choose_for, hold_out,
+    propensity, unit_ln, user_hash, variant_uniform,
 };
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -85,6 +85,22 @@ fn the_holdout_is_a_share_that_only_grows() {
         let id = format!("u{user}");
         assert!(!hold_out("o", &id, 0.0) && hold_out("o", &id, 100.0));
         assert!(!hold_out("o", &id, 10.0) || hold_out("o", &id, 20.0));
+    }
+}
+
+#[test]
+fn what_is_hashed_once_for_many_users_decides_as_it_does_for_one() {
+    let counts: Vec<u32> = (0..12).collect();
+    let row = Row::from_counts(&counts).unwrap();
+    let keys = keys(12);
+    for optimization in ["", "o", "6f0d6b0e-6a57-4b6c-9c11-3d6a5a3f7a10"] {
+        let hasher = UserHasher::new(optimization);
+        for id in ["", "a", "visitor-1", "é 🙂", &"x".repeat(1_000)] {
+            assert_eq!(hasher.user_hash(id), user_hash(optimization, id));
+            assert_eq!(hasher.hold_out(id, 30.0), hold_out(optimization, id, 30.0));
+            let chosen = choose_for(hasher.user_hash(id), row.as_ref(), &keys);
+            assert_eq!(chosen, choose(optimization, id, row.as_ref(), &keys));
+        }
     }
 }
 

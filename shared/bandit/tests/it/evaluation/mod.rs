@@ -8,6 +8,7 @@
     reason = "small numbers of tests, and exact ones"
 )]
 
+mod assignment;
 mod figures;
 mod lift;
 mod off_policy;

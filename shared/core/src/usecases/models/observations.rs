@@ -12,20 +12,22 @@ use ::events::SnapshotManifest;
 use ::events::snapshot::{MANIFEST_NAME, ManifestObject};
 use bandit::{CellTable, PolicyHistory};
 use bytes::Bytes;
-use snapshots::{Check, Counted, Kind, Limits, Object, Plan, SnapshotError, Source, SourceError, TablesPlan};
+use snapshots::{
+    AuditPlan, AuditSample, Check, Counted, Kind, Limits, Object, Plan, SnapshotError, Source, SourceError, TablesPlan,
+};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::learned::{Learned, learned};
 use super::policies::versions_in_force;
 use crate::app::App;
-use crate::domain::{Checked, Model, Observations, Warning};
+use crate::domain::{Checked, Model, Observations, Timeline, Warning};
 use crate::echo::{MOST_CHARACTERS, cut};
 use crate::error::ApiError;
 use crate::storage_calls::StorageCalls;
 use crate::store::{Bucket, SnapshotListing, StoreError, snapshots_prefix};
 use crate::usecases::blocking::blocking;
-use crate::usecases::results::{MOST_USERS, Measured, Periods};
+use crate::usecases::results::{LEAST_SAMPLED, MOST_USERS, Measured, Periods, RecentHoldout, deciding_instants};
 
 /// What a run learns from.
 pub(super) struct Read {
@@ -43,6 +45,10 @@ pub(super) struct Read {
     pub(super) measured: Measured,
     /// The policies of the versions that were in force.
     pub(super) policies: PolicyHistory,
+    /// Exposures to be decided again, and what was in force when.
+    pub(super) audit: (AuditSample, Timeline),
+    /// What the holdout did in the last days.
+    pub(super) holdout: RecentHoldout,
     /// How long reading took.
     pub(super) took: Duration,
 }
@@ -163,19 +169,22 @@ impl App {
         let (now, limits) = (self.clock.now(), self.snapshot_limits);
         let timeline = Box::pin(self.timeline(model)).await?;
         let policies = Box::pin(self.past_policies(model, &checked.space, &timeline)).await?;
-        let (periods, id) = (Periods::new(&timeline, now), model.id);
-        let instants = periods.instants().to_vec();
+        let (periods, deciding, id) = (Periods::new(&timeline, now), deciding_instants(&timeline), model.id);
         let count = move || {
             let (unit, cap) = (checked.config.unit.unwrap_or_default(), checked.config.reward.cap);
-            let tables = TablesPlan { holdout_percentage, instants: &instants, most_users: MOST_USERS, unit, cap };
+            let instants = periods.instants();
+            let audit = Some(AuditPlan { instants: &deciding, least: LEAST_SAMPLED });
+            let tables = TablesPlan { holdout_percentage, instants, most_users: MOST_USERS, unit, cap, audit };
             let plan = plan(&checked, &optimization, threads, now.timestamp_micros(), limits);
             let counted = snapshots::count_with_tables(&source, &objects, &plan, &tables);
             let counted = counted.map_err(|error| refusal(&error, &place))?;
             let in_force = versions_in_force(id, &timeline, &policies);
-            let learned = learned(&checked, &counted, &instants, &in_force, now)?;
-            Ok::<_, ApiError>((counted, learned, policies))
+            let learned = learned(&checked, &counted, instants, &in_force, now)?;
+            let holdout = RecentHoldout::of(&counted, &periods, unit);
+            Ok::<_, ApiError>((counted, learned, holdout, (periods, timeline, policies)))
         };
-        let (Counted { counts: counted, tables, .. }, learned, policies) = blocking(count).await??;
+        let (counted, learned, holdout, (periods, timeline, policies)) = blocking(count).await??;
+        let Counted { counts: counted, tables, audit, .. } = counted;
         let seen = counted.observations;
         let skipped = seen.skipped.iter().map(|(reason, &rows)| (reason.name().to_owned(), rows)).collect();
         let (exposures, rewards, attributed_rewards) = (seen.exposures, seen.rewards, seen.attributed_rewards);
@@ -192,6 +201,8 @@ impl App {
             warnings,
             measured,
             policies,
+            audit: (audit.unwrap_or_default(), timeline),
+            holdout,
             took: started.elapsed(),
         })
     }

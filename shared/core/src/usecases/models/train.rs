@@ -30,7 +30,7 @@ use crate::log_fields::log_field;
 use crate::notifications::Notification;
 use crate::store::{SnapshotListing, StoreError, posterior_key, results_key};
 use crate::usecases::blocking::blocking;
-use crate::usecases::results::{measured_lift, notice};
+use crate::usecases::results::{Compared, measured_lift, notice};
 
 /// A run that put a version in force.
 struct Ended {
@@ -194,7 +194,7 @@ impl App {
         let parent = self.table.optimization(&model.organization_id, model.optimization_id).await?;
         let holdout_percentage = parent.as_ref().map_or(0.0, |parent| parent.holdout_percentage);
         let holdout_share = holdout_percentage / 100.0;
-        let mut read = Box::pin(self.read_snapshot(model, &checked, snapshot, holdout_percentage)).await?;
+        let read = Box::pin(self.read_snapshot(model, &checked, snapshot, holdout_percentage)).await?;
         let seed = seed(model, &read.snapshot_id)?;
         let unseen_levels = unseen_levels(&checked.space, &read.cells);
         let shared = Arc::clone(&checked);
@@ -206,7 +206,12 @@ impl App {
             holdout_share,
             threads: self.threads,
         };
-        let training = compute(shared, read.learned, options, seed).await?;
+        // Exposures are decided again while the model is fitted.
+        let (training, assignment) = tokio::join!(
+            Box::pin(compute(shared, read.learned, options, seed)),
+            Box::pin(self.check_assignment(model, &checked, read.audit, read.policies))
+        );
+        let (training, (assignment, mut policies)) = (training?, assignment?);
         log_inference(model, &training);
         let metrics = training.metrics;
         let mut posterior = PosteriorRecord {
@@ -246,10 +251,16 @@ impl App {
         let (policy, compiled) = (training.policy.to_bytes(), training.policy.clone());
         let report = training.report.clone();
         let of = Arc::clone(&checked);
-        let encode = move || bandit::stored::encode(&of.space, &training, &provenance);
-        let bytes = blocking(encode).await?.map_err(ApiError::internal)?;
+        let (holdout, reward) = (read.holdout, model.config.reward.modelled());
+        let encode = move || {
+            let baseline = holdout.check(&of.space, &training.posterior, reward)?;
+            let bytes = bandit::stored::encode(&of.space, &training, &provenance).map_err(ApiError::internal)?;
+            Ok::<_, ApiError>((bytes, baseline))
+        };
+        let (bytes, baseline) = blocking(encode).await??;
         let mut posterior = self.write_posterior(model, bytes.into(), posterior).await?;
-        let results = read.measured.stored(model, &checked.space, &posterior, &report);
+        let compared = Compared { assignment, baseline };
+        let results = read.measured.stored(model, &checked.space, &posterior, (&report, compared));
         self.write_results(model, &posterior, &results).await?;
         if let Some(summary) = &mut posterior.summary {
             summary.measured = measured_lift(&results)?;
@@ -257,8 +268,8 @@ impl App {
         let notice = notice(&checked.space, &results)?;
         posterior.violated_guardrails = names(&notice.guardrails);
         posterior.failed_checks = names(&notice.problems);
-        read.policies.insert(posterior.posterior_version, compiled);
-        self.write_policies(model, &read.policies).await?;
+        policies.insert(posterior.posterior_version, compiled);
+        self.write_policies(model, &policies).await?;
         let served = Served::version(model, &posterior, policy);
         lease.stop_renewing();
         let made = Made { model, owner: &lease.owner, posterior: &posterior, served, results: &results };

@@ -7,6 +7,7 @@ use bandit::{RewardType, Space};
 use chrono::{DateTime, NaiveDate};
 use serde_json::{Map, Value, json};
 
+use super::checks;
 use super::findings::findings;
 use super::guardrails::{Found, guardrails};
 use super::span::Span;
@@ -82,7 +83,9 @@ pub(super) fn answer(space: &Space, stored: &StoredResults, span: &Span) -> Resu
     put("stats", serde_json::to_value(stored.stats).map_err(ApiError::internal)?);
     put("factor_importance", serde_json::to_value(&stored.factor_importance).map_err(ApiError::internal)?);
     put("time_series", users.map(|users| series(stored, users, &exposures, span)).transpose()?.into());
-    put("quality", quality(stored, &exposures, span)?);
+    put("baseline_check", serde_json::to_value(stored.baseline_check).map_err(ApiError::internal)?);
+    put("interactions", checks::interactions(space, stored).into());
+    put("quality", quality(space, stored, &exposures, span)?);
     let found = findings(&answer);
     answer.insert("findings".to_owned(), found);
     Ok(answer)
@@ -258,15 +261,19 @@ fn of_day(users: &StoredUsers, exposures: &[&ExposureRow], day: i64) -> Vec<Valu
 }
 
 /// Whether the data are what they are taken for.
-fn quality(stored: &StoredResults, exposures: &[&ExposureRow], span: &Span) -> Result<Value, ApiError> {
+fn quality(space: &Space, stored: &StoredResults, exposures: &[&ExposureRow], span: &Span) -> Result<Value, ApiError> {
     let ratio = |arms: &Arms| {
         let all = arms[0].users + arms[1].users;
         sample_ratio(all, arms[1].users, stored.holdout_percentage / 100.0).map_err(refused)
     };
+    let audit = stored.assignment.as_ref();
+    let assignment = audit.map(|audit| checks::assignment(space, audit, date));
+    let balance = audit.map(|audit| checks::balance(space, audit));
+    let balance_test = audit.and_then(|audit| audit.balance_test);
     let Some(users) = &stored.users else {
         return Ok(json!({
             "sample_ratio": null, "unattributed_rewards": stored.unattributed, "exposures_per_user": null, "multiple_variants": null,
-            "holdout_saw_other": null,
+            "holdout_saw_other": null, "assignment": assignment, "balance": balance, "balance_test": balance_test,
         }));
     };
     let in_span = || users.by_variant.iter().filter(|row| span.contains(row.day));
@@ -289,7 +296,10 @@ fn quality(stored: &StoredResults, exposures: &[&ExposureRow], span: &Span) -> R
         "sample_ratio": all,
         "unattributed_rewards": stored.unattributed,
         "exposures_per_user": {"mean": mean, "p99": p99, "max": max},
-        "multiple_variants": {"users": users.several_variants, "share": several},
+        "multiple_variants": {
+            "users": users.several_variants, "share": several, "unexplained": audit.map(checks::unexplained),
+        },
+        "assignment": assignment, "balance": balance, "balance_test": balance_test,
         "holdout_saw_other": {
             "exposures": held_out().map(|row| row.n).sum::<u64>(),
             "of_other_variants": held_out().filter(|row| row.variant != 0).map(|row| row.n).sum::<u64>(),

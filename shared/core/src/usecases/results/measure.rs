@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use bandit::evaluation::Arm;
+use bandit::evaluation::{Arm, BaselineCheck};
 use bandit::{CellTable, Report, Space};
 use snapshots::{Tables, UserTable};
 
+use super::interactions::interactions;
 use super::periods::Periods;
 use crate::domain::{
     Belief, ExposureRow, FactorImportance, GuardrailRow, Model, OutcomeRow, PosteriorRecord, RESULTS_FORMAT,
-    RewardConfig, Stats, StoredGuardrail, StoredOutcomes, StoredResults, StoredUnattributed, StoredUsers,
-    TrainingDataConfig, UserRow, VariantTotals,
+    RewardConfig, Stats, StoredAssignment, StoredGuardrail, StoredOutcomes, StoredResults, StoredUnattributed,
+    StoredUsers, TrainingDataConfig, UserRow, VariantTotals,
 };
 
 /// The most users that a run keeps apart, about 100 bytes of memory each.
@@ -22,6 +23,13 @@ pub(in crate::usecases) struct Measured {
     pub(in crate::usecases) tables: Option<Tables>,
     pub(in crate::usecases) holdout_percentage: f64,
     pub(in crate::usecases) periods: Periods,
+}
+
+/// What a run found by holding what was measured against what was served and what is believed.
+#[derive(Clone, Debug, Default)]
+pub(in crate::usecases) struct Compared {
+    pub(in crate::usecases) assignment: Option<StoredAssignment>,
+    pub(in crate::usecases) baseline: Option<BaselineCheck>,
 }
 
 impl Measured {
@@ -47,8 +55,10 @@ impl Measured {
         model: &Model,
         space: &Space,
         posterior: &PosteriorRecord,
-        report: &Report,
+        (report, compared): (&Report, Compared),
     ) -> StoredResults {
+        let reward_type = model.config.reward.modelled();
+        let table = self.tables.as_ref().and_then(|tables| tables.users.as_ref());
         let rewards = posterior.observations.rewards;
         let unattributed = self.tables.as_ref().map(|tables| StoredUnattributed {
             rewards,
@@ -76,11 +86,14 @@ impl Measured {
             snapshot_id: posterior.snapshot_id.clone(),
             computed_at: posterior.trained_at,
             metric_name: model.config.reward.name.clone(),
-            reward_type: model.config.reward.modelled(),
+            reward_type,
             holdout_percentage: self.holdout_percentage,
             totals: self.totals,
             exposures: self.tables.as_ref().map(|tables| exposures(tables, &self.periods)),
-            users: self.tables.as_ref().and_then(|tables| tables.users.as_ref()).map(|table| users(space, table)),
+            users: table.map(|table| users(space, table)),
+            interactions: table.map(|table| interactions(space, reward_type, table)),
+            assignment: compared.assignment,
+            baseline_check: compared.baseline,
             outcomes: self.tables.as_ref().and_then(|tables| outcomes(&model.config.reward, tables, &self.periods)),
             guardrails: guardrails(&model.config, self.tables.as_ref().and_then(|tables| tables.users.as_ref())),
             unattributed,

@@ -1,8 +1,12 @@
 //! What happened: measured by the run that trains, stored beside the posterior, answered for any span of days.
 
 mod answer;
+mod assignment;
+mod baseline;
+mod checks;
 mod findings;
 mod guardrails;
+mod interactions;
 mod measure;
 mod notice;
 mod periods;
@@ -10,8 +14,10 @@ mod read;
 mod span;
 
 pub(super) use answer::measured_lift;
+pub(super) use assignment::{LEAST_SAMPLED, deciding_instants};
+pub(super) use baseline::RecentHoldout;
 pub(super) use guardrails::violated;
-pub(super) use measure::{MOST_USERS, Measured};
+pub(super) use measure::{Compared, MOST_USERS, Measured};
 pub(super) use notice::{Notice, notice};
 pub(super) use periods::Periods;
 pub use span::Span;

@@ -1,5 +1,7 @@
 //! What is wrong with the data, each with its figures.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,7 +23,7 @@ pub(super) struct Problem {
 
 /// All checks that fail.
 pub(super) fn of(answer: &Value) -> Vec<Problem> {
-    let found = [sample_ratio(answer), assignment(answer), stray_holdout(answer), strangers(answer)];
+    let found = [sample_ratio(answer), assignment(answer), balance(answer), stray_holdout(answer), strangers(answer)];
     found.into_iter().flatten().collect()
 }
 
@@ -50,7 +52,54 @@ fn assignment(answer: &Value) -> Option<Problem> {
         message = format!("{message} ({} match)", share(matching));
     }
     message.push('.');
+    let reasons = REASONS.map(|(reason, words)| (count(found, &format!("/mismatches/{reason}")), words));
+    let reasons: Vec<String> = reasons
+        .into_iter()
+        .filter(|&(exposures, _)| exposures > 0)
+        .map(|(exposures, words)| format!("{} {words}", thousands(exposures)))
+        .collect();
+    if !reasons.is_empty() {
+        let _ = write!(message, " Of those that do not: {}.", reasons.join("; "));
+    }
+    if let Some(seconds) = number(found, "/age_seconds") {
+        let _ =
+            write!(message, " The older versions had ended {} min before, in the median.", decimal(seconds / 60.0, 0));
+    }
+    if let Some(place) = found.pointer("/concentrates_in").filter(|place| !place.is_null()) {
+        let level = &place["level"];
+        let level = level.as_str().map_or_else(|| level.to_string(), str::to_owned);
+        let level = if place["level"].is_null() { "(unknown)" } else { &level };
+        let _ = write!(message, " They concentrate in {} = {level}.", text(place, "/factor"));
+    }
     Some(Problem { code: "assignment", message })
+}
+
+/// Reasons of mismatches, and what they are in words.
+const REASONS: [(&str, &str); 4] = [
+    ("holdout_saw_other", "of held-out users who saw another variant than the baseline"),
+    ("older_version", "of an older version, as from a cache that is kept for too long"),
+    ("excluded_variant", "of variants that are never served"),
+    (
+        "other",
+        "that no version explains: other ids than those that are served, another context when logging, or another service",
+    ),
+];
+
+/// With fewer than one in a thousand honest logs so unlike their policy, chance is no explanation.
+const LEAST_P: f64 = 0.001;
+
+fn balance(answer: &Value) -> Option<Problem> {
+    let found = answer.pointer("/quality/balance_test")?;
+    let p = number(found, "/p_value").filter(|&p| p < LEAST_P)?;
+    let p = if p < 0.000_001 { "p < 0.000001".to_owned() } else { format!("p = {}", decimal(p, 6)) };
+    Some(Problem {
+        code: "balance",
+        message: format!(
+            "Balance: users saw the variants in other shares than their policies have ({p} over {} versions and contexts). Logging loses users \
+             of some variants, or something else decides what is shown.",
+            thousands(count(found, "/contexts"))
+        ),
+    })
 }
 
 fn stray_holdout(answer: &Value) -> Option<Problem> {

@@ -157,6 +157,38 @@ fn without_users_a_holdout_or_a_number_nothing_is_claimed() {
 }
 
 #[test]
+fn what_is_wrong_with_the_assignment_is_told_by_reason_and_place() {
+    let mut results = results(12.0, [4.0, 21.0]);
+    results["quality"]["assignment"] = json!({
+        "suspect": true, "match": 0.953, "age_seconds": 4_500,
+        "mismatches": {"holdout_saw_other": 12, "older_version": 2_345, "excluded_variant": 0, "other": 7},
+        "concentrates_in": {"factor": "device", "level": null, "match": 0.6, "elsewhere": 1.0},
+    });
+    let found = of(&results);
+    let message = text(&found["problems"][0]["message"]);
+    let reasons = "Of those that do not: 12 of held-out users who saw another variant than the baseline; 2,345 of an older version, as \
+                   from a cache that is kept for too long; 7 that no version explains: other ids than those that are served, another \
+                   context when logging, or another service. The older versions had ended 75 min before, in the median. They concentrate in \
+                   device = (unknown).";
+    assert!(message.ends_with(reasons), "{message}");
+    results["quality"]["assignment"]["concentrates_in"]["level"] = json!("mobile");
+    let found = of(&results);
+    assert!(text(&found["problems"][0]["message"]).ends_with("They concentrate in device = mobile."), "{found}");
+}
+
+#[test]
+fn variants_in_other_shares_than_the_policy_has_are_a_problem() {
+    let mut results = results(12.0, [4.0, 21.0]);
+    for (p, says) in [(0.000_4, Some("(p = 0.000400 over 17 versions and contexts)")), (0.002, None)] {
+        results["quality"]["balance_test"] = json!({"p_value": p, "contexts": 17});
+        let found = of(&results);
+        let message = found["problems"][0]["message"].as_str();
+        assert_eq!(message.is_some(), says.is_some(), "{found}");
+        assert!(message.zip(says).is_none_or(|(message, says)| message.contains(says)), "{found}");
+    }
+}
+
+#[test]
 fn every_problem_of_the_data_comes_before_any_claim() {
     let broken = [
         (
