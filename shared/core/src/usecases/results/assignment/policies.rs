@@ -1,10 +1,14 @@
 //! What versions that were in force served: compiled policies, and rows that are drawn from posteriors as far as these are still stored.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bandit::{CompileLimits, Policy, PolicyOptions, Posterior, Row, RowRef, Space, draw_row, freeze_row, serving_seed};
+use bandit::{
+    CompileLimits, Policy, PolicyHistory, PolicyOptions, Posterior, Row, RowRef, draw_row, freeze_row, serving_seed,
+};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::domain::{Allocation, Checked, Model, ServedVersion};
@@ -135,7 +139,7 @@ impl Wanted {
     async fn draw(self) -> Result<BTreeMap<u64, Row>, ApiError> {
         let (organization, model, optimization) = self.of;
         let served = self.served;
-        if served.posterior_version == 0 {
+        if served.posterior_version == 0 || served.allocation == Allocation::Baseline {
             // Before the first training all variants are equal, and the baseline is the first of them.
             let baseline = Row::from_counts(&[1]).ok_or_else(|| ApiError::internal("a count of 1 is no row"))?;
             return Ok(self.contexts.into_iter().map(|context| (context, baseline.clone())).collect());
@@ -170,12 +174,12 @@ fn drawn(
         threads: 1,
     };
     let row = |&context: &u64| {
-        let row = match served.allocation {
-            Allocation::Winners => freeze_row(&checked.space, posterior, context),
-            Allocation::Exploring => {
-                let seed = serving_seed(optimization, served.posterior_version, context);
-                draw_row(&checked.space, posterior, &options, context, &seed)
-            }
+        // The baseline alone is drawn of no posterior.
+        let row = if served.allocation == Allocation::Winners {
+            freeze_row(&checked.space, posterior, context)
+        } else {
+            let seed = serving_seed(optimization, served.posterior_version, context);
+            draw_row(&checked.space, posterior, &options, context, &seed)
         };
         row.map(|row| (context, row)).map_err(ApiError::internal)
     };
