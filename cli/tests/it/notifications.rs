@@ -1,5 +1,6 @@
 //! Events of training runs: what is told, when, and that nobody who does not listen keeps a run from ending.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use fulcrum::CliError;
@@ -82,12 +83,12 @@ async fn a_run_is_told_of_with_what_is_new_of_its_findings() {
                 "anonymous_id": user, "timestamp": 1_793_491_200 + n, "variant": {"headline": headline},
                 "context": {"device": "mobile"},
             });
-            exposures.push_str(&format!("{row}\n"));
+            writeln!(exposures, "{row}").unwrap();
             if n % 20 < 2 {
-                rewards.push_str(&format!("{user},{},signup\n", 1_793_491_260 + n));
+                writeln!(rewards, "{user},{},signup", 1_793_491_260 + n).unwrap();
             }
             if n % if *held_out { 40 } else { 2 } == 0 {
-                rewards.push_str(&format!("{user},{},complaint\n", 1_793_491_260 + n));
+                writeln!(rewards, "{user},{},complaint", 1_793_491_260 + n).unwrap();
             }
         }
         vec![("exposures/a.jsonl", exposures), ("rewards/a.csv", rewards)]

@@ -601,6 +601,10 @@ export interface components {
         };
         /** @description What a change is. */
         ChangeKind: "created" | "updated" | "model_created" | "model_archived" | "trained" | "rolled_back" | "guardrail_violated";
+        /** @description Levels of one design factor or several: every variant that has them all. */
+        Combination: {
+            [key: string]: components["schemas"]["Level"];
+        };
         /** @description The lift at each level of a context factor. */
         ContextFactorResults: {
             /** @description The factor. */
@@ -1247,14 +1251,23 @@ export interface components {
             /** @description What every answer says of itself. */
             meta: components["schemas"]["Meta"];
         };
-        /** @description What of a reward says which outcome it is. */
-        MatchBy: "name" | "value";
         /** @description Which rewards are an outcome. */
         MatchConfig: {
-            /** @description What of a reward is looked at. */
-            by: components["schemas"]["MatchBy"];
-            /** @description What it has to be: a name of 1 to 256 characters, or a value, which is a number or a bool. */
-            value: string | number | boolean;
+            /**
+             * @description What of a reward is looked at.
+             * @constant
+             */
+            by: "name";
+            /** @description The name of the reward. */
+            value: string;
+        } | {
+            /**
+             * @description What of a reward is looked at.
+             * @constant
+             */
+            by: "value";
+            /** @description Its value, where its name is the reward's. */
+            value: number | boolean;
         };
         /** @description The lift that a run measured, of all users of its snapshot. */
         MeasuredLift: {
@@ -2259,9 +2272,7 @@ export interface components {
             /** @description Which exposure earns it. */
             attribution: components["schemas"]["AttributionConfig"];
             /** @description Partial assignments of design factors to levels that are never served: up to 1,000. The baseline, the first level of every factor, and one variant more must remain. */
-            excluded_combinations?: {
-                [key: string]: components["schemas"]["Level"];
-            }[];
+            excluded_combinations?: components["schemas"]["Combination"][];
             /** @description The prior of the scales of a cmab's effects; not for a mab. */
             prior?: components["schemas"]["PriorConfig"];
             /**
@@ -2305,9 +2316,7 @@ export interface components {
             /** @description Which exposure earns it. */
             attribution: components["schemas"]["AttributionConfigInput"];
             /** @description Partial assignments of design factors to levels that are never served: up to 1,000. The baseline, the first level of every factor, and one variant more must remain. */
-            excluded_combinations?: {
-                [key: string]: components["schemas"]["Level"];
-            }[];
+            excluded_combinations?: components["schemas"]["Combination"][];
             /** @description The prior of the scales of a cmab's effects; not for a mab. */
             prior?: components["schemas"]["PriorConfigInput"] | null;
             /**

@@ -9,7 +9,7 @@ use crate::error::SnapshotError;
 use crate::fields::Role;
 use crate::file::File;
 use crate::guard::Guard;
-use crate::guardrails::GuardrailReward;
+use crate::guardrails::{GuardrailReward, Guardrails};
 use crate::ids::Users;
 use crate::place::{At, Cell, Origin, Skipped, exposure, last_mature, latest};
 use crate::plan::{Immature, Plan};
@@ -257,7 +257,7 @@ pub(crate) fn count<S: Sink>(
 
 /// What the exposures that count were credited with by the rewards of each guardrail.
 fn of_guardrails(plan: &Plan<'_>, rewards: &Rewards, by_user: &ByUser<'_>, kept: &[Exposure]) -> Vec<Vec<(u32, f64)>> {
-    let list = plan.guardrails.map_or(&[][..], |guardrails| guardrails.list());
+    let list = plan.guardrails.map_or(&[][..], Guardrails::list);
     let credited = |(of, rewards): (&GuardrailReward, &Vec<Reward>)| {
         let credits = credit(by_user, rewards, plan.window(), (plan.attribution, Several::Sum));
         let counts = |(exposure, credit): &(&Exposure, &Credit)| credit.rewards > 0 && exposure.cell != LEFT_OUT;

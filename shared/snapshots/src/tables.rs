@@ -11,7 +11,7 @@ use crate::cube::{Cube, CubeCell, CubeKey, Periods};
 use crate::error::SnapshotError;
 use crate::exposures::Credited;
 use crate::fields::Role;
-use crate::guardrails::GuardrailReward;
+use crate::guardrails::{GuardrailReward, Guardrails};
 use crate::ids::Users;
 use crate::learned::{Cap, Capping, Learned, Unit};
 use crate::place::exposure;
@@ -101,7 +101,7 @@ impl<'a> Making<'a> {
 
     /// What the users have come to by each guardrail.
     fn of_guardrails(&self, of: &Attributed) -> Vec<OfGuardrail> {
-        let list = self.plan.guardrails.map_or(&[][..], |guardrails| guardrails.list());
+        let list = self.plan.guardrails.map_or(&[][..], Guardrails::list);
         let user_sums = |(guardrail, credited): (&GuardrailReward, &Vec<(u32, f64)>)| {
             let mut sums: Vec<Option<f64>> = vec![None; of.users.len()];
             let mut order = Vec::new();

@@ -1,5 +1,6 @@
 //! What a run warns of: rows that were left out, each reason with one of them.
 
+use crate::guardrails::Guardrails;
 use crate::place::Skipped;
 use crate::plan::Plan;
 use crate::report::{Example, SkipReason, Warning, cut};
@@ -69,7 +70,7 @@ pub(crate) fn of_rewards(rewards: &Rewards, plan: &Plan<'_>, has_files: bool) ->
         let first = rewards.files.first().map(|(object, _)| Example { object: object.clone(), ..Example::default() });
         warnings.push(Warning::new("no_rewards", message, first));
     }
-    let guardrails = plan.guardrails.map_or(&[][..], |guardrails| guardrails.list());
+    let guardrails = plan.guardrails.map_or(&[][..], Guardrails::list);
     for (guardrail, _) in guardrails.iter().zip(&rewards.guardrails).filter(|(_, counted)| counted.is_empty()) {
         let message = format!("rewards/ has none of the name {:?}, which is a guardrail's", cut(&guardrail.name));
         warnings.push(Warning::new("no_guardrail_rewards", message, None));

@@ -165,14 +165,22 @@ mod tests {
     #[derive(Clone, Debug)]
     struct Service {
         answer: Option<(u16, &'static str)>,
-        seen: Arc<Mutex<Vec<(String, Vec<(String, String)>, Value)>>>,
+        seen: Arc<Mutex<Vec<Seen>>>,
+    }
+
+    /// A request.
+    #[derive(Debug)]
+    struct Seen {
+        uri: String,
+        headers: Vec<(String, String)>,
+        body: Value,
     }
 
     impl HttpConnector for Service {
         fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
             let headers = request.headers().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
             let body = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-            self.seen.lock().unwrap().push((request.uri().to_owned(), headers, body));
+            self.seen.lock().unwrap().push(Seen { uri: request.uri().to_owned(), headers, body });
             let Some((status, body)) = self.answer else {
                 return HttpConnectorFuture::ready(Err(ConnectorError::io("nobody there".into())));
             };
@@ -201,7 +209,7 @@ mod tests {
         let (sent, service) = sent(Some((200, r#"{"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}"#))).await;
         sent.unwrap();
         let seen = service.seen.lock().unwrap();
-        let [(uri, headers, body)] = seen.as_slice() else { panic!("{seen:?}") };
+        let [Seen { uri, headers, body }] = seen.as_slice() else { panic!("{seen:?}") };
         assert_eq!(uri, "https://events.eu-central-1.amazonaws.com/");
         let header = |name: &str| headers.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str());
         assert_eq!(header("x-amz-target"), Some("AWSEvents.PutEvents"));

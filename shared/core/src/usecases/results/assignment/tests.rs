@@ -32,7 +32,8 @@ fn timeline() -> Timeline {
         let at = DateTime::from_timestamp(second, 0).unwrap();
         Change::new(("org", Uuid::nil()), (&Actor::Service, at), what, before, after)
     };
-    let born = Aspects { status: Some(OptimizationStatus::Live), served: Some(version(0)), name: Some("n".to_owned()) };
+    let name = Some("n".to_owned());
+    let born = Aspects { status: Some(OptimizationStatus::Live), served: Some(version(0)), name, ..Aspects::default() };
     let changes = [
         change(1_000, ChangeKind::Created, Aspects::default(), born),
         change(2_000, ChangeKind::Trained, served(0), served(1)),
