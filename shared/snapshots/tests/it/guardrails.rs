@@ -11,8 +11,14 @@ use snapshots::{
 use crate::common::{HOUR, Memory, T0, plan, skipped, space, time_text, variant_text};
 
 const DAY: i64 = 24 * HOUR;
-const TABLES: TablesPlan<'static> =
-    TablesPlan { holdout_percentage: 30.0, instants: &[], most_users: 1_000, unit: Unit::Exposure, cap: None };
+const TABLES: TablesPlan<'static> = TablesPlan {
+    holdout_percentage: 30.0,
+    instants: &[],
+    most_users: 1_000,
+    unit: Unit::Exposure,
+    cap: None,
+    audit: None,
+};
 
 fn guardrails() -> Guardrails {
     let of = |name: &str, reward| GuardrailReward { name: name.into(), reward };
