@@ -161,7 +161,7 @@ async fn every_exposure_of_our_own_serving_matches_through_version_changes_and_r
     assert_eq!((&assignment["holds_from"], &assignment["concentrates_in"]), (&Value::Null, &Value::Null));
     // Many saw two headlines, and a version explains each of them.
     let several = &results["quality"]["multiple_variants"];
-    assert!(several["share"].as_f64().unwrap() > 0.3, "{several}");
+    assert!(several["share"].as_f64().unwrap() > 0.2, "{several}");
     assert_eq!(several["unexplained"]["users"], 0);
     assert_eq!(several["unexplained"]["several_variants"], several["users"]);
     // An honest p is below 1e-6 once in a million runs.
@@ -293,7 +293,8 @@ async fn a_second_service_that_serves_half_of_the_traffic_is_explained_by_no_ver
     let life = Life::honest().await;
     let results = life
         .results(|place, row| {
-            let headline = if place % 4 == 1 { json!("A") } else { json!("B") };
+            // It shows whoever comes back something else.
+            let headline = if place % 8 < 4 { json!("A") } else { json!("B") };
             if place % 2 == 1 { Logged { headline, ..row.clone() } } else { row.clone() }
         })
         .await;
