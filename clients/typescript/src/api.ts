@@ -499,6 +499,73 @@ export interface components {
         Assignment: {
             [key: string]: components["schemas"]["LevelValue"];
         };
+        /** @description A sample of exposures of the last seven days of the snapshot, decided again under the versions that were in force. */
+        AssignmentCheck: {
+            /**
+             * Format: date
+             * @description The first of the days, UTC.
+             */
+            from: string;
+            /**
+             * Format: date
+             * @description The last of the days, UTC.
+             */
+            to: string;
+            /** @description Exposures that were decided again. */
+            exposures: number;
+            /** @description All exposures of these days. */
+            of: number;
+            /**
+             * Format: double
+             * @description Share of those decided again that show what a version in force serves, in [0, 1].
+             */
+            match: number;
+            /** @description The others, by reason. */
+            mismatches: components["schemas"]["AssignmentMismatches"];
+            /** @description How long ago the older versions that explain an exposure were in force for the last time: the median, seconds; null where there is none. */
+            age_seconds: number | null;
+            /** @description The level of a context factor in which mismatches concentrate; null where they are spread. */
+            concentrates_in: components["schemas"]["AssignmentConcentration"] | null;
+            /** @description Whether less than 0.99 of at least 100 exposures match. */
+            suspect: boolean;
+            /** @description Sampled exposures at times at which nothing was served, such as before the optimization was made. */
+            not_served: number;
+            /** @description Sampled exposures of which it is no longer known what served them. */
+            not_known: number;
+            /**
+             * Format: date-time
+             * @description Since when everything is known: RFC 3339, UTC; null where that is so for all of these days.
+             */
+            holds_from: string | null;
+        };
+        /** @description Where mismatches concentrate. */
+        AssignmentConcentration: {
+            /** @description The context factor. */
+            factor: string;
+            /** @description Its level; null is the unknown one. */
+            level: components["schemas"]["LevelValue"];
+            /**
+             * Format: double
+             * @description Share of the level's exposures that match, in [0, 1].
+             */
+            match: number;
+            /**
+             * Format: double
+             * @description Share of all other exposures that match, in [0, 1].
+             */
+            elsewhere: number;
+        };
+        /** @description Exposures that show what no version in force serves. */
+        AssignmentMismatches: {
+            /** @description A user of the holdout saw another variant than the baseline. */
+            holdout_saw_other: number;
+            /** @description An older version serves it. */
+            older_version: number;
+            /** @description The variant is never served. */
+            excluded_variant: number;
+            /** @description No version explains it: another id, another context when it was logged, another service. */
+            other: number;
+        };
         /** @description Which of several exposures gets the credit for a reward. */
         Attribution: "last_touch" | "first_touch";
         /** @description The attribution rule. */
@@ -518,6 +585,53 @@ export interface components {
             conversion_window_hours: number;
             /** @description What happens to exposures whose window is still open; `exclude` where absent. */
             immature?: components["schemas"]["Immature"] | null;
+        };
+        /** @description The variants of all versions and contexts against their policies. */
+        BalanceTest: {
+            /** @description Versions and contexts with users enough. */
+            contexts: number;
+            /**
+             * Format: double
+             * @description Σ of χ².
+             */
+            chi_squared: number;
+            /** @description Σ of degrees of freedom. */
+            degrees_of_freedom: number;
+            /**
+             * Format: double
+             * @description P(χ² ≥ that), in [0, 1].
+             */
+            p_value: number;
+            /**
+             * Format: double
+             * @description Users who saw a variant that their policy serves to nobody.
+             */
+            impossible: number;
+        };
+        /** @description What the model believes of the baseline against what the holdout did in the last seven days of the snapshot. */
+        BaselineCheck: {
+            /**
+             * Format: double
+             * @description Posterior mean of the baseline's expected reward in the holdout's contexts of these days, reward units.
+             */
+            modelled: number;
+            /**
+             * Format: double
+             * @description Mean reward of the holdout in these days, reward units.
+             */
+            measured: number;
+            /**
+             * Format: double
+             * @description Modelled less measured.
+             */
+            difference: number;
+            /**
+             * Format: double
+             * @description The difference over its standard error.
+             */
+            z: number;
+            /** @description Whether z is between -2.5 and 2.5. */
+            ok: boolean;
         };
         /** @description On what results are counted. */
         Basis: "users" | "exposures";
@@ -604,6 +718,32 @@ export interface components {
         /** @description Levels of one design factor or several: every variant that has them all. */
         Combination: {
             [key: string]: components["schemas"]["Level"];
+        };
+        /** @description Users of one context under one version: the variants that they saw against its policy. */
+        ContextBalanceCheck: {
+            /** @description The version. */
+            posterior_version: number;
+            /** @description The context; null is an unknown level. */
+            context: components["schemas"]["Assignment"];
+            /** @description Users, each counted once. */
+            users: number;
+            /**
+             * Format: double
+             * @description Pearson's χ².
+             */
+            chi_squared: number;
+            /** @description Classes less 1. */
+            degrees_of_freedom: number;
+            /**
+             * Format: double
+             * @description P(χ² ≥ that), in [0, 1].
+             */
+            p_value: number;
+            /**
+             * Format: double
+             * @description Users who saw a variant that the policy serves to nobody.
+             */
+            impossible: number;
         };
         /** @description The lift at each level of a context factor. */
         ContextFactorResults: {
@@ -1457,6 +1597,8 @@ export interface components {
              * @description Of all users, in [0, 1]; null without users.
              */
             share: number | null;
+            /** @description Those of the sample whose versions and contexts do not explain it; null where no sample was decided again. */
+            unexplained: components["schemas"]["UnexplainedVariants"] | null;
         };
         /** @description The body of `POST /api/v2/optimizations/best-variant`: a visitor, and the optimization. Written out, since flattening would let unknown fields pass. */
         NamedVisitor: {
@@ -1639,6 +1781,47 @@ export interface components {
             weight: number;
             /** @description Which rewards are it. */
             match: components["schemas"]["MatchConfig"];
+        };
+        /** @description One pair of levels. */
+        PairOfLevels: {
+            /** @description Users. */
+            n: number;
+            /**
+             * Format: double
+             * @description Observed less additive rate per user: percentage points, or reward units for a numeric reward; null below 1,000 users.
+             */
+            points: number | null;
+            /**
+             * Format: double
+             * @description The same over its standard error.
+             */
+            z: number | null;
+        };
+        /** @description Two design factors: what pairs of their levels do beside what each level does alone. */
+        PairsOfLevels: {
+            /** @description The factors. */
+            factors: string[];
+            /** @description Their levels, in the order of rows and columns. */
+            levels: components["schemas"]["LevelValue"][][];
+            /** @description Levels of the first factor by levels of the second. */
+            cells: components["schemas"]["PairOfLevels"][][];
+            /** @description The likelihood-ratio test of all pairs together; null where nothing can be told apart. */
+            test: components["schemas"]["PairsTest"] | null;
+        };
+        /** @description The likelihood-ratio test of pairs against levels, with days as a factor. */
+        PairsTest: {
+            /**
+             * Format: double
+             * @description 2 ln of the ratio of the likelihoods.
+             */
+            statistic: number;
+            /** @description Effects that pairs add to days and levels. */
+            degrees_of_freedom: number;
+            /**
+             * Format: double
+             * @description P(χ² ≥ statistic), in [0, 1].
+             */
+            p_value: number;
         };
         /** @description The body of `PATCH /api/v2/optimizations/{id}`. */
         PatchOptimization: {
@@ -1824,6 +2007,12 @@ export interface components {
             exposures_per_user: components["schemas"]["ExposuresPerUser"] | null;
             /** @description Users who saw more than one variant. */
             multiple_variants: components["schemas"]["MultipleVariants"] | null;
+            /** @description Exposures of the last seven days, decided again; null where none of them could be. */
+            assignment: components["schemas"]["AssignmentCheck"] | null;
+            /** @description The variants that these users saw, for each version and context with enough of them: the 100 that are the least like the policy, those first. */
+            balance: components["schemas"]["ContextBalanceCheck"][] | null;
+            /** @description All versions and contexts together; null where there are too few users. */
+            balance_test: components["schemas"]["BalanceTest"] | null;
             /** @description Exposures of the holdout; those of another variant than the baseline should be none. */
             holdout_saw_other: components["schemas"]["HoldoutSawOther"] | null;
             /** @description How much less exposures say than as many independent ones would. Absent where users cannot be told apart. */
@@ -1880,6 +2069,10 @@ export interface components {
             factor_importance: components["schemas"]["FactorImportance"][];
             /** @description Day by day; null where users cannot be told apart. */
             time_series: components["schemas"]["DayResults"][] | null;
+            /** @description The model's idea of the baseline against the holdout of the last seven days; null where there is no holdout. */
+            baseline_check: components["schemas"]["BaselineCheck"] | null;
+            /** @description Observed minus additive rates of each pair of design factors, of the whole snapshot; null where users cannot be told apart. */
+            interactions: components["schemas"]["PairsOfLevels"][] | null;
             /** @description Whether the data are what they are taken for. */
             quality: components["schemas"]["Quality"];
             /** @description What follows from the other fields, in sentences. */
@@ -2356,6 +2549,20 @@ export interface components {
             before_exposures: number;
             /** @description After an exposure, and out of every window. */
             outside_windows: number;
+        };
+        /** @description Users of the sample who saw more than one variant although no version in force explains it. */
+        UnexplainedVariants: {
+            /** @description Users of the sample. */
+            of_users: number;
+            /** @description Those who saw more than one variant. */
+            several_variants: number;
+            /** @description Those of them with an exposure that no version in force explains. */
+            users: number;
+            /**
+             * Format: double
+             * @description Of the users of the sample, in [0, 1]; null without users.
+             */
+            share: number | null;
         };
         /** @description What one observation is. */
         Unit: "exposure" | "user";
@@ -4204,12 +4411,17 @@ export interface operations {
                      *         }
                      *       ],
                      *       "time_series": null,
+                     *       "baseline_check": null,
+                     *       "interactions": null,
                      *       "quality": {
                      *         "sample_ratio": null,
                      *         "unattributed_rewards": null,
                      *         "exposures_per_user": null,
                      *         "multiple_variants": null,
-                     *         "holdout_saw_other": null
+                     *         "holdout_saw_other": null,
+                     *         "assignment": null,
+                     *         "balance": null,
+                     *         "balance_test": null
                      *       },
                      *       "findings": {
                      *         "sentence": "No lift is measured: the snapshot does not tell users apart, so that nothing can be compared per user.",

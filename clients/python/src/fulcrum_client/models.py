@@ -52,6 +52,83 @@ class ArmOfDay(TypedDict):
     """
 
 
+class AssignmentMismatches(TypedDict):
+    """
+    Exposures that show what no version in force serves.
+    """
+
+    holdout_saw_other: int
+    """
+    A user of the holdout saw another variant than the baseline.
+    """
+    older_version: int
+    """
+    An older version serves it.
+    """
+    excluded_variant: int
+    """
+    The variant is never served.
+    """
+    other: int
+    """
+    No version explains it: another id, another context when it was logged, another service.
+    """
+
+
+class BalanceTest(TypedDict):
+    """
+    The variants of all versions and contexts against their policies.
+    """
+
+    contexts: int
+    """
+    Versions and contexts with users enough.
+    """
+    chi_squared: float
+    """
+    Σ of χ².
+    """
+    degrees_of_freedom: int
+    """
+    Σ of degrees of freedom.
+    """
+    p_value: float
+    """
+    P(χ² ≥ that), in [0, 1].
+    """
+    impossible: float
+    """
+    Users who saw a variant that their policy serves to nobody.
+    """
+
+
+class BaselineCheck(TypedDict):
+    """
+    What the model believes of the baseline against what the holdout did in the last seven days of the snapshot.
+    """
+
+    modelled: float
+    """
+    Posterior mean of the baseline's expected reward in the holdout's contexts of these days, reward units.
+    """
+    measured: float
+    """
+    Mean reward of the holdout in these days, reward units.
+    """
+    difference: float
+    """
+    Modelled less measured.
+    """
+    z: float
+    """
+    The difference over its standard error.
+    """
+    ok: bool
+    """
+    Whether z is between -2.5 and 2.5.
+    """
+
+
 class BoolLevel1(TypedDict):
     """
     A level with an id.
@@ -553,21 +630,6 @@ class Meta(TypedDict):
     """
 
 
-class MultipleVariants(TypedDict):
-    """
-    Users who saw more than one variant.
-    """
-
-    users: int
-    """
-    How many.
-    """
-    share: float | None
-    """
-    Of all users, in [0, 1]; null without users.
-    """
-
-
 class NamedVisitor(TypedDict):
     """
     The body of `POST /api/v2/optimizations/best-variant`: a visitor, and the optimization. Written out, since flattening would let unknown fields pass.
@@ -630,6 +692,44 @@ class OutcomeConfig(TypedDict):
     match: MatchConfig1 | MatchConfig2
     """
     Which rewards are it.
+    """
+
+
+class PairOfLevels(TypedDict):
+    """
+    One pair of levels.
+    """
+
+    n: int
+    """
+    Users.
+    """
+    points: float | None
+    """
+    Observed less additive rate per user: percentage points, or reward units for a numeric reward; null below 1,000 users.
+    """
+    z: float | None
+    """
+    The same over its standard error.
+    """
+
+
+class PairsTest(TypedDict):
+    """
+    The likelihood-ratio test of pairs against levels, with days as a factor.
+    """
+
+    statistic: float
+    """
+    2 ln of the ratio of the likelihoods.
+    """
+    degrees_of_freedom: int
+    """
+    Effects that pairs add to days and levels.
+    """
+    p_value: float
+    """
+    P(χ² ≥ statistic), in [0, 1].
     """
 
 
@@ -1191,6 +1291,29 @@ class UnattributedRewards(TypedDict):
     """
 
 
+class UnexplainedVariants(TypedDict):
+    """
+    Users of the sample who saw more than one variant although no version in force explains it.
+    """
+
+    of_users: int
+    """
+    Users of the sample.
+    """
+    several_variants: int
+    """
+    Those who saw more than one variant.
+    """
+    users: int
+    """
+    Those of them with an exposure that no version in force explains.
+    """
+    share: float | None
+    """
+    Of the users of the sample, in [0, 1]; null without users.
+    """
+
+
 class VariantOfDay(TypedDict):
     """
     A variant on a day.
@@ -1342,6 +1465,29 @@ class Aspects(TypedDict):
     """
 
 
+class AssignmentConcentration(TypedDict):
+    """
+    Where mismatches concentrate.
+    """
+
+    factor: str
+    """
+    The context factor.
+    """
+    level: bool | str | None
+    """
+    Its level; null is the unknown one.
+    """
+    match: float
+    """
+    Share of the level's exposures that match, in [0, 1].
+    """
+    elsewhere: float
+    """
+    Share of all other exposures that match, in [0, 1].
+    """
+
+
 class AttributionConfig(TypedDict):
     """
     The attribution rule.
@@ -1404,6 +1550,41 @@ class Change(TypedDict):
     after: Aspects
     """
     As it is from then on.
+    """
+
+
+class ContextBalanceCheck(TypedDict):
+    """
+    Users of one context under one version: the variants that they saw against its policy.
+    """
+
+    posterior_version: int
+    """
+    The version.
+    """
+    context: dict[str, bool | str | None]
+    """
+    The context; null is an unknown level.
+    """
+    users: int
+    """
+    Users, each counted once.
+    """
+    chi_squared: float
+    """
+    Pearson's χ².
+    """
+    degrees_of_freedom: int
+    """
+    Classes less 1.
+    """
+    p_value: float
+    """
+    P(χ² ≥ that), in [0, 1].
+    """
+    impossible: float
+    """
+    Users who saw a variant that the policy serves to nobody.
     """
 
 
@@ -1916,6 +2097,25 @@ class LevelState(TypedDict):
     """
 
 
+class MultipleVariants(TypedDict):
+    """
+    Users who saw more than one variant.
+    """
+
+    users: int
+    """
+    How many.
+    """
+    share: float | None
+    """
+    Of all users, in [0, 1]; null without users.
+    """
+    unexplained: UnexplainedVariants | None
+    """
+    Those of the sample whose versions and contexts do not explain it; null where no sample was decided again.
+    """
+
+
 class Optimization(TypedDict):
     """
     An optimization as the API shows it.
@@ -1986,6 +2186,29 @@ class Optimizations(TypedDict):
     optimizations: list[Optimization]
     """
     The optimizations, newest `updated_at` first.
+    """
+
+
+class PairsOfLevels(TypedDict):
+    """
+    Two design factors: what pairs of their levels do beside what each level does alone.
+    """
+
+    factors: list[str]
+    """
+    The factors.
+    """
+    levels: list[list[bool | str | None]]
+    """
+    Their levels, in the order of rows and columns.
+    """
+    cells: list[list[PairOfLevels]]
+    """
+    Levels of the first factor by levels of the second.
+    """
+    test: PairsTest | None
+    """
+    The likelihood-ratio test of all pairs together; null where nothing can be told apart.
     """
 
 
@@ -2551,6 +2774,25 @@ class VariantState(TypedDict):
     """
 
 
+AssignmentCheck = TypedDict(
+    'AssignmentCheck',
+    {
+        'from': str,
+        'to': str,
+        'exposures': int,
+        'of': int,
+        'match': float,
+        'mismatches': AssignmentMismatches,
+        'age_seconds': int | None,
+        'concentrates_in': AssignmentConcentration | None,
+        'suspect': bool,
+        'not_served': int,
+        'not_known': int,
+        'holds_from': str | None,
+    },
+)
+
+
 class BestVariantAnswer(Decision):
     meta: Meta
     """
@@ -3005,6 +3247,18 @@ class Quality(TypedDict):
     """
     Users who saw more than one variant.
     """
+    assignment: AssignmentCheck | None
+    """
+    Exposures of the last seven days, decided again; null where none of them could be.
+    """
+    balance: list[ContextBalanceCheck] | None
+    """
+    The variants that these users saw, for each version and context with enough of them: the 100 that are the least like the policy, those first.
+    """
+    balance_test: BalanceTest | None
+    """
+    All versions and contexts together; null where there are too few users.
+    """
     holdout_saw_other: HoldoutSawOther | None
     """
     Exposures of the holdout; those of another variant than the baseline should be none.
@@ -3063,6 +3317,14 @@ class Results(TypedDict):
     time_series: list[DayResults] | None
     """
     Day by day; null where users cannot be told apart.
+    """
+    baseline_check: BaselineCheck | None
+    """
+    The model's idea of the baseline against the holdout of the last seven days; null where there is no holdout.
+    """
+    interactions: list[PairsOfLevels] | None
+    """
+    Observed minus additive rates of each pair of design factors, of the whole snapshot; null where users cannot be told apart.
     """
     quality: Quality
     """
