@@ -1,4 +1,4 @@
-//! Small files that come to much, and runs that die, in a service of its own with one gigabyte of address space.
+//! Small files that come to much, in a service of its own with one gigabyte of address space.
 
 use std::fs;
 use std::io::{Read, Write as _};
@@ -23,7 +23,7 @@ use crate::process::{LocalProcess, run};
 /// What a service may take in all.
 const PEAK_KB: u64 = 300 << 10;
 /// How long anybody else may wait for an answer meanwhile.
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(15);
 
 /// Starts the service on a folder with one gigabyte of address space.
 fn start(folder: &Path) -> LocalProcess {
@@ -153,6 +153,18 @@ async fn neighbours(client: Client, optimization: String, stop: Arc<AtomicBool>)
     answered
 }
 
+/// Waits until a model is as it should be.
+async fn until(client: &Client, id: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+    let started = Instant::now();
+    loop {
+        let model = client.send(Method::GET, &format!("/api/v2/models/{id}"), None).await.unwrap();
+        if is(&model) {
+            return model;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "{what}: {model}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bombs_end_at_a_limit_while_everybody_else_is_served() {
     let folder = tempfile::tempdir().unwrap();
@@ -194,52 +206,12 @@ async fn bombs_end_at_a_limit_while_everybody_else_is_served() {
         stop.store(true, Ordering::Relaxed);
         assert!(others.await.unwrap() > 0);
         for (id, key, says) in &failed {
-            let model = client(&local).send(Method::GET, &format!("/api/v2/models/{id}"), None).await.unwrap();
-            let (status, error) = (&model["status"], &model["last_error"]);
-            assert_eq!((status, &error["code"]), (&json!("failed"), &json!("invalid_snapshot")), "{key}: {model}");
+            // A run of this start may be on its way.
+            let model = until(&client(&local), id, key, |model| model["status"] == "failed").await;
+            let error = &model["last_error"];
+            assert_eq!(error["code"], "invalid_snapshot", "{key}: {model}");
             assert!(error["message"].as_str().unwrap().contains(says), "{key}: {error}");
         }
         assert!(local.peak_kb() < PEAK_KB, "{} kB", local.peak_kb());
     }
-}
-
-/// Waits until a model is as it should be.
-async fn until(client: &Client, id: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-    let started = Instant::now();
-    loop {
-        let model = client.send(Method::GET, &format!("/api/v2/models/{id}"), None).await.unwrap();
-        if is(&model) {
-            return model;
-        }
-        assert!(started.elapsed() < Duration::from_secs(20), "{what}: {model}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_on_which_two_runs_were_killed_is_left_alone_by_the_next_start() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut local = start(folder.path());
-    let (body, cells) = data::large();
-    let (id, optimization) = with_snapshot(&local, folder.path(), &body, ("cells/a.jsonl", cells.as_bytes())).await;
-    let mut before = Value::Null;
-    for _ in 0..2 {
-        // The lease of the run that was killed is one for a while.
-        let begins = |model: &Value| model["status"] == "training" && model["updated_at"] != before;
-        before = until(&client(&local), &id, "a run begins by itself", begins).await["updated_at"].clone();
-        local.end("KILL");
-        local = start(folder.path());
-    }
-    let has_error = |model: &Value| !model["last_error"].is_null();
-    let model = until(&client(&local), &id, "no third run begins", has_error).await;
-    let message = model["last_error"]["message"].as_str().unwrap();
-    assert!(message.starts_with("two runs on snapshot ") && message.contains("died without a word"), "{message}");
-    assert_eq!((&model["status"], &model["posterior_version"]), (&json!("failed"), &json!(0)), "{model}");
-    // Another start leaves it alone too, and a new snapshot is trained on.
-    local.end("KILL");
-    local = start(folder.path());
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
-    let still = client(&local).send(Method::GET, &format!("/api/v2/models/{id}"), None).await.unwrap();
-    assert_eq!((&still["status"], &still["last_error"]["message"]), (&json!("failed"), &json!(message)), "{still}");
-    put(&local, folder.path(), &optimization, ("cells/a.jsonl", cells.as_bytes()));
-    until(&client(&local), &id, "a new snapshot is trained on", |model| model["posterior_version"] == 1).await;
 }
