@@ -1,5 +1,6 @@
 //! Small files that come to much, in a service of its own with one gigabyte of address space.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write as _};
 use std::path::Path;
@@ -85,7 +86,10 @@ fn exposures_with(column: &str, text: &str, rows: usize) -> Vec<(String, ArrayRe
 }
 
 fn bombs() -> Vec<Bomb> {
-    let many: String = (0..50_000).map(|n| format!("\"k{n}\":1,")).collect();
+    let many = (0..50_000).fold(String::new(), |mut many, n| {
+        let _ = write!(many, "\"k{n}\":1,");
+        many
+    });
     let mut wide = exposures_with("", "", 1);
     wide.extend((0..10_000).map(|n| (format!("c{n}"), Arc::new(StringArray::from(vec!["x"])) as ArrayRef)));
     let nested = format!("{{\"anonymous_id\":{}", "[".repeat(1_000_000));

@@ -87,7 +87,8 @@ impl Credit {
 pub(crate) struct ByUser<'a> {
     exposures: &'a [Exposure],
     starts: Vec<u32>,
-    by_user: Vec<u32>,
+    /// Numbers of exposures: those of user k from `starts[k]` on, by time.
+    numbers: Vec<u32>,
 }
 
 impl<'a> ByUser<'a> {
@@ -96,8 +97,8 @@ impl<'a> ByUser<'a> {
     /// # Errors
     /// [`SnapshotError::TooLarge`] for more than 2³² − 1 exposures.
     pub(crate) fn new(exposures: &'a [Exposure], users: usize) -> Result<Self, SnapshotError> {
-        let (starts, by_user) = group(exposures, users)?;
-        Ok(Self { exposures, starts, by_user })
+        let (starts, numbers) = group(exposures, users)?;
+        Ok(Self { exposures, starts, numbers })
     }
 }
 
@@ -106,7 +107,7 @@ impl<'a> ByUser<'a> {
 ///
 /// The rewards are in the order (file name, row), as the exposures; `window` is in microseconds.
 pub(crate) fn credit(
-    ByUser { exposures, starts, by_user }: &ByUser<'_>,
+    ByUser { exposures, starts, numbers }: &ByUser<'_>,
     rewards: &[Reward],
     window: i64,
     (rule, several): (Attribution, Several),
@@ -117,7 +118,7 @@ pub(crate) fn credit(
     let mut unattributed = Unattributed::default();
     for (reward, is_credited) in rewards.iter().zip(&mut is_credited) {
         let user = reward.user as usize;
-        let own = &by_user[starts[user] as usize..starts[user + 1] as usize];
+        let own = &numbers[starts[user] as usize..starts[user + 1] as usize];
         let time = |&exposure: &u32| exposures[exposure as usize].time;
         // One past the last exposure at or before `limit`.
         let until = |limit: i64| own.partition_point(|e| time(e) <= limit);

@@ -195,11 +195,14 @@ pub(crate) fn layout<'a>(
 /// A file that may still have to be told by its bytes.
 type Candidate<'a> = (&'a Object, Named, Vec<(String, Option<String>)>);
 
+/// The logs of tables by the folders of these.
+type Logs<'a> = BTreeMap<&'a str, Vec<&'a Object>>;
+
 /// The files of a folder: those of tables as their logs say, the others all.
 fn live<'a>(
     source: &dyn Source,
     folder: &str,
-    (candidates, logs): (&[(&'a Object, Named)], &BTreeMap<&'a str, Vec<&'a Object>>),
+    (candidates, logs): (&[(&'a Object, Named)], &Logs<'a>),
     limits: &Limits,
 ) -> Result<Vec<Candidate<'a>>, SnapshotError> {
     let of_folder = |root: &&&str| root.split('/').next() == Some(folder);

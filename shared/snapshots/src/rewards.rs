@@ -206,7 +206,9 @@ pub(crate) fn read(reading: &Reading<'_>, files: &[File<'_>]) -> Result<Rewards,
         let OfGuardrails { rewards: of_guardrails, skipped, .. } = std::mem::take(&mut part.guardrails);
         rewards.guardrail_guard.add(&key, of_guardrails.len() as u64, &skipped.skips);
         rewards.skipped.merge(&skipped);
-        of_guardrails.into_iter().for_each(|(guardrail, reward)| rewards.guardrails[guardrail].push(reward));
+        for (guardrail, reward) in of_guardrails {
+            rewards.guardrails[guardrail].push(reward);
+        }
         if let (true, Some(first)) = (any_named, part.first_unnamed.take()) {
             let rows = std::mem::take(&mut part.unnamed).rows;
             part.named.skipped.skips.add(SkipReason::OtherReward, rows, || first.clone());

@@ -1,5 +1,6 @@
 //! Files that are small and come to much: each ends at a limit, in little memory.
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::process::Command;
 
@@ -189,7 +190,10 @@ fn logs_of_delta_tables_have_limits() {
     let first = "00000000000000000000.json";
     let action = format!("{{\"protocol\":{{\"minReaderVersion\":1,\"x\":\"{}\"}}}}", "x".repeat(4 << 20));
     assert!(error(&[(first, action.into_bytes())]).contains("an action has 41943"));
-    let adds: String = (0..600_000).map(|n| format!("{{\"add\":{{\"path\":\"{n}\"}}}}\n")).collect();
+    let adds = (0..600_000).fold(String::new(), |mut adds, n| {
+        let _ = writeln!(adds, "{{\"add\":{{\"path\":\"{n}\"}}}}");
+        adds
+    });
     let second = "00000000000000000001.json";
     let twice = error(&[(first, adds.clone().into_bytes()), (second, adds.into_bytes())]);
     assert!(twice.contains(second) && twice.contains("take more than 100663296 bytes"), "{twice}");

@@ -43,7 +43,7 @@ impl InForceVersions {
     /// Where exposures at a moment can be decided by no version that is still stored: the first moment after the latest of these.
     pub(super) fn end_of_unknown(&self, at: i64, policies: &Policies) -> Option<i64> {
         let unknown = self.deciding(at).filter(|time| !policies.has(&time.served));
-        unknown.filter_map(|time| ended(time)).max().map(|end| end + STALENESS_MICROS)
+        unknown.filter_map(ended).max().map(|end| end + STALENESS_MICROS)
     }
 }
 
