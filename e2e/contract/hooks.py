@@ -33,6 +33,8 @@ REFUSED = [
     ("create.*", "invalid_request", r"factors\[\d+\]\.name: .* is taken by "),
     ("create.*", "invalid_request", r"reward\.outcomes\[\d+\]\.(key: .* is the key of two|match: it is that of)"),
     ("create.*", "invalid_request", r'reward\.outcomes\[\d+\]\.key: "failure" is what'),
+    ("create.*", "invalid_request", r"guardrails\[\d+\]\.name: .* (is the name of two guardrails$|is what the model learns from;)"),
+    ("create.*", "invalid_request", r"guardrails\[\d+\]\.margin_percent: \S+ is not below 100 per cent"),
     # What several fields come to.
     ("create.*", "invalid_request", r"design_factors: the levels make \d+ variants; at most 1000 are allowed$"),
     ("create.*", "invalid_request", r"levels and pairs of levels make \d+ coefficients; at most 2000 can be learned$"),
