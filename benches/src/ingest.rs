@@ -1,5 +1,6 @@
 //! What ingestion costs end to end: batches over loopback to the local service, and beside them S3 puts of the same bytes.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -147,17 +148,21 @@ impl Sender {
     }
 }
 
+/// A request's body. Written by hand, since what makes it shares the processors with what is measured.
 fn body(optimization: &str, number: usize, batch: usize) -> String {
-    let event = |index: usize| {
+    let mut body = String::with_capacity(batch * 320);
+    body.push_str(r#"{"events":["#);
+    for index in 0..batch {
         let id = number * batch + index;
-        json!({
-            "anonymous_id": format!("visitor-{id}"), "optimization_id": optimization,
-            "variant": {"headline": format!("level-{}", id % 4), "image": format!("level-{}", id % 3)},
-            "context": {"device": "mobile"}, "timestamp": "2026-11-28T06:20:16.123Z", "idempotency_key": format!("exposure-{id}"),
-            "propensity": 0.25, "posterior_version": 3, "holdout": false,
-        })
-    };
-    json!({"events": (0..batch).map(event).collect::<Vec<_>>()}).to_string()
+        let (comma, headline, image) = (if index == 0 { "" } else { "," }, id % 4, id % 3);
+        write!(
+            body,
+            r#"{comma}{{"anonymous_id":"visitor-{id}","optimization_id":"{optimization}","variant":{{"headline":"level-{headline}","image":"level-{image}"}},"context":{{"device":"mobile"}},"timestamp":"2026-11-28T06:20:16.123Z","idempotency_key":"exposure-{id}","propensity":0.25,"posterior_version":3,"holdout":false}}"#
+        )
+        .expect("a string takes what is written");
+    }
+    body.push_str("]}");
+    body
 }
 
 fn optimization() -> Value {
