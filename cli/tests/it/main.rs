@@ -36,5 +36,6 @@ mod retraining;
 mod retrying;
 mod serving;
 mod shapes;
+mod tokens;
 mod training;
 mod trouble;
