@@ -4,6 +4,10 @@
 //! each pair (level of a design factor, context). The first is added up once per draw; the last is a sum over context
 //! factors that is kept as prefix sums, so that going from one context to the next in numerical order adds up only what
 //! has changed. Draws lie side by side in lanes, so that every inner loop is over consecutive numbers.
+//!
+//! What is called for every context is always inlined, so that it takes on the vector instructions of whoever calls it
+//! through [`pulp::Arch`]. Wider vectors do the same operations in the same order, and none of them is fused: the results
+//! are the same bits on every processor.
 
 use crate::{Columns, DecisionError, Posterior, Predictor, Space};
 
@@ -36,6 +40,10 @@ pub(crate) struct Layout {
     /// The first column of context factor k.
     context_mains: Vec<usize>,
     columns: usize,
+    /// Variants that differ in the last design factor alone, one after another: its number of levels.
+    fastest: usize,
+    /// How many such groups there are.
+    groups: usize,
 }
 
 impl Layout {
@@ -84,6 +92,8 @@ impl Layout {
             pairs: Vec::new(),
             context_mains: Vec::new(),
             columns: posterior.columns,
+            fastest: design.last().copied().unwrap_or(1),
+            groups: variants / design.last().copied().unwrap_or(1).max(1),
             design,
         };
         if posterior.predictor == Predictor::Columns {
@@ -103,7 +113,13 @@ impl Layout {
         Ok(layout)
     }
 
-    /// The levels of a context for [`Block::context`]: none for arms, which know no context.
+    /// Bytes that a block takes, about.
+    pub(crate) fn block_bytes(&self) -> usize {
+        let sums = (self.context.len() + 1) * (self.slot_count + 1);
+        (self.columns + self.variants + sums) * size_of::<Lanes>()
+    }
+
+    /// The levels of a context, for a walk through contexts: none for arms, which know no context.
     pub(crate) fn context_levels(&self, space: &Space, context: u64) -> Vec<usize> {
         match self.predictor {
             Predictor::Arms => Vec::new(),
@@ -151,6 +167,15 @@ fn check(
     check(space, amount, draws)
 }
 
+/// A context to go to from the one before.
+#[derive(Clone, Copy)]
+pub(crate) struct Step<'a> {
+    /// One level number per context factor, the number of levels for `unknown`; none for arms.
+    pub(crate) levels: &'a [u32],
+    /// How many of the first are those of the context before.
+    pub(crate) same: usize,
+}
+
 /// The locations of one block of draws.
 pub(crate) struct Block<'a> {
     layout: &'a Layout,
@@ -166,8 +191,6 @@ pub(crate) struct Block<'a> {
     pairs: Vec<Lanes>,
     /// (K + 1) × lanes: the intercept and the first k context main effects.
     offsets: Vec<Lanes>,
-    /// The levels that `pairs` and `offsets` are of; empty for none.
-    current: Vec<usize>,
 }
 
 impl<'a> Block<'a> {
@@ -184,7 +207,6 @@ impl<'a> Block<'a> {
             own: vec![[0.0; LANES]; layout.variants],
             pairs: vec![[0.0; LANES]; depth * layout.slot_count],
             offsets: vec![[0.0; LANES]; depth],
-            current: Vec::new(),
         }
     }
 
@@ -193,11 +215,10 @@ impl<'a> Block<'a> {
         self.width
     }
 
-    /// Takes up the draws of the given numbers, at least 1 and at most [`LANES`].
+    /// Takes up the draws of the given numbers, at least 1 and at most [`LANES`]. The next context is the first of a walk.
     #[expect(clippy::cast_possible_truncation, reason = "locations are single precision throughout")]
     pub(crate) fn load(&mut self, draws: &[usize]) {
         self.width = draws.len();
-        self.current.clear();
         for lane in 0..LANES {
             let row = self.posterior.draw(draws[lane.min(draws.len() - 1)]);
             match self.multipliers {
@@ -211,10 +232,7 @@ impl<'a> Block<'a> {
             }
         }
         for (own, active) in self.own.iter_mut().zip(self.layout.own.chunks_exact(self.layout.own_width)) {
-            *own = [0.0; LANES];
-            for &column in active {
-                add(own, &self.columns[column as usize]);
-            }
+            *own = active.iter().fold([0.0; LANES], |own, &column| sum(&own, &self.columns[column as usize]));
         }
         self.offsets[0] = match self.layout.predictor {
             Predictor::Arms => [0.0; LANES],
@@ -222,73 +240,72 @@ impl<'a> Block<'a> {
         };
     }
 
-    /// Goes to a context: one level number per context factor, the number of levels for `unknown`; none for arms.
-    pub(crate) fn context(&mut self, levels: &[usize]) {
+    /// Goes to the next context of a walk, or to its first.
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
+    pub(crate) fn context(&mut self, step: Step<'_>) {
         let layout = self.layout;
         let slots = layout.slot_count;
-        let same = self.current.iter().zip(levels).take_while(|(old, new)| old == new).count();
-        for (k, &level) in levels.iter().enumerate().skip(same) {
-            self.offsets[k + 1] = self.offsets[k];
-            add(&mut self.offsets[k + 1], &self.columns[layout.context_mains[k] + level]);
-            let (before, after) = self.pairs.split_at_mut((k + 1) * slots);
-            after[..slots].copy_from_slice(&before[k * slots..]);
+        for (k, &level) in step.levels.iter().enumerate().skip(step.same) {
+            let level = level as usize;
+            self.offsets[k + 1] = sum(&self.offsets[k], &self.columns[layout.context_mains[k] + level]);
+            let (before, after) = self.pairs[k * slots..(k + 2) * slots].split_at_mut(slots);
             for (d, (&start, &count)) in layout.slots.iter().zip(&layout.design).enumerate() {
-                let first = layout.pairs[d * layout.context.len() + k] + level;
-                for l in 0..count {
-                    add(&mut after[start + l], &self.columns[first + l * (layout.context[k] + 1)]);
+                let mut column = layout.pairs[d * layout.context.len() + k] + level;
+                for (after, before) in after[start..start + count].iter_mut().zip(&before[start..start + count]) {
+                    *after = sum(before, &self.columns[column]);
+                    column += layout.context[k] + 1;
                 }
             }
         }
-        self.current.clear();
-        self.current.extend_from_slice(levels);
     }
 
     /// The part of the current context's locations that is the same for all variants.
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
     pub(crate) fn offset(&self) -> &Lanes {
         &self.offsets[self.layout.context.len()]
     }
 
     /// Calls `visit(v, η − offset)` for every variant in ascending order, in the current context.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
     pub(crate) fn for_each_variant(&self, mut visit: impl FnMut(usize, &Lanes)) {
         let layout = self.layout;
         let parts = &self.pairs[layout.context.len() * layout.slot_count..];
-        let factors = layout.design.len();
-        let fastest = layout.design[factors - 1];
+        let (factors, fastest) = (layout.design.len(), layout.fastest);
         let last = &parts[layout.slots[factors - 1]..][..fastest];
-        let groups = self.own.chunks_exact(fastest).zip(layout.variant_slots.chunks_exact(fastest * factors));
-        for (group, (own, slots)) in groups.enumerate() {
+        for group in 0..layout.groups {
+            let first = group * fastest;
             let mut base = [0.0; LANES];
-            for &slot in &slots[..factors - 1] {
-                add(&mut base, &parts[slot as usize]);
+            for &slot in &layout.variant_slots[first * factors..][..factors - 1] {
+                base = sum(&base, &parts[slot as usize]);
             }
-            for (l, (own, pair)) in own.iter().zip(last).enumerate() {
-                let mut location = [0.0; LANES];
-                for i in 0..LANES {
-                    location[i] = own[i] + (base[i] + pair[i]);
-                }
-                visit(group * fastest + l, &location);
+            for (l, (own, pair)) in self.own[first..first + fastest].iter().zip(last).enumerate() {
+                visit(first + l, &sum(own, &sum(&base, pair)));
             }
         }
     }
 
     /// η − offset of variant 0, in the current context.
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
     pub(crate) fn baseline(&self) -> Lanes {
         let layout = self.layout;
         let parts = &self.pairs[layout.context.len() * layout.slot_count..];
         let (last, others) = layout.slots.split_last().unwrap_or((&0, &[]));
-        let mut base = [0.0; LANES];
-        for &slot in others {
-            add(&mut base, &parts[slot]);
-        }
-        std::array::from_fn(|i| self.own[0][i] + (base[i] + parts[*last][i]))
+        let base = others.iter().fold([0.0; LANES], |base, &slot| sum(&base, &parts[slot]));
+        sum(&self.own[0], &sum(&base, &parts[*last]))
     }
 }
 
-/// Adds lane by lane.
-#[inline]
-fn add(sum: &mut Lanes, term: &Lanes) {
-    for (sum, term) in sum.iter_mut().zip(term) {
-        *sum += term;
+/// Both added lane by lane.
+#[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+#[inline(always)]
+pub(crate) fn sum(a: &Lanes, b: &Lanes) -> Lanes {
+    let mut sum = [0.0; LANES];
+    for i in 0..LANES {
+        sum[i] = a[i] + b[i];
     }
+    sum
 }

@@ -6,7 +6,7 @@ use std::thread;
 use super::deviations::multipliers;
 use super::outcomes::Outcomes;
 use super::policy::{Coverage, Policy, Row};
-use super::{LANES, Layout, floor};
+use super::{LANES, Layout, Tile, Walk, floor};
 use crate::{CellTable, DecisionError, Posterior, Predictor, Space};
 
 /// What the policy makes of a posterior.
@@ -101,13 +101,12 @@ impl Policy {
         #[expect(clippy::float_cmp, reason = "exactly 1 changes nothing, and is the usual case")]
         let moved = Some(moved).filter(|all| all.iter().any(|&m| m != 1.0));
         let draws: Vec<usize> = (0..posterior.len()).collect();
-        let levels: Vec<Vec<usize>> = contexts.iter().map(|&c| layout.context_levels(space, c)).collect();
 
-        let share = levels.len().div_ceil(options.threads.max(1)).max(1);
-        let count = |part: &[Vec<usize>]| count_best(space, &layout, posterior, moved.as_deref(), &draws, part);
+        let share = contexts.len().div_ceil(options.threads.max(1)).max(1);
+        let count = |part: &[u64]| count_best(space, &layout, posterior, moved.as_deref(), &draws, part);
         let mut counts: Vec<Vec<u32>> = thread::scope(|scope| {
-            let parts: Vec<_> = levels.chunks(share).skip(1).map(|part| scope.spawn(move || count(part))).collect();
-            let mut counts: Vec<Vec<u32>> = levels.chunks(share).take(1).map(count).collect();
+            let parts: Vec<_> = contexts.chunks(share).skip(1).map(|part| scope.spawn(move || count(part))).collect();
+            let mut counts: Vec<Vec<u32>> = contexts.chunks(share).take(1).map(count).collect();
             for part in parts {
                 counts.push(part.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)));
             }
@@ -167,40 +166,74 @@ pub(crate) fn most_frequented(cells: &CellTable, most: usize) -> Vec<(u64, u64)>
     contexts
 }
 
-/// How often each variant is the best: contexts × variants. `contexts` holds levels per context, in the numerical order
-/// of the contexts where speed matters.
-#[expect(clippy::cast_possible_truncation, reason = "variants are at most 2^31")]
+/// How often each variant is the best: contexts × variants. The contexts are in numerical order where speed matters.
 pub(super) fn count_best(
     space: &Space,
     layout: &Layout,
     posterior: &Posterior,
     multipliers: Option<&[f64]>,
     draws: &[usize],
-    contexts: &[Vec<usize>],
+    contexts: &[u64],
 ) -> Vec<u32> {
     let variants = space.variants();
     let allowed: Vec<bool> = (0..variants).map(|v| space.is_allowed(v)).collect();
-    let mut counts = vec![0; contexts.len() * variants];
-    let mut outcomes = Outcomes::new(layout, posterior, multipliers);
-    for draws in draws.chunks(LANES) {
-        outcomes.load(draws);
-        for (levels, counts) in contexts.iter().zip(counts.chunks_exact_mut(variants)) {
-            outcomes.context(levels);
-            let mut best = [f32::NEG_INFINITY; LANES];
-            let mut winner = [0_u32; LANES];
-            outcomes.for_each_score(|v, location| {
-                if allowed[v] {
-                    for i in 0..LANES {
-                        let better = location[i] > best[i];
-                        best[i] = if better { location[i] } else { best[i] };
-                        winner[i] = if better { v as u32 } else { winner[i] };
+    let walk = Walk::new(space, layout, contexts.iter().copied());
+    let mut counts = vec![0; walk.len() * variants];
+    let mut tile = Tile::new(layout, posterior, multipliers, draws.len(), 0);
+    let arch = pulp::Arch::new();
+    for draws in draws.chunks(tile.capacity()) {
+        tile.load(draws);
+        arch.dispatch(Counting { blocks: tile.blocks(), walk: &walk, allowed: &allowed, counts: &mut counts });
+    }
+    counts
+}
+
+/// Up to so many variants the winners of a block are counted variant by variant, side by side; beyond, one by one.
+const FEW: usize = 12;
+
+/// Counts for every context of a walk the variants that are the best in the draws at hand.
+struct Counting<'a, 'b> {
+    blocks: &'a mut [Outcomes<'b>],
+    walk: &'a Walk,
+    allowed: &'a [bool],
+    /// Contexts × variants.
+    counts: &'a mut [u32],
+}
+
+impl pulp::NullaryFnOnce for Counting<'_, '_> {
+    type Output = ();
+
+    #[expect(clippy::cast_possible_truncation, reason = "variants are at most 2^31")]
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
+    fn call(self) {
+        let Self { blocks, walk, allowed, counts } = self;
+        for (i, counts) in counts.chunks_exact_mut(allowed.len()).enumerate() {
+            let step = walk.step(i);
+            for block in &mut *blocks {
+                block.context(step);
+                let mut greatest = [f32::NEG_INFINITY; LANES];
+                let mut winner = [0_u32; LANES];
+                block.for_each_score(
+                    #[inline(always)]
+                    |v, score| {
+                        if allowed[v] {
+                            for i in 0..LANES {
+                                let better = score[i] > greatest[i];
+                                greatest[i] = if better { score[i] } else { greatest[i] };
+                                winner[i] = if better { v as u32 } else { winner[i] };
+                            }
+                        }
+                    },
+                );
+                if block.width() == LANES && counts.len() <= FEW {
+                    for (v, count) in counts.iter_mut().enumerate() {
+                        *count += winner.iter().map(|&winner| u32::from(winner == v as u32)).sum::<u32>();
                     }
+                } else {
+                    winner[..block.width()].iter().for_each(|&v| counts[v as usize] += 1);
                 }
-            });
-            for &v in &winner[..outcomes.width()] {
-                counts[v as usize] += 1;
             }
         }
     }
-    counts
 }

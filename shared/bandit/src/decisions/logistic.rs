@@ -8,35 +8,51 @@ const LN2_HIGH: f32 = 0.693_359_4;
 const LN2_LOW: f32 = -2.121_944_4e-4;
 
 /// 1/(1+e^(−η)), with an error of at most 4e-7 of the result down to η = −80 (beyond ±80 the location is taken as ±80).
-///
-/// e^(−η) = 2^n e^r with whole n and |r| ≤ ½ ln 2; e^r is its series to the seventh power. Without branches and table
-/// look-ups, so that the compiler turns the lanes into vector instructions.
-#[inline]
+#[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+#[inline(always)]
 pub(crate) fn logistic(location: &Lanes) -> Lanes {
-    let mut result = exponential(&location.map(|eta| -eta));
-    for result in &mut result {
-        *result = 1.0 / (1.0 + *result);
+    let mut result = [0.0; LANES];
+    for i in 0..LANES {
+        result[i] = logistic_of(location[i]);
     }
     result
 }
 
+/// The same of one number.
+#[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+#[inline(always)]
+pub(crate) fn logistic_of(location: f32) -> f32 {
+    1.0 / (1.0 + exponential_of(-location))
+}
+
 /// e^x, with an error of at most 4e-7 of the result between −80 and 80; beyond, x is taken as ±80.
-#[inline]
+#[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+#[inline(always)]
 pub(crate) fn exponential(exponent: &Lanes) -> Lanes {
     let mut result = [0.0; LANES];
-    for (result, &x) in result.iter_mut().zip(exponent) {
-        let x = x.clamp(-80.0, 80.0);
-        let shifted = x * std::f32::consts::LOG2_E + ROUND;
-        let n = shifted - ROUND;
-        let r = (x - n * LN2_HIGH) - n * LN2_LOW;
-        let mut series = 1.0 / 5040.0;
-        for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-            series = series * r + coefficient;
-        }
-        // The low bits of `shifted` are n; moved into the place of the exponent, they are 2^n.
-        *result = series * f32::from_bits(shifted.to_bits().wrapping_add(127).wrapping_shl(23));
+    for i in 0..LANES {
+        result[i] = exponential_of(exponent[i]);
     }
     result
+}
+
+/// The same of one number.
+///
+/// e^x = 2^n e^r with whole n and |r| ≤ ½ ln 2; e^r is its series to the seventh power. Without branches and table
+/// look-ups, so that the compiler turns lanes into vector instructions.
+#[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+#[inline(always)]
+pub(crate) fn exponential_of(x: f32) -> f32 {
+    let x = x.clamp(-80.0, 80.0);
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = (x - n * LN2_HIGH) - n * LN2_LOW;
+    let mut series = 1.0 / 5040.0;
+    for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        series = series * r + coefficient;
+    }
+    // The low bits of `shifted` are n; moved into the place of the exponent, they are 2^n.
+    series * f32::from_bits(shifted.to_bits().wrapping_add(127).wrapping_shl(23))
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ mod outcomes;
 mod policy;
 mod rendezvous;
 mod serving;
+mod tile;
+mod walk;
 
 pub(crate) use blocks::{Block, LANES, Lanes, Layout};
 pub use compile::{CompileLimits, PolicyOptions};
@@ -23,7 +25,11 @@ pub use encoding::PolicyDecodeError;
 pub use error::DecisionError;
 pub use history::PolicyHistory;
 pub use keys::VariantKeys;
+#[cfg(test)]
+pub(crate) use logistic::{exponential_of, logistic_of};
 pub(crate) use outcomes::{Outcomes, StratumShare};
 pub use policy::{Coverage, Policy, Row, RowRef};
 pub use rendezvous::{UserHasher, choose, choose_for, hold_out, propensity, unit_ln, user_hash, variant_uniform};
 pub use serving::{SERVING_DRAWS, draw_row, serving_seed};
+pub(crate) use tile::Tile;
+pub(crate) use walk::Walk;

@@ -1,6 +1,7 @@
 //! Expected rewards of all variants in a context, and scores that rank them, for a block of draws: links, both parts of
 //! two-part rewards, and strata.
 
+use super::blocks::{Step, sum};
 use super::logistic::{exponential, logistic};
 use super::{Block, LANES, Lanes, Layout};
 use crate::{Link, Posterior};
@@ -52,10 +53,12 @@ impl<'a> Outcomes<'a> {
     }
 
     /// Goes to a context, see [`Block::context`].
-    pub(crate) fn context(&mut self, levels: &[usize]) {
-        self.main.context(levels);
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
+    pub(crate) fn context(&mut self, step: Step<'_>) {
+        self.main.context(step);
         if let Some(block) = &mut self.amount {
-            block.context(levels);
+            block.context(step);
             block.for_each_variant(|v, location| self.amounts[v] = *location);
         }
     }
@@ -63,16 +66,21 @@ impl<'a> Outcomes<'a> {
     /// Calls `visit` for every variant in ascending order with what orders variants in the current context: the location
     /// without what all have in common, or where there are amounts the expected reward in some unit. No strata: a common
     /// intercept ranks no variant.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
     pub(crate) fn for_each_score(&self, mut visit: impl FnMut(usize, &Lanes)) {
         if self.amount.is_none() {
             return self.main.for_each_variant(visit);
         }
-        self.main.for_each_variant(|v, location| visit(v, &self.product(v, location)));
+        self.main.for_each_variant(
+            #[inline(always)]
+            |v, location| visit(v, &self.product(v, location)),
+        );
     }
 
     /// The product of both parts, without what all amounts have in common.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
     fn product(&self, variant: usize, location: &Lanes) -> Lanes {
         let mut product = logistic(&sum(location, self.main.offset()));
         product.iter_mut().zip(exponential(&self.amounts[variant])).for_each(|(p, amount)| *p *= amount);
@@ -80,32 +88,64 @@ impl<'a> Outcomes<'a> {
     }
 
     /// The expected reward of variant 0 in the current context, as in [`Outcomes::for_each_reward`].
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
     pub(crate) fn baseline(&self, strata: &[StratumShare]) -> Lanes {
         self.reward(&self.main.baseline(), self.amounts.first(), strata)
     }
 
-    /// The expected reward of that of the allowed variants which has the greatest score, draw by draw.
-    pub(crate) fn best(&self, allowed: &[bool], strata: &[StratumShare]) -> Lanes {
+    /// What three policies earn in the current context, draw by draw: the one with these probabilities, variant 0 for
+    /// everybody, and of the `allowed` variants the one with the greatest score. No reward is worked out twice: where
+    /// `all_served`, that is every allowed variant has a probability, the reward of the best is one of those that are added up.
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
+    pub(crate) fn compare(
+        &self,
+        (policy, all_served): (&[f32], bool),
+        allowed: &[bool],
+        strata: &[StratumShare],
+    ) -> [Lanes; 3] {
+        let (mut served, mut baseline) = ([0.0; LANES], None);
         let mut greatest = [f32::NEG_INFINITY; LANES];
-        let mut winner = ([0.0; LANES], [0.0; LANES]);
-        self.main.for_each_variant(|v, location| {
-            if allowed[v] {
-                let score = if self.amount.is_some() { self.product(v, location) } else { *location };
-                for i in 0..LANES {
-                    if score[i] > greatest[i] {
-                        greatest[i] = score[i];
-                        winner.0[i] = location[i];
-                        winner.1[i] = self.amounts.get(v).map_or(0.0, |amount| amount[i]);
+        // Its reward, or what its reward is worked out from.
+        let mut best = ([0.0; LANES], [0.0; LANES]);
+        self.main.for_each_variant(
+            #[inline(always)]
+            |v, location| {
+                let mut reward = [0.0; LANES];
+                if policy[v] > 0.0 {
+                    reward = self.reward(location, self.amounts.get(v), strata);
+                    for i in 0..LANES {
+                        served[i] += policy[v] * reward[i];
+                    }
+                    if v == 0 {
+                        baseline = Some(reward);
                     }
                 }
-            }
-        });
-        self.reward(&winner.0, Some(&winner.1), strata)
+                if !allowed[v] {
+                    return;
+                }
+                let score = if self.amount.is_some() { self.product(v, location) } else { *location };
+                let kept = if all_served { &reward } else { location };
+                let amount = self.amounts.get(v).filter(|_| !all_served);
+                for i in 0..LANES {
+                    let better = score[i] > greatest[i];
+                    greatest[i] = if better { score[i] } else { greatest[i] };
+                    best.0[i] = if better { kept[i] } else { best.0[i] };
+                    if let Some(amount) = amount {
+                        best.1[i] = if better { amount[i] } else { best.1[i] };
+                    }
+                }
+            },
+        );
+        let baseline = baseline.unwrap_or_else(|| self.baseline(strata));
+        let best = if all_served { best.0 } else { self.reward(&best.0, Some(&best.1), strata) };
+        [served, baseline, best]
     }
 
     /// All strata alike; empty where there is one.
-    pub(crate) fn even_strata(&self) -> Vec<StratumShare> {
-        let count = if self.posterior.has_strata() { self.posterior.strata_count() } else { 0 };
+    pub(crate) fn even_strata(posterior: &Posterior) -> Vec<StratumShare> {
+        let count = if posterior.has_strata() { posterior.strata_count() } else { 0 };
         #[expect(clippy::cast_precision_loss, reason = "strata are at most 200")]
         let share = 1.0 / count.max(1) as f32;
         (0..count).map(|g| (g, share)).collect()
@@ -114,28 +154,18 @@ impl<'a> Outcomes<'a> {
     /// Calls `visit` for every variant in ascending order with its expected reward in the current context, averaged over
     /// `strata`, whose shares add up to 1; they are not looked at where there is one. Rewards of an identity link are in units
     /// of its scale about its center.
-    #[inline]
-    pub(crate) fn for_each_reward(&self, strata: &[StratumShare], visit: impl FnMut(usize, &Lanes)) {
-        self.for_each_reward_where(|_| true, strata, visit);
-    }
-
-    /// The same of the variants that are wanted.
-    #[inline]
-    pub(crate) fn for_each_reward_where(
-        &self,
-        wanted: impl Fn(usize) -> bool,
-        strata: &[StratumShare],
-        mut visit: impl FnMut(usize, &Lanes),
-    ) {
-        self.main.for_each_variant(|v, location| {
-            if wanted(v) {
-                visit(v, &self.reward(location, self.amounts.get(v), strata));
-            }
-        });
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
+    pub(crate) fn for_each_reward(&self, strata: &[StratumShare], mut visit: impl FnMut(usize, &Lanes)) {
+        self.main.for_each_variant(
+            #[inline(always)]
+            |v, location| visit(v, &self.reward(location, self.amounts.get(v), strata)),
+        );
     }
 
     /// Of a variant's locations in the current context, those of its amount with them where there are amounts.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
     fn reward(&self, location: &Lanes, amount: Option<&Lanes>, strata: &[StratumShare]) -> Lanes {
         let eta = sum(location, self.main.offset());
         let amount = self.amount.as_ref().zip(amount).map(|(block, amount)| sum(amount, block.offset()));
@@ -152,7 +182,8 @@ impl<'a> Outcomes<'a> {
         mean
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
     fn at(&self, eta: &Lanes, amount: Option<&Lanes>) -> Lanes {
         let mut reward = match self.link {
             Link::Logit => logistic(eta),
@@ -164,11 +195,6 @@ impl<'a> Outcomes<'a> {
         }
         reward
     }
-}
-
-#[inline]
-fn sum(a: &Lanes, b: &Lanes) -> Lanes {
-    std::array::from_fn(|i| a[i] + b[i])
 }
 
 fn load_strata(strata: &mut Vec<Lanes>, posterior: &Posterior, draws: &[usize]) {

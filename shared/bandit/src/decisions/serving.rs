@@ -51,12 +51,11 @@ pub fn draw_row(
     let draws = sample(posterior.len(), SERVING_DRAWS, seed);
     let layout = Layout::for_draws(space, posterior, draws.iter().copied())?;
     let moved = multipliers(space, posterior.predictor, options.bias, options.exploration)?;
-    let levels = [layout.context_levels(space, context)];
     let no_variant = DecisionError::NoVariant { variants: space.variants() };
     if space.allowed().next().is_none() {
         return Err(no_variant);
     }
-    let mut counts = count_best(space, &layout, posterior, Some(&moved), &draws, &levels);
+    let mut counts = count_best(space, &layout, posterior, Some(&moved), &draws, &[context]);
     floor::raise(&mut counts, |v| space.is_allowed(v), options.minimum_share);
     Row::from_counts(&counts).ok_or(no_variant)
 }

@@ -1,6 +1,6 @@
 //! Contexts that reported averages go over, and how many draws the work allows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::decisions::{Layout, OBSERVED_CELLS, StratumShare, most_frequented};
 use crate::{Cell, CellTable, Posterior, Predictor, Space};
@@ -14,8 +14,8 @@ const LEAST_DRAWS: usize = 1_000;
 
 /// A context that rewards are computed for.
 pub(super) struct Point {
-    /// Levels, as [`Layout::context_levels`] gives them.
-    pub(super) levels: Vec<usize>,
+    /// Its number.
+    pub(super) context: u64,
     /// `n_c/N`; 0 where the data have no trial here and the point only serves the context factors' effects.
     pub(super) share: f64,
     /// Whether the point is one of [`Points::observed`].
@@ -87,50 +87,38 @@ impl Points {
                 || observed.binary_search_by_key(&cell.context, |&(context, _)| context).is_ok()
         };
         let reward_sum = cells.cells().iter().filter(used).map(|cell| cell.sum).sum();
-        let mut table: BTreeMap<u64, Point> = BTreeMap::new();
+        let mut places = Places::new(space, most);
+        let mut points: Vec<Point> = Vec::with_capacity(observed.len());
         for &(context, n) in &observed {
-            let levels = layout.context_levels(space, context);
-            let share = share(n, trials);
-            table.insert(
-                context,
-                Point { levels, share, observed: true, strata: strata.at(context), replaced: Vec::new() },
-            );
+            places.insert(context, points.len());
+            let (share, strata) = (share(n, trials), strata.at(context));
+            points.push(Point { context, share, observed: true, strata, replaced: Vec::new() });
         }
         let mut by_trials = observed.clone();
         by_trials.sort_by_key(|&(context, n)| (std::cmp::Reverse(n), context));
         let slots = context_slots(&layout.context);
+        let mut neighbours = Vec::new();
         for &(context, n) in &by_trials {
-            let levels = layout.context_levels(space, context);
-            let neighbours: Vec<(u64, Vec<usize>, usize)> = layout
-                .context
-                .iter()
-                .enumerate()
-                .flat_map(|(k, &count)| (0..count).map(move |level| (k, level)))
-                .map(|(k, level)| {
-                    let mut changed = levels.clone();
-                    changed[k] = level;
-                    (space.encode_context(&changed), changed, slots[k] + level)
-                })
-                .collect();
-            let new = neighbours.iter().filter(|(number, ..)| !table.contains_key(number)).count();
-            if table.len() + new > most && context != by_trials[0].0 {
+            neighbours_of(context, layout, &slots, &mut neighbours);
+            let new = neighbours.iter().filter(|&&(number, _)| places.get(number).is_none()).count();
+            if points.len() + new > most && context != by_trials[0].0 {
                 break;
             }
-            for (number, levels, slot) in neighbours {
-                let point = table.entry(number).or_insert_with(|| Point {
-                    levels,
-                    share: 0.0,
-                    observed: false,
-                    strata: strata.pooled.clone(),
-                    replaced: Vec::new(),
+            for &(number, slot) in &neighbours {
+                let place = places.get(number).unwrap_or_else(|| {
+                    places.insert(number, points.len());
+                    let strata = strata.pooled.clone();
+                    points.push(Point { context: number, share: 0.0, observed: false, strata, replaced: Vec::new() });
+                    points.len() - 1
                 });
-                match point.replaced.iter_mut().find(|(s, _)| *s == slot) {
+                let replaced = &mut points[place].replaced;
+                match replaced.iter_mut().find(|(s, _)| *s == slot) {
                     Some((_, weight)) => *weight += n as f64,
-                    None => point.replaced.push((slot, n as f64)),
+                    None => replaced.push((slot, n as f64)),
                 }
             }
         }
-        let mut points: Vec<Point> = table.into_values().collect();
+        points.sort_unstable_by_key(|point| point.context);
         let mut sums = vec![0.0; layout.context.iter().map(|l| l + 1).sum()];
         points.iter().flat_map(|p| &p.replaced).for_each(|&(slot, weight)| sums[slot] += weight);
         points.iter_mut().flat_map(|p| &mut p.replaced).for_each(|(slot, weight)| *weight /= sums[*slot]);
@@ -139,6 +127,54 @@ impl Points {
         let evaluations = places.saturating_mul(space.variants()).saturating_mul(draws);
         let stride = evaluations.div_ceil(MOST_EVALUATIONS).min(draws / LEAST_DRAWS).max(1);
         Self { all: points, observed, trials, reward_sum, stride }
+    }
+}
+
+/// The contexts that differ from one in a single factor, and itself, by every known level of every factor: their numbers,
+/// with the slot of the level. None for arms.
+fn neighbours_of(context: u64, layout: &Layout, slots: &[usize], neighbours: &mut Vec<(u64, usize)>) {
+    neighbours.clear();
+    // The last factor runs fastest, see [`Space::encode_context`].
+    let mut stride = 1;
+    for (&levels, &slot) in layout.context.iter().zip(slots).rev() {
+        let radix = levels as u64 + 1;
+        let without = context - context / stride % radix * stride;
+        neighbours.extend((0..levels).map(|level| (without + level as u64 * stride, slot + level)));
+        stride *= radix;
+    }
+}
+
+/// Where points are, by the numbers of their contexts.
+enum Places {
+    /// At their own numbers, in spaces that are not much larger than what is used of them; 0 for none, else the place and 1.
+    Dense(Vec<u32>),
+    Sparse(HashMap<u64, usize>),
+}
+
+impl Places {
+    /// For up to `most` points of a space.
+    fn new(space: &Space, most: usize) -> Self {
+        match usize::try_from(space.contexts()) {
+            Ok(contexts) if contexts <= 8 * most => Self::Dense(vec![0; contexts]),
+            _ => Self::Sparse(HashMap::new()),
+        }
+    }
+
+    fn get(&self, context: u64) -> Option<usize> {
+        match self {
+            Self::Dense(places) => (places[usize::try_from(context).ok()?] as usize).checked_sub(1),
+            Self::Sparse(places) => places.get(&context).copied(),
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "points are at most a million")]
+    fn insert(&mut self, context: u64, place: usize) {
+        match self {
+            Self::Dense(places) => places[context as usize] = place as u32 + 1,
+            Self::Sparse(places) => {
+                places.insert(context, place);
+            }
+        }
     }
 }
 

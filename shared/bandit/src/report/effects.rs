@@ -8,10 +8,19 @@ pub(super) type Wide = [f64; LANES];
 
 const ZERO: Wide = [0.0; LANES];
 
-#[inline]
+#[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+#[inline(always)]
 fn add(sum: &mut Wide, term: &Wide, weight: f64) {
     for (sum, term) in sum.iter_mut().zip(term) {
         *sum += weight * term;
+    }
+}
+
+#[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+#[inline(always)]
+fn plus(sum: &mut Wide, term: &Wide) {
+    for (sum, term) in sum.iter_mut().zip(term) {
+        *sum += term;
     }
 }
 
@@ -56,20 +65,26 @@ pub(super) struct Marginals {
     /// `p_kl`: share of the trials at each context level.
     shares: Vec<f64>,
     /// `R(v)`, variants.
-    variants: Vec<Wide>,
+    pub(super) variants: Vec<Wide>,
     /// E[r²].
-    square: Wide,
+    pub(super) square: Wide,
     /// Σ over contexts at a context level of share · mean reward.
-    levels: Vec<Wide>,
+    pub(super) levels: Vec<Wide>,
     /// Context slots × design slots: Σ over contexts at the context level of share · mean reward at the design level.
-    pairs: Vec<Wide>,
+    pub(super) pairs: Vec<Wide>,
     /// Mean reward with the context level put in place of what was observed.
-    replaced: Vec<Wide>,
+    pub(super) replaced: Vec<Wide>,
     /// Mean reward at each design level in the present context.
     in_context: Vec<Wide>,
 }
 
 impl Marginals {
+    /// Bytes that the sums of one block take, about, with so many context slots.
+    pub(super) fn bytes(layout: &Layout, context_slots: usize) -> usize {
+        let places = layout.variants + (context_slots + 1) * (layout.slot_count + 2);
+        places * size_of::<Wide>()
+    }
+
     pub(super) fn new(layout: &Layout, shares: Vec<f64>) -> Self {
         let slots = shares.len();
         Self {
@@ -91,43 +106,66 @@ impl Marginals {
         }
     }
 
-    /// Adds the context that `outcomes` is at, an observed one. Returns the mean reward over the variants.
-    pub(super) fn add_context(&mut self, layout: &Layout, point: &Point, outcomes: &Outcomes<'_>) -> Wide {
+    /// Adds the context that `outcomes` is at, an observed one, of these levels. Returns the mean reward over the variants.
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
+    pub(super) fn add_context(
+        &mut self,
+        layout: &Layout,
+        point: &Point,
+        levels: &[u32],
+        outcomes: &Outcomes<'_>,
+    ) -> Wide {
+        let Self { variants, in_context, .. } = self;
         let factors = layout.design.len();
-        let per_level = !point.levels.is_empty();
-        self.in_context.fill(ZERO);
+        in_context.fill(ZERO);
         let (mut sum, mut square) = (ZERO, ZERO);
-        outcomes.for_each_reward(&point.strata, |v, reward| {
-            let mut wide = ZERO;
-            for i in 0..LANES {
-                wide[i] = f64::from(reward[i]);
-                sum[i] += wide[i];
-                square[i] += wide[i] * wide[i];
-            }
-            add(&mut self.variants[v], &wide, point.share);
-            if per_level {
-                for &slot in &layout.variant_slots[v * factors..(v + 1) * factors] {
-                    add(&mut self.in_context[slot as usize], &wide, 1.0);
+        outcomes.for_each_reward(
+            &point.strata,
+            #[inline(always)]
+            |v, reward| {
+                let mut wide = ZERO;
+                for i in 0..LANES {
+                    wide[i] = f64::from(reward[i]);
+                    sum[i] += wide[i];
+                    square[i] += wide[i] * wide[i];
                 }
-            }
-        });
+                add(&mut variants[v], &wide, point.share);
+                if !levels.is_empty() {
+                    for &slot in &layout.variant_slots[v * factors..(v + 1) * factors] {
+                        plus(&mut in_context[slot as usize], &wide);
+                    }
+                }
+            },
+        );
         let weight = point.share / count(layout.variants);
         add(&mut self.square, &square, weight);
-        for (k, &level) in point.levels.iter().enumerate() {
-            let slot = self.context_slots[k] + level;
-            add(&mut self.levels[slot], &sum, weight);
-            let pairs = &mut self.pairs[slot * layout.slot_count..(slot + 1) * layout.slot_count];
-            for (d, &levels) in layout.design.iter().enumerate() {
-                let of_factor = layout.slots[d]..layout.slots[d] + levels;
-                for (pair, in_context) in pairs[of_factor.clone()].iter_mut().zip(&self.in_context[of_factor]) {
-                    add(pair, in_context, weight * count(levels));
-                }
+        // What is added at every level of the context is weighed once.
+        let (mut weighed, mut mean) = (ZERO, ZERO);
+        for i in 0..LANES {
+            weighed[i] = weight * sum[i];
+            mean[i] = sum[i] / count(layout.variants);
+        }
+        for (&start, &levels) in layout.slots.iter().zip(&layout.design) {
+            let weight = weight * count(levels);
+            for sum in self.in_context[start..start + levels].iter_mut().flatten() {
+                *sum *= weight;
             }
         }
-        sum.map(|sum| sum / count(layout.variants))
+        for (&start, &level) in self.context_slots.iter().zip(levels) {
+            let slot = start + level as usize;
+            plus(&mut self.levels[slot], &weighed);
+            let pairs = &mut self.pairs[slot * layout.slot_count..(slot + 1) * layout.slot_count];
+            for (pair, in_context) in pairs.iter_mut().zip(&self.in_context) {
+                plus(pair, in_context);
+            }
+        }
+        mean
     }
 
     /// Adds a context's mean reward to the context levels it stands for.
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
     pub(super) fn add_replaced(&mut self, point: &Point, mean: &Wide) {
         for &(slot, weight) in &point.replaced {
             add(&mut self.replaced[slot], mean, weight);

@@ -3,7 +3,7 @@
 use std::thread;
 
 use super::quantiles::Spread;
-use crate::decisions::{LANES, Layout, Outcomes};
+use crate::decisions::{LANES, Layout, Outcomes, StratumShare, Tile, Walk};
 use crate::{DecisionError, Posterior, Space};
 
 /// Evaluations (cell × draw) that are made at most, as long as [`LEAST_DRAWS`] remain.
@@ -41,17 +41,13 @@ pub fn expected_rewards(
     let (center, scale) = posterior.link.unit();
     let of = |contexts: &[u64]| {
         let mut sums = vec![0.0; contexts.len() * space.variants()];
-        let mut outcomes = Outcomes::new(&layout, posterior, None);
-        let strata = outcomes.even_strata();
-        let levels: Vec<Vec<usize>> = contexts.iter().map(|&c| layout.context_levels(space, c)).collect();
-        for draws in draws.chunks(LANES) {
-            outcomes.load(draws);
-            for (levels, sums) in levels.iter().zip(sums.chunks_exact_mut(space.variants())) {
-                outcomes.context(levels);
-                outcomes.for_each_reward(&strata, |v, reward| {
-                    sums[v] += reward[..outcomes.width()].iter().map(|&r| f64::from(r)).sum::<f64>();
-                });
-            }
+        let walk = Walk::new(space, &layout, contexts.iter().copied());
+        let strata = Outcomes::even_strata(posterior);
+        let mut tile = Tile::new(&layout, posterior, None, draws.len(), 0);
+        let arch = pulp::Arch::new();
+        for draws in draws.chunks(tile.capacity()) {
+            tile.load(draws);
+            arch.dispatch(Summing { blocks: tile.blocks(), walk: &walk, strata: &strata, sums: &mut sums });
         }
         #[expect(clippy::cast_precision_loss, reason = "draws are far below 2^52")]
         let count = draws.len() as f64;
@@ -69,6 +65,38 @@ pub fn expected_rewards(
         }
         means
     }))
+}
+
+/// Adds up the rewards of every cell of a walk over the draws at hand.
+struct Summing<'a, 'b> {
+    blocks: &'a mut [Outcomes<'b>],
+    walk: &'a Walk,
+    strata: &'a [StratumShare],
+    /// Contexts × variants.
+    sums: &'a mut [f64],
+}
+
+impl pulp::NullaryFnOnce for Summing<'_, '_> {
+    type Output = ();
+
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
+    fn call(self) {
+        let Self { blocks, walk, strata, sums } = self;
+        let variants = sums.len().checked_div(walk.len()).unwrap_or(0).max(1);
+        for (i, sums) in sums.chunks_exact_mut(variants).enumerate() {
+            let step = walk.step(i);
+            for block in &mut *blocks {
+                block.context(step);
+                let width = block.width();
+                block.for_each_reward(
+                    strata,
+                    #[inline(always)]
+                    |v, reward| sums[v] += reward[..width].iter().map(|&r| f64::from(r)).sum::<f64>(),
+                );
+            }
+        }
+    }
 }
 
 /// Posterior mean and standard deviation of what the baseline earns at a mix of contexts, reward units:
@@ -92,16 +120,16 @@ pub fn baseline_at(
     if trials == 0 {
         return Ok(None);
     }
-    let levels: Vec<(Vec<usize>, f64)> =
-        mix.iter().map(|&(c, n)| (layout.context_levels(space, c), super::contexts::share(n, trials))).collect();
+    let walk = Walk::new(space, &layout, mix.iter().map(|&(context, _)| context));
+    let shares: Vec<f64> = mix.iter().map(|&(_, n)| super::contexts::share(n, trials)).collect();
     let mut outcomes = Outcomes::new(&layout, posterior, None);
-    let strata = outcomes.even_strata();
+    let strata = Outcomes::even_strata(posterior);
     let mut values = Vec::with_capacity(posterior.len());
     for draws in (0..posterior.len()).collect::<Vec<_>>().chunks(LANES) {
         outcomes.load(draws);
         let mut sums = [0.0; LANES];
-        for (levels, share) in &levels {
-            outcomes.context(levels);
+        for (i, share) in shares.iter().enumerate() {
+            outcomes.context(walk.step(i));
             sums.iter_mut().zip(outcomes.baseline(&strata)).for_each(|(sum, reward)| *sum += share * f64::from(reward));
         }
         values.extend(&sums[..outcomes.width()]);

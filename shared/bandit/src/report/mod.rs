@@ -8,6 +8,8 @@ mod expectations;
 mod improvement;
 mod means;
 mod metrics;
+#[cfg(test)]
+mod plain;
 mod quantiles;
 mod state;
 mod summary;

@@ -45,7 +45,7 @@ pub(crate) fn summarize(
         return Err(DecisionError::Shape { what: "strata", found, expected });
     }
     let points = Points::of(space, cells, &layout, posterior);
-    let mut found = Expectations::compute(&layout, posterior, &points);
+    let mut found = Expectations::compute(space, &layout, posterior, &points);
     let mut values = values(space, &layout, posterior, &points, belief.believed, threads);
     let (center, scale) = posterior.link.unit();
     values.rescale(center, scale);

@@ -4,11 +4,11 @@ use std::thread;
 
 use super::contexts::{Points, share};
 use super::effects::Wide;
-use crate::decisions::{LANES, Lanes, Layout, Outcomes, StratumShare};
+use crate::decisions::{LANES, Layout, Outcomes, StratumShare, Tile, Walk};
 use crate::{Policy, Posterior, Space};
 
 /// Evaluations (cell × draw) that are made at most: all of 10,000 draws up to 200,000 cells, and of a million cells still
-/// every fifth draw. One takes some 3 ns, so that they are 6 s of processor time at most, shared out over the threads.
+/// every fifth draw. So the work is bounded, whatever the data.
 const MOST_EVALUATIONS: usize = 2_000_000_000;
 
 /// What three policies earn in every draw.
@@ -52,9 +52,8 @@ pub(super) fn values(
     threads: usize,
 ) -> Values {
     let allowed: Vec<bool> = (0..layout.variants).map(|v| space.is_allowed(v)).collect();
-    let contexts: Vec<Weighted> = weighted(space, layout, points, policy);
-    let cells: usize = contexts.iter().map(|c| c.cells * c.strata.len().max(1)).sum();
-    let stride = cells.saturating_mul(posterior.len()).div_ceil(MOST_EVALUATIONS).max(1);
+    let contexts = Contexts::new(space, layout, points, policy);
+    let stride = contexts.cells.saturating_mul(posterior.len()).div_ceil(MOST_EVALUATIONS).max(1);
     let draws: Vec<usize> = (0..posterior.len()).step_by(stride).collect();
     // Whole blocks for every thread.
     let part = draws.len().div_ceil(threads.max(1)).next_multiple_of(LANES);
@@ -73,70 +72,111 @@ pub(super) fn values(
     })
 }
 
-/// A context with its share of the trials and the policy's probabilities there.
-struct Weighted {
-    levels: Vec<usize>,
-    share: f64,
-    /// π(v|c) for every variant v.
+/// The contexts that have a row, each with its share of the trials and the policy's probabilities there.
+struct Contexts<'a> {
+    walk: Walk,
+    shares: Vec<f64>,
+    /// Contexts × variants: π(v|c).
     policy: Vec<f32>,
-    /// How many of them are positive.
-    cells: usize,
+    /// Whether all allowed variants have a probability above 0.
+    all_served: Vec<bool>,
     /// See [`super::contexts::Point`].
-    strata: Vec<StratumShare>,
+    strata: Vec<&'a [StratumShare]>,
+    /// Cells (π > 0), each as often as its context has strata.
+    cells: usize,
 }
 
-fn weighted(space: &Space, layout: &Layout, points: &Points, policy: &Policy) -> Vec<Weighted> {
-    // Observed points are in the order of their contexts.
-    let strata = points.all.iter().filter(|point| point.observed).map(|point| &point.strata);
-    let rows = points.observed.iter().zip(strata).filter_map(|(&(c, n), strata)| Some((c, n, strata, policy.row(c)?)));
-    rows.map(|(context, n, strata, row)| {
-        let mut policy = vec![0.0; layout.variants];
-        for (v, _) in row.iter() {
-            #[expect(clippy::cast_possible_truncation, reason = "rewards are single precision too")]
-            let probability = row.probability(v) as f32;
-            policy[v] = probability;
+impl<'a> Contexts<'a> {
+    fn new(space: &Space, layout: &Layout, points: &'a Points, policy: &Policy) -> Self {
+        let variants = layout.variants;
+        let allowed = space.allowed().count();
+        let mut numbers = Vec::with_capacity(points.observed.len());
+        let mut of = Self {
+            walk: Walk::new(space, layout, []),
+            shares: Vec::new(),
+            policy: Vec::with_capacity(points.observed.len() * variants),
+            all_served: Vec::new(),
+            strata: Vec::new(),
+            cells: 0,
+        };
+        // Observed points are in the order of their contexts.
+        let strata = points.all.iter().filter(|point| point.observed).map(|point| &point.strata);
+        for (&(context, n), strata) in points.observed.iter().zip(strata) {
+            let Some(row) = policy.row(context) else { continue };
+            let first = of.policy.len();
+            of.policy.resize(first + variants, 0.0);
+            let mut cells = 0;
+            for (v, count) in row.iter() {
+                #[expect(clippy::cast_possible_truncation, reason = "rewards are single precision too")]
+                let probability = (f64::from(count) / f64::from(row.total())) as f32;
+                of.policy[first + v] = probability;
+                cells += 1;
+            }
+            numbers.push(context);
+            of.shares.push(share(n, points.trials));
+            of.all_served.push(cells == allowed);
+            of.strata.push(strata);
+            of.cells += cells * strata.len().max(1);
         }
-        let (levels, share) = (layout.context_levels(space, context), share(n, points.trials));
-        Weighted { levels, share, policy, cells: row.iter().count(), strata: strata.clone() }
-    })
-    .collect()
+        of.walk = Walk::new(space, layout, numbers);
+        of
+    }
 }
 
 fn of_draws(
     layout: &Layout,
     posterior: &Posterior,
-    contexts: &[Weighted],
+    contexts: &Contexts<'_>,
     allowed: &[bool],
     draws: &[usize],
 ) -> Values {
-    let mut outcomes = Outcomes::new(layout, posterior, None);
     let empty = || Vec::with_capacity(draws.len());
     let mut values = Values { policy: empty(), baseline: empty(), best: empty() };
-    for draws in draws.chunks(LANES) {
-        outcomes.load(draws);
-        let mut sums: [Wide; 3] = [[0.0; LANES]; 3];
-        for context in contexts {
-            outcomes.context(&context.levels);
-            // Single precision within a context, doubles over contexts.
-            let mut here: Lanes = [0.0; LANES];
-            let served = |v: usize| context.policy[v] > 0.0;
-            outcomes.for_each_reward_where(served, &context.strata, |v, reward| {
-                for (sum, reward) in here.iter_mut().zip(reward) {
-                    *sum += context.policy[v] * reward;
-                }
-            });
-            let baseline = outcomes.baseline(&context.strata);
-            let best = outcomes.best(allowed, &context.strata);
-            for (sums, here) in sums.iter_mut().zip([here, baseline, best]) {
-                for (sum, here) in sums.iter_mut().zip(here) {
-                    *sum += context.share * f64::from(here);
+    let mut tile = Tile::new(layout, posterior, None, draws.len(), 0);
+    let mut sums = Vec::new();
+    let arch = pulp::Arch::new();
+    for draws in draws.chunks(tile.capacity()) {
+        tile.load(draws);
+        sums.clear();
+        sums.resize(tile.blocks().len(), [[0.0; LANES]; 3]);
+        arch.dispatch(Comparing { blocks: tile.blocks(), contexts, allowed, sums: &mut sums });
+        for (block, sums) in tile.blocks().iter().zip(&sums) {
+            values.policy.extend(&sums[0][..block.width()]);
+            values.baseline.extend(&sums[1][..block.width()]);
+            values.best.extend(&sums[2][..block.width()]);
+        }
+    }
+    values
+}
+
+/// Adds up over all contexts what the three policies earn in the draws at hand.
+struct Comparing<'a, 'b> {
+    blocks: &'a mut [Outcomes<'b>],
+    contexts: &'a Contexts<'a>,
+    allowed: &'a [bool],
+    /// For each block those of the policy, of the baseline and of the best variants.
+    sums: &'a mut [[Wide; 3]],
+}
+
+impl pulp::NullaryFnOnce for Comparing<'_, '_> {
+    type Output = ();
+
+    #[expect(clippy::inline_always, reason = "it must take on the vector instructions of its caller")]
+    #[inline(always)]
+    fn call(self) {
+        let Self { blocks, contexts, allowed, sums } = self;
+        for (i, policy) in contexts.policy.chunks_exact(allowed.len()).enumerate() {
+            let (step, share) = (contexts.walk.step(i), contexts.shares[i]);
+            for (block, sums) in blocks.iter_mut().zip(&mut *sums) {
+                block.context(step);
+                // Single precision within a context, doubles over contexts.
+                let earned = block.compare((policy, contexts.all_served[i]), allowed, contexts.strata[i]);
+                for (sums, earned) in sums.iter_mut().zip(&earned) {
+                    for (sum, earned) in sums.iter_mut().zip(earned) {
+                        *sum += share * f64::from(*earned);
+                    }
                 }
             }
         }
-        let width = outcomes.width();
-        values.policy.extend(&sums[0][..width]);
-        values.baseline.extend(&sums[1][..width]);
-        values.best.extend(&sums[2][..width]);
     }
-    values
 }
