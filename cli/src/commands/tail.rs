@@ -58,7 +58,7 @@ async fn show(app: &App, kind: Kind, key: &str, as_json: bool) -> Result<bool, C
         }
     };
     let mut shown = String::new();
-    for line in String::from_utf8_lossy(&lines).lines() {
+    for line in lines.lines() {
         match serde_json::from_str::<Value>(line) {
             Ok(event) => shown.push_str(&if as_json { as_line(kind, event) } else { for_people(kind, &event) }),
             Err(error) => print_note(&format!("{} has a line that is no event: {error}", terminal::value(key))),

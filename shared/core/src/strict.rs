@@ -33,6 +33,12 @@ pub(crate) fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError
 /// # Errors
 /// The place in the value and what is wrong there.
 pub(crate) fn from_value_text<T: DeserializeOwned>(text: &str) -> Result<T, serde_path_to_error::Error<Error>> {
+    // To know the place costs as much as to read, and is asked for only where something is wrong.
+    let read = Unique::deserialize(&mut serde_json::Deserializer::from_str(text))
+        .and_then(|Unique(v)| T::deserialize(Strict(v)));
+    if let Ok(value) = read {
+        return Ok(value);
+    }
     let Unique(value) = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text))?;
     serde_path_to_error::deserialize(Strict(value))
 }

@@ -138,7 +138,7 @@ impl Batch {
         let lines = decompress(object)?;
         let before = self.len();
         let erased_before = self.erased;
-        let mut lines = (1..).zip(lines.split(|byte| *byte == b'\n')).filter(|(_, line)| !line.is_empty());
+        let mut lines = (1..).zip(lines.split('\n')).filter(|(_, line)| !line.is_empty());
         let gone = |id: &str| erased.get(id).is_some_and(|until| received <= *until);
         let added = lines.try_for_each(|(number, line)| match self.kind {
             Kind::Exposures => self.exposure(line, number, gone),
@@ -153,7 +153,7 @@ impl Batch {
         Ok(())
     }
 
-    fn exposure(&mut self, line: &[u8], number: usize, gone: impl Fn(&str) -> bool) -> Result<(), IncomingError> {
+    fn exposure(&mut self, line: &str, number: usize, gone: impl Fn(&str) -> bool) -> Result<(), IncomingError> {
         let event: ExposureLine<'_> = parse(line, number)?;
         let key = key(event.key, number)?;
         if gone(&event.anonymous_id) {
@@ -170,7 +170,7 @@ impl Batch {
         Ok(())
     }
 
-    fn reward(&mut self, line: &[u8], number: usize, gone: impl Fn(&str) -> bool) -> Result<(), IncomingError> {
+    fn reward(&mut self, line: &str, number: usize, gone: impl Fn(&str) -> bool) -> Result<(), IncomingError> {
         let event: RewardLine<'_> = parse(line, number)?;
         let key = key(event.key, number)?;
         if gone(&event.anonymous_id) {
@@ -248,6 +248,8 @@ mod tests {
             assert!(error.to_string().starts_with("line 2: "), "{error}");
         }
         assert!(batch.add(b"no zstd", NOW, &Erased::new()).is_err());
+        let latin = compress(&[reward("b", "2").as_bytes(), b"\n\xe9\n"].concat()).unwrap();
+        assert_eq!(batch.add(&latin, NOW, &Erased::new()).unwrap_err().to_string(), "line 2: it is not UTF-8");
         assert_eq!((batch.len(), batch.ids.get(0), batch.rewards.values.as_slice()), (1, "aé", [1.5].as_slice()));
         batch.add(&good, NOW, &Erased::new()).unwrap();
         assert_eq!((batch.len(), batch.ids.get(1)), (2, "aé"));

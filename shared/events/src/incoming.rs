@@ -93,21 +93,28 @@ pub fn compress(lines: &[u8]) -> std::io::Result<Vec<u8>> {
     zstd::bulk::compress(lines, LEVEL)
 }
 
-/// Decompresses an object.
+/// Decompresses an object, whose lines are text.
 ///
 /// # Errors
-/// [`IncomingError::Compression`], [`IncomingError::TooLarge`].
-pub fn decompress(object: &[u8]) -> Result<Vec<u8>, IncomingError> {
+/// [`IncomingError::Compression`], [`IncomingError::TooLarge`], [`IncomingError::Line`] where one is not UTF-8.
+pub fn decompress(object: &[u8]) -> Result<String, IncomingError> {
     let mut lines = Vec::new();
     let decoder = zstd::stream::read::Decoder::with_buffer(object)?;
     decoder.take(MOST_BYTES as u64 + 1).read_to_end(&mut lines)?;
-    if lines.len() > MOST_BYTES { Err(IncomingError::TooLarge) } else { Ok(lines) }
+    if lines.len() > MOST_BYTES {
+        return Err(IncomingError::TooLarge);
+    }
+    String::from_utf8(lines).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.split(|byte| *byte == b'\n').count();
+        IncomingError::Line { line, cause: "it is not UTF-8".to_owned() }
+    })
 }
 
 /// A line as an event.
 ///
 /// # Errors
 /// [`IncomingError::Line`].
-pub fn parse<'a, T: Deserialize<'a>>(line: &'a [u8], number: usize) -> Result<T, IncomingError> {
-    serde_json::from_slice(line).map_err(|e| IncomingError::Line { line: number, cause: e.to_string() })
+pub fn parse<'a, T: Deserialize<'a>>(line: &'a str, number: usize) -> Result<T, IncomingError> {
+    serde_json::from_str(line).map_err(|e| IncomingError::Line { line: number, cause: e.to_string() })
 }

@@ -1,13 +1,25 @@
 //! What makes two events one: the hash of their idempotency key.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
 
 use crate::kind::Kind;
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 16;
+
+/// What no digit is worth: more than any digit.
+const NO_DIGIT: u8 = 16;
+/// What a byte is worth as a hexadecimal digit.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut digit: u8 = 0;
+    while digit < 16 {
+        values[b"0123456789abcdef"[digit as usize] as usize] = digit;
+        values[b"0123456789ABCDEF"[digit as usize] as usize] = digit;
+        digit += 1;
+    }
+    values
+};
 
 /// The first 16 bytes of a SHA-256 over the kind and the idempotency key, or over the place of an event that came without one.
 /// Of n events two different ones share a key with probability n²/2¹²⁹: 10⁻¹⁹ for 10¹⁰ events.
@@ -43,10 +55,8 @@ impl EventKey {
     /// As 32 hexadecimal digits.
     #[must_use]
     pub fn hex(self) -> String {
-        self.0.iter().fold(String::with_capacity(2 * KEY_BYTES), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        let digit = |number: u8| char::from(b"0123456789abcdef"[usize::from(number)]);
+        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
     }
 
     /// From 32 hexadecimal digits.
@@ -56,12 +66,13 @@ impl EventKey {
         if digits.len() != 2 * KEY_BYTES {
             return None;
         }
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let mut key = [0; KEY_BYTES];
+        let (mut key, mut wrong) = ([0; KEY_BYTES], 0);
         for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+            let (high, low) = (VALUES[usize::from(pair[0])], VALUES[usize::from(pair[1])]);
+            wrong |= (high | low) & NO_DIGIT;
+            *byte = high << 4 | low & 15;
         }
-        Some(Self(key))
+        (wrong == 0).then_some(Self(key))
     }
 }
 
