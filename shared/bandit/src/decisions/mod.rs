@@ -5,6 +5,7 @@ mod compile;
 mod deviations;
 mod encoding;
 mod error;
+mod expectations;
 mod floor;
 mod frozen;
 mod history;
@@ -15,6 +16,7 @@ mod outcomes;
 mod policy;
 mod rendezvous;
 mod serving;
+mod varint;
 
 pub(crate) use blocks::{Block, LANES, Lanes, Layout};
 pub use compile::{CompileLimits, PolicyOptions};
