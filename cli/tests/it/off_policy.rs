@@ -24,7 +24,7 @@ struct Served {
     propensity: f64,
     version: u64,
     rewarded: bool,
-    /// Whether a version had come into force less than two minutes before.
+    /// Whether another version came into force in the two minutes before, or at once.
     stale: bool,
 }
 
@@ -105,7 +105,8 @@ impl Life {
                 }
                 // The propensity that serving answers is of everybody: a tenth see the baseline whatever the policy.
                 let propensity = (decision.propensity - if variant == 0 { 0.1 } else { 0.0 }) / 0.9;
-                let stale = phase > 0 && place < 3;
+                // The last of the five hours come in the moment of the change.
+                let stale = (phase > 0 && place < 3) || (phase < 3 && place + 1 == IN_FIVE_HOURS);
                 let version = decision.posterior_version;
                 life.served.push(Served { variant, context, propensity, version, rewarded, stale });
             }
