@@ -29,6 +29,7 @@ pub async fn run(args: Args) -> ExitCode {
         Command::Models(models) => commands::models::run(models).await,
         Command::Optimizations(optimizations) => commands::optimizations::run(optimizations).await,
         Command::Results(results) => commands::results::run(results).await,
+        Command::Evaluate(evaluate) => commands::evaluate::run(evaluate).await,
         Command::Report(report) => commands::report::run(report).await,
         Command::Serve(serve) => commands::optimizations::serve(serve).await,
         Command::Snapshots(snapshots) => commands::snapshots::run(snapshots).await,

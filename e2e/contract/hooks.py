@@ -44,6 +44,13 @@ REFUSED = [
     # The names of factors and their levels are those of the configuration.
     ("create.*", "invalid_request", r"excluded_combinations\[\d+\]\..*: (there is no design factor|.* is not a level of)"),
     ("trainModel", "invalid_request", r"bias\..*: there is no factor"),
+    ("evaluatePolicy", "invalid_request", r"policies\[\d+\]\.(variant|table\[\d+\]\.(variant|context))(\..*)?: "),
+    # So are probabilities that add up, rows that differ, and versions that are there.
+    ("evaluatePolicy", "invalid_request", r"policies\[\d+\]\.table: the probabilities of .* add up to "),
+    ("evaluatePolicy", "invalid_request", r"policies\[\d+\]\.table\[\d+\]: the same context and variant as in a row before"),
+    ("evaluatePolicy", "invalid_request", r"policies\[\d+\]\.posterior_version: version \d+ of model \S+ is not kept"),
+    # Whether there is a log depends on the snapshot.
+    ("evaluatePolicy", "conflict", r"^there is nothing to value policies on: "),
     # A cursor is opaque: what is no `meta.next_cursor` of an answer is none.
     ("list.*|modelState|optimizationHistory", "invalid_request", r"cursor: .* is not a cursor; send meta\.next_cursor"),
     # An answer of another operation names no model where there is none, and schemathesis sends that as an id.

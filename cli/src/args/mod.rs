@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 pub use events::EventsCommand;
 pub use local::{DemoArgs, LocalArgs};
 pub use models::ModelsCommand;
-pub use optimizations::{OptimizationsCommand, ReportArgs, ResultsArgs, ServeArgs};
+pub use optimizations::{EvaluateArgs, OptimizationsCommand, ReportArgs, ResultsArgs, ServeArgs};
 pub use service::{OrganizationArgs, ServiceArgs};
 pub use stores::{KeysCommand, SnapshotsCommand};
 
@@ -40,6 +40,8 @@ pub enum Command {
     Optimizations(OptimizationsCommand),
     /// Show what happened in an optimization: measured lift, by context and by variant.
     Results(ResultsArgs),
+    /// Ask what another policy would have earned on what was logged.
+    Evaluate(EvaluateArgs),
     /// Write a report of an optimization: a page that needs nothing else, Markdown, or JSON.
     Report(ReportArgs),
     /// Ask which variant a visitor is served.

@@ -76,6 +76,29 @@ pub struct ResultsArgs {
     pub service: ServiceArgs,
 }
 
+/// `fulcrum evaluate`.
+#[derive(Debug, clap::Args)]
+#[group(id = "policy", required = true, multiple = true, args = ["posterior_version", "uniform", "variant", "file"])]
+pub struct EvaluateArgs {
+    /// The optimization.
+    pub id: Uuid,
+    /// The policy of this version of the model. May be given several times.
+    #[arg(long, value_name = "VERSION")]
+    pub posterior_version: Vec<u64>,
+    /// The policy that shows every allowed variant alike.
+    #[arg(long)]
+    pub uniform: bool,
+    /// The policy that shows one variant alone: a level of it, as in headline=Save; once for each factor.
+    #[arg(long, value_name = "FACTOR=LEVEL", value_parser = level)]
+    pub variant: Vec<(String, String)>,
+    /// The policies of a JSON file: {"policies": [{"posterior_version"} | {"uniform"} | {"variant"} | {"table": [{"context"?, "variant", "probability"}]}]}; - for standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["posterior_version", "uniform", "variant"])]
+    pub file: Option<PathBuf>,
+    /// Where the service is and who calls.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+}
+
 /// `fulcrum report`.
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {

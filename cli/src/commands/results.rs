@@ -6,6 +6,7 @@ use lambda_http::http::Method;
 use serde_json::Value;
 
 use super::models::call;
+use super::off_policy;
 use crate::answers::{assignment, facts, list, number, scale, text};
 use crate::args::ResultsArgs;
 use crate::error::CliError;
@@ -54,7 +55,17 @@ fn shown(screen: Screen, results: &Value) -> String {
             let _ = write!(shown, "\n{}\n{}", screen.heading(title), table.render(screen));
         }
     }
-    shown
+    shown + &others(screen, results)
+}
+
+/// What other policies would have earned.
+fn others(screen: Screen, results: &Value) -> String {
+    let Some(found) = results.get("off_policy") else { return String::new() };
+    let heading = screen.heading("What other policies would have earned, per exposure");
+    match off_policy::table(off_policy::policies(found)) {
+        Some(table) => format!("\n{heading}\n{}", table.render(screen)),
+        None => format!("\n{heading}\nNot known: {}.\n", off_policy::unavailable(found)),
+    }
 }
 
 /// The measured lift with both intervals, and whether the holdout is as large as it should be.

@@ -49,6 +49,8 @@ enum Snapshot {
     Broken,
     /// Some contexts of [`large`].
     Large,
+    /// Exposures that the untrained model decided, and rewards.
+    Logged,
 }
 
 /// What happens to it.
@@ -69,8 +71,16 @@ enum Then {
 impl Snapshot {
     fn id(self) -> &'static str {
         match self {
-            Self::First | Self::Broken | Self::Large => "2026-11-01T00-00-00Z",
+            Self::First | Self::Broken | Self::Large | Self::Logged => "2026-11-01T00-00-00Z",
             Self::Second => "2026-11-02T00-00-00Z",
+        }
+    }
+
+    /// Its files, of the optimization of an example.
+    async fn files(self, app: &App, optimization: Uuid) -> Result<Vec<(&'static str, String)>, CliError> {
+        match self {
+            Self::Logged => logged(app, optimization).await,
+            _ => Ok(vec![("cells/part-0.jsonl", self.cells())]),
         }
     }
 
@@ -101,8 +111,33 @@ impl Snapshot {
                 };
                 (0..2_000).map(cell).collect::<Vec<_>>().concat()
             }
+            Self::Logged => String::new(),
         }
     }
+}
+
+/// Visitors who came ten minutes apart within the last week, saw what they are served, and signed up more often for B.
+async fn logged(app: &App, optimization: Uuid) -> Result<Vec<(&'static str, String)>, CliError> {
+    let (mut exposures, mut rewards) = (String::new(), String::new());
+    let began = app.clock.now() - TimeDelta::days(6);
+    for number in 0..600_u32 {
+        let anonymous_id = format!("visitor-{number}");
+        let device = if number % 3 == 0 { "mobile" } else { "desktop" };
+        let context = json!({"device": device});
+        let known = json!({"anonymous_id": anonymous_id, "context": context});
+        let visitor = serde_json::from_value(known).map_err(ApiError::internal)?;
+        let variant = app.serve(optimization, &visitor).await?.variant;
+        let at = began + TimeDelta::minutes(10 * i64::from(number));
+        let is_b = variant.get("headline").is_some_and(|headline| headline == "B");
+        let exposure = json!({"anonymous_id": anonymous_id, "timestamp": at, "variant": variant, "context": context});
+        exposures += &format!("{exposure}\n");
+        if number % 10 < if is_b { 3 } else { 1 } {
+            let reward =
+                json!({"anonymous_id": anonymous_id, "timestamp": at + TimeDelta::minutes(1), "name": "signup"});
+            rewards += &format!("{reward}\n");
+        }
+    }
+    Ok(vec![("exposures/part-0.jsonl", exposures), ("rewards/part-0.jsonl", rewards)])
 }
 
 /// Two headlines on two devices.
@@ -132,7 +167,7 @@ fn large() -> Value {
     config
 }
 
-const EXAMPLES: [Example; 15] = [
+const EXAMPLES: [Example; 16] = [
     example(1, "trained twice", &[Snapshot::First, Snapshot::Second], Then::Train),
     example(2, "trained twice, to roll back", &[Snapshot::First, Snapshot::Second], Then::Train),
     example(3, "to train", &[Snapshot::First], Then::Nothing),
@@ -154,6 +189,7 @@ const EXAMPLES: [Example; 15] = [
     example(13, "deleted, to be followed", &[], Then::Archive),
     example(14, "large", &[Snapshot::Large], Then::Train),
     example(15, "to train later", &[Snapshot::First], Then::Nothing),
+    example(16, "logged", &[Snapshot::Logged], Then::Train),
 ];
 
 const fn example(number: u128, name: &'static str, snapshots: &'static [Snapshot], then: Then) -> Example {
@@ -244,9 +280,15 @@ impl Example {
         let (id, organization) = (model_id(self.number), self.organization);
         let version = app.model(organization, id).await?.highest_version;
         for (round, snapshot) in (1..).zip(self.snapshots) {
+            // What a trained model would be served is not what was logged before.
+            if matches!(snapshot, Snapshot::Logged) && version >= round {
+                continue;
+            }
             let prefix = snapshots_prefix(organization, &optimization_id(self.number).to_string());
             let object = |name: &str| format!("{prefix}{}/{name}", snapshot.id());
-            app.bucket.put(&object("cells/part-0.jsonl"), Bytes::from(snapshot.cells()).into()).await?;
+            for (name, text) in snapshot.files(app, optimization_id(self.number)).await? {
+                app.bucket.put(&object(name), Bytes::from(text).into()).await?;
+            }
             app.bucket.put(&object("_SUCCESS"), Bytes::new().into()).await?;
             if matches!(self.then, Then::Train) && version < round {
                 train(app, id).await?;
@@ -278,7 +320,9 @@ impl Example {
     }
 
     async fn create(&self, app: &App) -> Result<(), CliError> {
-        let now = app.clock.now();
+        // What is logged was logged before now.
+        let made = if matches!(self.snapshots, [Snapshot::Logged]) { TimeDelta::days(7) } else { TimeDelta::zero() };
+        let now = app.clock.now() - made;
         let model = serde_json::from_value(json!({
             "id": model_id(self.number),
             "organization_id": self.organization,

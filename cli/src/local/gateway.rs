@@ -49,6 +49,7 @@ functions! {
     "create-optimization" => create_optimization,
     "delete-model" => delete_model,
     "delete-user-events" => delete_user_events,
+    "evaluate-policy" => evaluate_policy,
     "flush-events" => flush_events,
     "get-model" => get_model,
     "get-optimization" => get_optimization,

@@ -27,6 +27,7 @@ mod lists;
 mod local;
 mod log;
 mod notifications;
+mod off_policy;
 mod outcomes;
 mod process;
 mod published;

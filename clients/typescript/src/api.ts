@@ -310,6 +310,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/optimizations/{id}/evaluate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The optimization. */
+                id: components["parameters"]["OptimizationId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What other policies would have earned on what was logged.
+         * @description Inverse propensity scoring, its self-normalized form and a doubly robust estimate, on the exposures that the latest training run read, by the probabilities of the versions that decided them. It reads what the run stored, and no snapshot. 409 where that run left nothing to value policies on: an older one, or one over a snapshot without ids. docs/results.md has the formulas. Needs a token with the scope `models:read`.
+         */
+        post: operations["evaluatePolicy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/ingest/exposures": {
         parameters: {
             query?: never;
@@ -484,6 +507,30 @@ export interface components {
              */
             rate: number | null;
         };
+        /** @description A policy: exactly one of the fields. */
+        AskedPolicy: {
+            /** @description That of a version of the model that is still kept; 0 is every allowed variant alike. */
+            posterior_version?: number | null;
+            /**
+             * @description Every allowed variant alike: true.
+             * @enum {boolean|null}
+             */
+            uniform?: true | null;
+            /** @description One variant alone: a level for each design factor. */
+            variant?: {
+                [key: string]: components["schemas"]["Level"];
+            } | null;
+            /** @description Probabilities by context and variant. */
+            table?: components["schemas"]["PolicyRowInput"][] | null;
+        } & ({
+            posterior_version: number;
+        } | {
+            uniform: boolean;
+        } | {
+            variant: Record<string, never>;
+        } | {
+            table: unknown[];
+        });
         /** @description What a change touches, before it or after it; what it leaves alone is absent. */
         Aspects: {
             /** @description The optimization's name. */
@@ -888,6 +935,39 @@ export interface components {
             error: components["schemas"]["Problem"];
             /** @description The request, as the log knows it. */
             meta: components["schemas"]["Meta"];
+        };
+        /** @description A value with its interval, reward units per exposure. */
+        Estimate: {
+            /**
+             * Format: double
+             * @description The estimate.
+             */
+            value: number;
+            /**
+             * Format: double
+             * @description Its standard error, the design effect of users included.
+             */
+            error: number;
+            /** @description value ± 1.96 error; `null` where too few rewards carry it. */
+            ci: number[] | null;
+        };
+        /** @description The body of `POST /api/v2/optimizations/{id}/evaluate`. */
+        EvaluatePolicies: {
+            /** @description The policies to value: 1 to 10. */
+            policies: components["schemas"]["AskedPolicy"][];
+        };
+        EvaluatePolicyAnswer: components["schemas"]["EvaluatedView"] & {
+            /** @description What every answer says of itself. */
+            meta: components["schemas"]["Meta"];
+        };
+        /** @description The answer of `POST /api/v2/optimizations/{id}/evaluate`. */
+        EvaluatedView: {
+            /** @description The version whose run read the snapshot. */
+            posterior_version: number;
+            /** @description What the policies were valued on. */
+            log: components["schemas"]["LogSummary"];
+            /** @description The policies, in the order of the request. */
+            policies: components["schemas"]["PolicyValue"][];
         };
         /** @description A level as it was seen: a text, a number, or true or false. It need not be one that the model knows. */
         EventLevel: string | number | boolean;
@@ -1318,6 +1398,19 @@ export interface components {
              */
             at: string;
         };
+        /** @description Exposures of the optimized users that policies are not valued on, by the reason. */
+        LeftOut: {
+            /** @description In the first moments of a version, when an older one may have decided. */
+            stale: number;
+            /** @description At times at which nothing was served, such as before the optimization was made. */
+            not_served: number;
+            /** @description While nothing was explored: winners or the baseline alone were served, or another model. */
+            not_explored: number;
+            /** @description Of versions and contexts whose policy is no longer kept, or never was. */
+            not_known: number;
+            /** @description Of the oldest versions, where there are more cells than are kept. */
+            not_stored: number;
+        };
         /** @description A level by its value: a text of 1 to 256 characters where the factor's dtype is str, else true or false. */
         Level: string | boolean;
         /** @description The lift at a level. */
@@ -1390,6 +1483,25 @@ export interface components {
         ListPosteriorsAnswer: components["schemas"]["Posteriors"] & {
             /** @description What every answer says of itself. */
             meta: components["schemas"]["Meta"];
+        };
+        /** @description What policies are valued on: exposures of the optimized users whose propensities are known. */
+        LogSummary: {
+            /** @description How many they are. */
+            events: number;
+            /**
+             * Format: double
+             * @description What they earned, reward units per exposure; null without any.
+             */
+            observed: number | null;
+            /** @description The versions that decided them. */
+            versions: number;
+            /** @description Exposures of the optimized users that are left out. */
+            left_out: components["schemas"]["LeftOut"];
+            /**
+             * Format: double
+             * @description By what every variance is multiplied, since users bring several exposures: at least 1.
+             */
+            design_effect: number;
         };
         /** @description Which rewards are an outcome. */
         MatchConfig: {
@@ -1650,6 +1762,8 @@ export interface components {
              */
             holdout_percentage?: ((number | 0 | unknown) | null) | 0 | unknown;
         };
+        /** @description Why no policy is valued on a snapshot. */
+        NoLog: "not_measured" | "no_ids" | "many_users";
         /** @description What a training run read. */
         Observations: {
             /** @description Exposures that count. */
@@ -1662,6 +1776,15 @@ export interface components {
             skipped: {
                 [key: string]: number;
             };
+        };
+        /** @description What other policies would have earned on the exposures that versions are known to have decided. */
+        OffPolicyValues: {
+            /** @description Why nothing is known; null where it is. */
+            unavailable: components["schemas"]["UnavailableOffPolicy"] | null;
+            /** @description What the policies were valued on; null where there is nothing. */
+            log: components["schemas"]["LogSummary"] | null;
+            /** @description The newest version's policy, every variant alike, the baseline, and the best variant on average. */
+            policies: components["schemas"]["PolicyValue"][];
         };
         /** @description What is done about a guardrail that is violated. */
         OnViolation: "report" | "baseline";
@@ -1879,6 +2002,8 @@ export interface components {
             /** @description Of the design alone: the levels' places in the order of their creation, of which the variants' keys are made. */
             ordinals?: number[];
         };
+        /** @description A policy that every run values. */
+        PolicyName: "newest_version" | "uniform" | "baseline" | "best_variant";
         /** @description What is served in a context. */
         PolicyRow: {
             /** @description The context's number as text: it may pass the 2⁵³ up to which every JSON reader is exact. */
@@ -1887,6 +2012,75 @@ export interface components {
             variants: number[];
             /** @description Of how many draws out of `total` each of them is the best. */
             counts: number[];
+        };
+        /** @description The probability of a variant in a context. Those of a context add up to 1. */
+        PolicyRowInput: {
+            /** @description The context, a level for each context factor, null for the unknown one; rows without it hold in all contexts that have no rows of their own. */
+            context?: {
+                [key: string]: components["schemas"]["Level"] | null;
+            } | null;
+            /** @description The variant: a level for each design factor. */
+            variant: {
+                [key: string]: components["schemas"]["Level"];
+            };
+            /**
+             * Format: double
+             * @description Its probability, in [0, 1].
+             */
+            probability: number;
+        };
+        /** @description What a policy would have earned. */
+        PolicyValue: {
+            /** @description Which of those it is that every run values; absent where it was asked for. */
+            name?: components["schemas"]["PolicyName"];
+            /** @description The policy. */
+            policy: components["schemas"]["ShownPolicy"];
+            /**
+             * Format: double
+             * @description Share of these exposures that the policy was learned from, in [0, 1]: by that its value is optimistic. Null without exposures.
+             */
+            learned_from: number | null;
+            /** @description Exposures that are left out since the policy has no row for their context. */
+            unknown_events: number;
+            /** @description Inverse propensity scoring. */
+            ips: components["schemas"]["Estimate"] | null;
+            /** @description The self-normalized form. */
+            snips: components["schemas"]["Estimate"] | null;
+            /** @description Doubly robust; `null` also where no exposure came with a model. */
+            dr: components["schemas"]["Estimate"] | null;
+            /** @description N: exposures that are used. */
+            events: number;
+            /** @description Those of them that came with a model. */
+            modelled_events: number;
+            /** @description Exposures of variants that their version never serves, left out: their weight is not defined. A log whose decisions are those of its versions has none. */
+            impossible_events: number;
+            /**
+             * Format: double
+             * @description (Σ w)²/Σ w² over exposures: how many equally weighted ones they are worth.
+             */
+            effective_events: number;
+            /**
+             * Format: double
+             * @description The same over the exposures with a reward other than 0.
+             */
+            effective_rewards: number;
+            /**
+             * Format: double
+             * @description The greatest weight of an exposure.
+             */
+            largest_weight: number;
+            /**
+             * Format: double
+             * @description Σ w/N, which is 1 on average where the propensities are right.
+             */
+            mean_weight: number;
+            /**
+             * Format: double
+             * @description Share of the policy's probability on variants that the version in force never served, `support` by its name in answers: Σ over contexts of n/N · Σ π(v|c) over v with p(v|c) = 0.
+             */
+            support: number;
+            /** @description Why something is missing. */
+            withheld: components["schemas"]["Withheld"] | null;
         };
         /** @description A version of a posterior as the API shows it. */
         Posterior: {
@@ -2073,6 +2267,8 @@ export interface components {
             baseline_check: components["schemas"]["BaselineCheck"] | null;
             /** @description Observed minus additive rates of each pair of design factors, of the whole snapshot; null where users cannot be told apart. */
             interactions: components["schemas"]["PairsOfLevels"][] | null;
+            /** @description What other policies would have earned, of the whole snapshot. */
+            off_policy: components["schemas"]["OffPolicyValues"];
             /** @description Whether the data are what they are taken for. */
             quality: components["schemas"]["Quality"];
             /** @description What follows from the other fields, in sentences. */
@@ -2203,6 +2399,18 @@ export interface components {
             posterior_version: number;
             /** @description How it is served. */
             allocation: components["schemas"]["Allocation"];
+        };
+        /** @description A policy as it was asked for. */
+        ShownPolicy: {
+            posterior_version: number;
+        } | {
+            uniform: boolean;
+        } | {
+            variant: {
+                [key: string]: unknown;
+            };
+        } | {
+            table: number;
         };
         /** @description The size of an effect: a standard deviation of the reward over levels, which is itself uncertain. Reward units. */
         Size: {
@@ -2550,6 +2758,13 @@ export interface components {
             /** @description After an exposure, and out of every window. */
             outside_windows: number;
         };
+        /** @description Why no policy is valued. */
+        UnavailableOffPolicy: {
+            /** @description The stable name of the reason. */
+            reason: components["schemas"]["NoLog"];
+            /** @description The same for people. */
+            message: string;
+        };
         /** @description Users of the sample who saw more than one variant although no version in force explains it. */
         UnexplainedVariants: {
             /** @description Users of the sample. */
@@ -2730,6 +2945,27 @@ export interface components {
              * @description The last; null where there is none.
              */
             to: string | null;
+        };
+        /** @description Why there is no estimate, or no interval. */
+        Withheld: {
+            /** @constant */
+            reason: "unsupported";
+            /**
+             * Format: double
+             * @description That share.
+             */
+            share: number;
+        } | {
+            /** @constant */
+            reason: "few_rewards";
+            /**
+             * Format: double
+             * @description Their effective number.
+             */
+            effective: number;
+        } | {
+            /** @constant */
+            reason: "no_events";
         };
         /** @description In which direction a guardrail's reward gets worse. */
         WorseWhen: "up" | "down";
@@ -4413,6 +4649,14 @@ export interface operations {
                      *       "time_series": null,
                      *       "baseline_check": null,
                      *       "interactions": null,
+                     *       "off_policy": {
+                     *         "unavailable": {
+                     *           "reason": "no_ids",
+                     *           "message": "the snapshot has no ids, so that it is not known which exposures the policy decided and which are of the holdout"
+                     *         },
+                     *         "log": null,
+                     *         "policies": []
+                     *       },
                      *       "quality": {
                      *         "sample_ratio": null,
                      *         "unattributed_rewards": null,
@@ -4561,6 +4805,145 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             405: components["responses"]["405"];
+            429: components["responses"]["429"];
+            500: components["responses"]["500"];
+            503: components["responses"]["503"];
+        };
+    };
+    evaluatePolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The optimization. */
+                id: components["parameters"]["OptimizationId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "policies": [
+                 *         {
+                 *           "posterior_version": 1
+                 *         },
+                 *         {
+                 *           "uniform": true
+                 *         },
+                 *         {
+                 *           "variant": {
+                 *             "headline": "B"
+                 *           }
+                 *         },
+                 *         {
+                 *           "table": [
+                 *             {
+                 *               "variant": {
+                 *                 "headline": "A"
+                 *               },
+                 *               "probability": 1
+                 *             },
+                 *             {
+                 *               "context": {
+                 *                 "device": "mobile"
+                 *               },
+                 *               "variant": {
+                 *                 "headline": "A"
+                 *               },
+                 *               "probability": 0.25
+                 *             },
+                 *             {
+                 *               "context": {
+                 *                 "device": "mobile"
+                 *               },
+                 *               "variant": {
+                 *                 "headline": "B"
+                 *               },
+                 *               "probability": 0.75
+                 *             }
+                 *           ]
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["EvaluatePolicies"];
+            };
+        };
+        responses: {
+            /** @description The values. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "posterior_version": 1,
+                     *       "log": {
+                     *         "events": 408,
+                     *         "observed": 0.0625,
+                     *         "versions": 1,
+                     *         "left_out": {
+                     *           "stale": 0,
+                     *           "not_served": 0,
+                     *           "not_explored": 0,
+                     *           "not_known": 0,
+                     *           "not_stored": 0
+                     *         },
+                     *         "design_effect": 0.0625
+                     *       },
+                     *       "policies": [
+                     *         {
+                     *           "policy": {
+                     *             "posterior_version": 1
+                     *           },
+                     *           "learned_from": 0.0625,
+                     *           "unknown_events": 0,
+                     *           "ips": {
+                     *             "value": 0.0625,
+                     *             "error": 0.0625,
+                     *             "ci": [
+                     *               0.0625,
+                     *               0.0625
+                     *             ]
+                     *           },
+                     *           "snips": {
+                     *             "value": 0.0625,
+                     *             "error": 0.0625,
+                     *             "ci": [
+                     *               0.0625,
+                     *               0.0625
+                     *             ]
+                     *           },
+                     *           "dr": null,
+                     *           "events": 408,
+                     *           "modelled_events": 0,
+                     *           "impossible_events": 0,
+                     *           "effective_events": 0.0625,
+                     *           "effective_rewards": 0.0625,
+                     *           "largest_weight": 0.0625,
+                     *           "mean_weight": 0.0625,
+                     *           "support": 0.0625,
+                     *           "withheld": null
+                     *         }
+                     *       ],
+                     *       "meta": {
+                     *         "request_id": "req_5mXcQ1fTz0aYh2s=",
+                     *         "organization_id": "org_example"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EvaluatePolicyAnswer"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            405: components["responses"]["405"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
             429: components["responses"]["429"];
             500: components["responses"]["500"];
             503: components["responses"]["503"];

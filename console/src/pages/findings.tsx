@@ -107,34 +107,39 @@ interface Estimate { value: number; ci: [number, number] | null }
 interface Valued {
   policy?: unknown; name?: string;
   ips?: Estimate | null; snips?: Estimate | null; dr?: Estimate | null;
-  effective_events?: number; largest_weight?: number; support?: number | { unsupported?: number }; unsupported?: number;
-  withheld?: { reason: string; share?: number; effective?: number } | string | null;
+  effective_events?: number; largest_weight?: number; support?: number; learned_from?: number | null;
+  withheld?: { reason: string; share?: number; effective?: number } | null;
 }
 
 function policyName(valued: Valued): string {
-  if (valued.name) return words(valued.name);
-  const policy = valued.policy;
-  if (typeof policy === "string") return words(policy);
+  const shown = policyShown(valued.policy);
+  return valued.name && valued.name !== "uniform" ? `${words(valued.name)}: ${shown}` : shown;
+}
+
+function policyShown(policy: unknown): string {
   if (policy && typeof policy === "object") {
     if ("posterior_version" in policy) return `version ${String(policy.posterior_version)}`;
-    if ("uniform" in policy) return "every variant alike";
     if ("variant" in policy) return Object.values(policy.variant as Record<string, Level>).map(levelText).join(" · ");
   }
-  return "policy";
+  return "every variant alike";
 }
 
 function withheld(valued: Valued): string | null {
   const why = valued.withheld;
   if (!why) return null;
-  if (typeof why === "string") return words(why);
   if (why.reason === "unsupported") return `withheld: ${share(why.share)} of it was never shown`;
   if (why.reason === "few_rewards") return `no interval: worth ${fixed(why.effective)} rewards`;
   return `withheld: ${words(why.reason)}`;
 }
 
+function remark(valued: Valued): string {
+  const optimistic = valued.learned_from ? `optimistic: ${share(valued.learned_from)} of this it was learned from` : null;
+  return [withheld(valued), optimistic].filter((text) => text).join("; ");
+}
+
 export function OffPolicy({ results, numeric }: { results: Results; numeric: boolean }) {
   const given = results.off_policy;
-  const rows: Valued[] = Array.isArray(given) ? given : Array.isArray(given?.policies) ? given.policies : [];
+  const rows: Valued[] = given?.policies ?? [];
   const r = (value: number) => reward(value, numeric);
   const estimate = (e: Estimate | null | undefined) => (e ? <div class="stacked"><span>{r(e.value)}</span><span class="under">{interval(e.ci, r)}</span></div> : "–");
   return (
@@ -147,9 +152,9 @@ export function OffPolicy({ results, numeric }: { results: Results; numeric: boo
           { head: "Doubly robust", right: true, cell: (v) => estimate(v.dr) },
           { head: "Worth exposures", right: true, cell: (v) => count(v.effective_events) },
           { head: "Greatest weight", right: true, cell: (v) => fixed(v.largest_weight) },
-          { head: "Remark", cell: (v) => withheld(v) ?? "" },
+          { head: "Remark", cell: remark },
         ]} />
-      ) : <Absent>The latest run did not estimate what other policies would have earned: it needs the policy of every version that was in force while the data was made.</Absent>}
+      ) : <Absent>The latest run did not estimate what other policies would have earned: {given?.unavailable?.message ?? "it was made before that was done"}.</Absent>}
     </Section>
   );
 }

@@ -125,6 +125,10 @@ class ManagementClient:
         """What happened from one day to another, both included: dates such as 2026-01-31, UTC."""
         return self._call(models.OptimizationResultsAnswer, "GET", f"/optimizations/{_part(optimization)}/results", query={"from": first, "to": last})
 
+    def evaluate(self, optimization: str, policies: models.EvaluatePolicies) -> models.EvaluatePolicyAnswer:
+        """What other policies would have earned on the exposures that the latest training run read."""
+        return self._call(models.EvaluatePolicyAnswer, "POST", f"/optimizations/{_part(optimization)}/evaluate", policies)
+
     def ingest_exposures(self, events: Sequence[models.Exposure]) -> models.IngestExposuresAnswer:
         """Sends 1 to 500 exposures. They are durable when this returns, but for those in `rejected`."""
         return self._call(models.IngestExposuresAnswer, "POST", "/ingest/exposures", {"events": list(events)})

@@ -286,6 +286,25 @@ class Detail(TypedDict):
     """
 
 
+class Estimate(TypedDict):
+    """
+    A value with its interval, reward units per exposure.
+    """
+
+    value: float
+    """
+    The estimate.
+    """
+    error: float
+    """
+    Its standard error, the design effect of users included.
+    """
+    ci: list[float] | None
+    """
+    value ± 1.96 error; `null` where too few rewards carry it.
+    """
+
+
 class Example(TypedDict):
     """
     One place in a snapshot that shows what a warning or an error is about. Never an anonymous id.
@@ -566,6 +585,60 @@ class LastError(TypedDict):
     """
 
 
+class LeftOut(TypedDict):
+    """
+    Exposures of the optimized users that policies are not valued on, by the reason.
+    """
+
+    stale: int
+    """
+    In the first moments of a version, when an older one may have decided.
+    """
+    not_served: int
+    """
+    At times at which nothing was served, such as before the optimization was made.
+    """
+    not_explored: int
+    """
+    While nothing was explored: winners or the baseline alone were served, or another model.
+    """
+    not_known: int
+    """
+    Of versions and contexts whose policy is no longer kept, or never was.
+    """
+    not_stored: int
+    """
+    Of the oldest versions, where there are more cells than are kept.
+    """
+
+
+class LogSummary(TypedDict):
+    """
+    What policies are valued on: exposures of the optimized users whose propensities are known.
+    """
+
+    events: int
+    """
+    How many they are.
+    """
+    observed: float | None
+    """
+    What they earned, reward units per exposure; null without any.
+    """
+    versions: int
+    """
+    The versions that decided them.
+    """
+    left_out: LeftOut
+    """
+    Exposures of the optimized users that are left out.
+    """
+    design_effect: float
+    """
+    By what every variance is multiplied, since users bring several exposures: at least 1.
+    """
+
+
 class MatchConfig1(TypedDict):
     """
     Which rewards are an outcome.
@@ -808,6 +881,25 @@ class PolicyRow(TypedDict):
     counts: list[int]
     """
     Of how many draws out of `total` each of them is the best.
+    """
+
+
+class PolicyRowInput(TypedDict):
+    """
+    The probability of a variant in a context. Those of a context add up to 1.
+    """
+
+    context: NotRequired[dict[str, Any] | None]
+    """
+    The context, a level for each context factor, null for the unknown one; rows without it hold in all contexts that have no rows of their own.
+    """
+    variant: dict[str, str | bool]
+    """
+    The variant: a level for each design factor.
+    """
+    probability: float
+    """
+    Its probability, in [0, 1].
     """
 
 
@@ -1064,6 +1156,38 @@ class ServedVersion(TypedDict):
     """
 
 
+class ShownPolicy1(TypedDict):
+    """
+    That of a version.
+    """
+
+    posterior_version: int
+
+
+class ShownPolicy2(TypedDict):
+    """
+    Every allowed variant alike: true.
+    """
+
+    uniform: bool
+
+
+class ShownPolicy3(TypedDict):
+    """
+    One variant alone, by its levels.
+    """
+
+    variant: dict[str, Any]
+
+
+class ShownPolicy4(TypedDict):
+    """
+    A table of so many rows.
+    """
+
+    table: int
+
+
 class Size(TypedDict):
     """
     The size of an effect: a standard deviation of the reward over levels, which is itself uncertain. Reward units.
@@ -1291,6 +1415,21 @@ class UnattributedRewards(TypedDict):
     """
 
 
+class UnavailableOffPolicy(TypedDict):
+    """
+    Why no policy is valued.
+    """
+
+    reason: Literal['not_measured', 'no_ids', 'many_users']
+    """
+    The stable name of the reason.
+    """
+    message: str
+    """
+    The same for people.
+    """
+
+
 class UnexplainedVariants(TypedDict):
     """
     Users of the sample who saw more than one variant although no version in force explains it.
@@ -1403,6 +1542,38 @@ Window = TypedDict(
 )
 
 
+class Withheld1(TypedDict):
+    """
+    More than 1 % of the policy's probability is on variants that were never shown to such users: no estimate.
+    """
+
+    reason: Literal['unsupported']
+    share: float
+    """
+    That share.
+    """
+
+
+class Withheld2(TypedDict):
+    """
+    Too few rewards carry the estimate: no interval.
+    """
+
+    reason: Literal['few_rewards']
+    effective: float
+    """
+    Their effective number.
+    """
+
+
+class Withheld3(TypedDict):
+    """
+    There is no exposure: no estimate.
+    """
+
+    reason: Literal['no_events']
+
+
 class AmountDiagnostics(TypedDict):
     """
     The inference's numbers of amounts, as in `StateDiagnostics`.
@@ -1439,6 +1610,98 @@ class AmountDiagnostics(TypedDict):
     dispersion: float | None
     """
     φ, the squared coefficient of variation of an amount about its mean; no unit.
+    """
+
+
+class AskedPolicy1(TypedDict):
+    """
+    A policy: exactly one of the fields.
+    """
+
+    posterior_version: int
+    """
+    That of a version of the model that is still kept; 0 is every allowed variant alike.
+    """
+    uniform: NotRequired[Literal[True] | None]
+    """
+    Every allowed variant alike: true.
+    """
+    variant: NotRequired[dict[str, Any] | None]
+    """
+    One variant alone: a level for each design factor.
+    """
+    table: NotRequired[list[PolicyRowInput] | None]
+    """
+    Probabilities by context and variant.
+    """
+
+
+class AskedPolicy2(TypedDict):
+    """
+    A policy: exactly one of the fields.
+    """
+
+    posterior_version: NotRequired[int | None]
+    """
+    That of a version of the model that is still kept; 0 is every allowed variant alike.
+    """
+    uniform: Literal[True] | None
+    """
+    Every allowed variant alike: true.
+    """
+    variant: NotRequired[dict[str, Any] | None]
+    """
+    One variant alone: a level for each design factor.
+    """
+    table: NotRequired[list[PolicyRowInput] | None]
+    """
+    Probabilities by context and variant.
+    """
+
+
+class AskedPolicy3(TypedDict):
+    """
+    A policy: exactly one of the fields.
+    """
+
+    posterior_version: NotRequired[int | None]
+    """
+    That of a version of the model that is still kept; 0 is every allowed variant alike.
+    """
+    uniform: NotRequired[Literal[True] | None]
+    """
+    Every allowed variant alike: true.
+    """
+    variant: dict[str, str | bool]
+    """
+    One variant alone: a level for each design factor.
+    """
+    table: NotRequired[list[PolicyRowInput] | None]
+    """
+    Probabilities by context and variant.
+    """
+
+
+class AskedPolicy4(TypedDict):
+    """
+    A policy: exactly one of the fields.
+    """
+
+    posterior_version: NotRequired[int | None]
+    """
+    That of a version of the model that is still kept; 0 is every allowed variant alike.
+    """
+    uniform: NotRequired[Literal[True] | None]
+    """
+    Every allowed variant alike: true.
+    """
+    variant: NotRequired[dict[str, Any] | None]
+    """
+    One variant alone: a level for each design factor.
+    """
+    table: list[PolicyRowInput]
+    """
+    Probabilities by context and variant.
     """
 
 
@@ -1709,6 +1972,17 @@ class Error(TypedDict):
     meta: Meta
     """
     The request, as the log knows it.
+    """
+
+
+class EvaluatePolicies(TypedDict):
+    """
+    The body of `POST /api/v2/optimizations/{id}/evaluate`.
+    """
+
+    policies: list[AskedPolicy1 | AskedPolicy2 | AskedPolicy3 | AskedPolicy4]
+    """
+    The policies to value: 1 to 10.
     """
 
 
@@ -2260,6 +2534,77 @@ class Policy(TypedDict):
     rows: list[PolicyRow]
     """
     The counts, by context.
+    """
+
+
+class PolicyValue(TypedDict):
+    """
+    What a policy would have earned.
+    """
+
+    name: NotRequired[Literal['newest_version', 'uniform', 'baseline', 'best_variant']]
+    """
+    Which of those it is that every run values; absent where it was asked for.
+    """
+    policy: ShownPolicy1 | ShownPolicy2 | ShownPolicy3 | ShownPolicy4
+    """
+    The policy.
+    """
+    learned_from: float | None
+    """
+    Share of these exposures that the policy was learned from, in [0, 1]: by that its value is optimistic. Null without exposures.
+    """
+    unknown_events: int
+    """
+    Exposures that are left out since the policy has no row for their context.
+    """
+    ips: Estimate | None
+    """
+    Inverse propensity scoring.
+    """
+    snips: Estimate | None
+    """
+    The self-normalized form.
+    """
+    dr: Estimate | None
+    """
+    Doubly robust; `null` also where no exposure came with a model.
+    """
+    events: int
+    """
+    N: exposures that are used.
+    """
+    modelled_events: int
+    """
+    Those of them that came with a model.
+    """
+    impossible_events: int
+    """
+    Exposures of variants that their version never serves, left out: their weight is not defined. A log whose decisions are those of its versions has none.
+    """
+    effective_events: float
+    """
+    (Σ w)²/Σ w² over exposures: how many equally weighted ones they are worth.
+    """
+    effective_rewards: float
+    """
+    The same over the exposures with a reward other than 0.
+    """
+    largest_weight: float
+    """
+    The greatest weight of an exposure.
+    """
+    mean_weight: float
+    """
+    Σ w/N, which is 1 on average where the propensities are right.
+    """
+    support: float
+    """
+    Share of the policy's probability on variants that the version in force never served, `support` by its name in answers: Σ over contexts of n/N · Σ π(v|c) over v with p(v|c) = 0.
+    """
+    withheld: Withheld1 | Withheld2 | Withheld3 | None
+    """
+    Why something is missing.
     """
 
 
@@ -2826,6 +3171,25 @@ class CreateOptimizationAnswer(Optimization):
     """
 
 
+class EvaluatedView(TypedDict):
+    """
+    The answer of `POST /api/v2/optimizations/{id}/evaluate`.
+    """
+
+    posterior_version: int
+    """
+    The version whose run read the snapshot.
+    """
+    log: LogSummary
+    """
+    What the policies were valued on.
+    """
+    policies: list[PolicyValue]
+    """
+    The policies, in the order of the request.
+    """
+
+
 class FactorState(TypedDict):
     """
     One factor.
@@ -3160,6 +3524,25 @@ class NewOptimization(TypedDict):
     """
 
 
+class OffPolicyValues(TypedDict):
+    """
+    What other policies would have earned on the exposures that versions are known to have decided.
+    """
+
+    unavailable: UnavailableOffPolicy | None
+    """
+    Why nothing is known; null where it is.
+    """
+    log: LogSummary | None
+    """
+    What the policies were valued on; null where there is nothing.
+    """
+    policies: list[PolicyValue]
+    """
+    The newest version's policy, every variant alike, the baseline, and the best variant on average.
+    """
+
+
 class OptimizationDetail(TypedDict):
     """
     An optimization as the API shows it alone: with what its model learns from.
@@ -3326,6 +3709,10 @@ class Results(TypedDict):
     """
     Observed minus additive rates of each pair of design factors, of the whole snapshot; null where users cannot be told apart.
     """
+    off_policy: OffPolicyValues
+    """
+    What other policies would have earned, of the whole snapshot.
+    """
     quality: Quality
     """
     Whether the data are what they are taken for.
@@ -3351,6 +3738,13 @@ class TrainModelAnswer(Trained):
 
 
 class CreateModelAnswer(ModelDetail):
+    meta: Meta
+    """
+    What every answer says of itself.
+    """
+
+
+class EvaluatePolicyAnswer(EvaluatedView):
     meta: Meta
     """
     What every answer says of itself.

@@ -1,24 +1,32 @@
 //! The policies of a model's versions in one piece of bytes: what past decisions are checked and valued by.
 //!
 //! ```text
-//! "FLPH"  1 (format, u8)  variants  contexts of the space  versions
+//! "FLPH"  2 (format, u8)  variants  contexts of the space  versions
 //! of each version, the newest first: version  bytes of what follows
 //!     coverage  total  rows  context of each row, less the one before it (only where observed contexts are covered)
 //!     of each row: entries that differ, and of each: its variant, less the one before it, and by how much its count differs
+//!     what the version expects of its cells, or 0 (see `expectations`)
 //! ```
 //! Numbers are LEB128, differences of counts in zigzag. A row differs from the same context's of the next newer version, or from
-//! a row of nothing where that has none: what hardly moves takes a byte a row.
+//! a row of nothing where that has none: what hardly moves takes a byte a row. Format 1 has no expectations.
 
 use std::collections::BTreeMap;
 
 use super::encoding::PolicyDecodeError;
+use super::expectations::Expectations;
 use super::policy::{Coverage, Policy, RowRef};
+use super::varint::{number, put, unzigzag, zigzag};
 use crate::Space;
 
-const MAGIC: &[u8; 5] = b"FLPH\x01";
+const MAGIC: &[u8; 4] = b"FLPH";
+const FORMAT: u8 = 2;
+/// Without expectations.
+const FORMAT_1: u8 = 1;
 
 /// Positive probabilities of all policies together, at most: 8 bytes of memory each.
 const MOST_ENTRIES: usize = 8_000_000;
+/// Expectations of all versions together, at most: 4 bytes of memory each. The oldest are left out first.
+const MOST_EXPECTATIONS: usize = 4_000_000;
 
 /// Policies by posterior version, see the module's description for their bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +34,8 @@ pub struct PolicyHistory {
     variants: u32,
     space_contexts: u64,
     policies: BTreeMap<u64, Policy>,
+    /// Of versions that have a policy.
+    expectations: BTreeMap<u64, Expectations>,
 }
 
 impl PolicyHistory {
@@ -36,7 +46,12 @@ impl PolicyHistory {
     #[must_use]
     pub fn new(space: &Space) -> Option<Self> {
         let variants = u32::try_from(space.variants()).ok()?;
-        Some(Self { variants, space_contexts: space.contexts(), policies: BTreeMap::new() })
+        Some(Self {
+            variants,
+            space_contexts: space.contexts(),
+            policies: BTreeMap::new(),
+            expectations: BTreeMap::new(),
+        })
     }
 
     /// The policy of a version.
@@ -57,18 +72,47 @@ impl PolicyHistory {
         }
     }
 
+    /// Keeps q̂(v, c), the posterior mean rewards of a version in some ascending contexts (contexts × variants, reward units), beside its
+    /// policy, to one part in 10⁵. They are left out where the version has no policy here, where they are not as many numbers, and where
+    /// one is not finite.
+    pub fn expect(&mut self, version: u64, contexts: &[u64], means: &[f64]) {
+        let known = self.policies.contains_key(&version);
+        let expectations = Expectations::new(self.variants as usize, contexts, means).filter(|_| known);
+        self.expectations.extend(expectations.map(|expectations| (version, expectations)));
+    }
+
+    /// q̂(·, c): what a version expects of each variant in a context, reward units; `None` where it is not kept. With a policy of one row
+    /// for any context, what it expects in context 0 holds in those that are not kept.
+    #[must_use]
+    pub fn expected(&self, version: u64, context: u64) -> Option<Vec<f64>> {
+        let any = self.get(version)?.coverage() == Coverage::AnyContext;
+        let expectations = self.expectations.get(&version)?;
+        expectations.of(context).or_else(|| expectations.of(0).filter(|_| any))
+    }
+
     /// Keeps the versions that are wanted.
     pub fn retain(&mut self, mut wanted: impl FnMut(u64) -> bool) {
         self.policies.retain(|&version, _| wanted(version));
+        self.expectations.retain(|version, _| self.policies.contains_key(version));
     }
 
     /// The history as bytes; the oldest versions are left out where they would be more than `most`, or too many to be read back.
+    /// Expectations take half of that at the most: the oldest of them are left out first.
     #[must_use]
     pub fn to_bytes(&self, most: usize) -> Vec<u8> {
         let mut coded: Vec<(u64, Vec<u8>)> = Vec::new();
         let (mut newer, mut bytes, mut entries) = (None, 0, 0);
+        let (mut expected_by_newer, mut expected_bytes, mut expected) = (None, 0, 0);
         for (&version, policy) in self.policies.iter().rev() {
-            let body = coded_against(policy, newer);
+            let mut body = coded_against(policy, newer);
+            let own = self.expectations.get(&version).filter(|_| expected_bytes < most / 2).and_then(|own| {
+                let mut coded = Vec::new();
+                own.encode(expected_by_newer, &mut coded);
+                (expected_bytes, expected) = (expected_bytes + coded.len(), expected + own.len());
+                (expected_bytes <= most / 2 && expected <= MOST_EXPECTATIONS).then_some((own, coded))
+            });
+            body.extend(own.as_ref().map_or(&[0][..], |(_, coded)| coded));
+            expected_by_newer = own.map(|(own, _)| own);
             // A version and a length have ten bytes at most, and what comes first less than 64.
             bytes += body.len() + 20;
             entries += policy.entries();
@@ -80,6 +124,7 @@ impl PolicyHistory {
         }
         let mut out = Vec::with_capacity(bytes + 64);
         out.extend_from_slice(MAGIC);
+        out.push(FORMAT);
         for number in [u64::from(self.variants), self.space_contexts, coded.len() as u64] {
             put(&mut out, number);
         }
@@ -98,12 +143,18 @@ impl PolicyHistory {
     pub fn from_bytes(space: &Space, bytes: &[u8]) -> Result<Self, PolicyDecodeError> {
         let wrong = |what| PolicyDecodeError::Header { what };
         let mut rest = bytes.strip_prefix(MAGIC).ok_or(wrong("it does not begin as a history of policies does"))?;
+        let (&format, after) = rest.split_first().ok_or(wrong("it ends before its format"))?;
+        if !(FORMAT_1..=FORMAT).contains(&format) {
+            return Err(PolicyDecodeError::Unknown { what: "format", value: format });
+        }
+        rest = after;
         let mut history = Self::new(space).ok_or(wrong("a space of too many variants"))?;
         let of = (number(&mut rest)?, number(&mut rest)?);
         if of != (u64::from(history.variants), history.space_contexts) {
             return Err(wrong("a history of another space"));
         }
         let (versions, mut newer, mut entries): (u64, Option<u64>, usize) = (number(&mut rest)?, None, 0);
+        let mut expected = 0;
         for _ in 0..versions {
             let version = number(&mut rest)?;
             if newer.is_some_and(|newer| newer <= version) {
@@ -113,6 +164,13 @@ impl PolicyHistory {
             let (mut body, after) = rest.split_at_checked(length).ok_or(wrong("it ends within a version"))?;
             let base = newer.and_then(|newer| history.policies.get(&newer));
             let policy = decoded(&history, &mut body, base, MOST_ENTRIES - entries)?;
+            if format != FORMAT_1 {
+                let base = newer.and_then(|newer| history.expectations.get(&newer));
+                let variants = history.variants as usize;
+                let own = Expectations::decode(&mut body, variants, base, MOST_EXPECTATIONS - expected)?;
+                expected += own.len();
+                history.expectations.extend((own.len() > 0).then_some((version, own)));
+            }
             if !body.is_empty() {
                 return Err(wrong("a version is longer than its rows"));
             }
@@ -244,43 +302,6 @@ fn decoded(
     policy.check()
 }
 
-/// Appends a number as LEB128: seven bits a byte, the lowest first, the high bit of all but the last set.
-fn put(out: &mut Vec<u8>, mut number: u64) {
-    loop {
-        let low = u8::try_from(number & 0x7f).unwrap_or(0);
-        number >>= 7;
-        out.push(if number == 0 { low } else { low | 0x80 });
-        if number == 0 {
-            return;
-        }
-    }
-}
-
-/// Takes the number off the front.
-fn number(bytes: &mut &[u8]) -> Result<u64, PolicyDecodeError> {
-    let mut number = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let Some((&byte, rest)) = bytes.split_first() else {
-            return Err(PolicyDecodeError::Header { what: "it ends within a number" });
-        };
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Ok(number);
-        }
-    }
-    Err(PolicyDecodeError::Header { what: "a number of more than 64 bits" })
-}
-
-/// 0, −1, 1, −2, … as 0, 1, 2, 3, …
-fn zigzag(number: i64) -> u64 {
-    ((number << 1) ^ (number >> 63)).cast_unsigned()
-}
-
-fn unzigzag(number: u64) -> i64 {
-    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -338,8 +359,15 @@ mod tests {
         #[test]
         fn a_history_is_read_as_it_was_written(
             policies in proptest::collection::btree_map(0_u64..1_000, any_policy(), 0..8),
+            expect_every in 1_u64..4,
         ) {
-            let history = history(policies);
+            let versions: Vec<u64> = policies.keys().copied().collect();
+            let mut history = history(policies);
+            for version in versions.into_iter().filter(|version| version % expect_every == 0) {
+                #[expect(clippy::cast_precision_loss, reason = "a small number")]
+                let means: Vec<f64> = (0..10).map(|cell| (version + cell) as f64 / 100.0).collect();
+                history.expect(version, &[1, 3], &means);
+            }
             let bytes = history.to_bytes(PolicyHistory::MOST_BYTES);
             prop_assert_eq!(PolicyHistory::from_bytes(&space(), &bytes).unwrap(), history);
         }
@@ -378,13 +406,56 @@ mod tests {
                 .map(|version| (version, policy(Coverage::EveryContext, &rows(u32::try_from(version).unwrap() % 2)))),
         );
         let bytes = alike.to_bytes(PolicyHistory::MOST_BYTES).len();
-        // Two bytes of a version's own, three of its table, one a row, and four of the row that moved.
-        assert!(bytes < 50 * 14 + 40, "{bytes}");
+        // Two bytes of a version's own, three of its table, one a row, four of the row that moved, and one for no expectations.
+        assert!(bytes < 50 * 15 + 40, "{bytes}");
         let kept = PolicyHistory::from_bytes(&space(), &alike.to_bytes(500)).unwrap();
         let versions: Vec<u64> = kept.iter().map(|(version, _)| version).collect();
         assert!(versions.len() > 3 && versions.len() < 50 && versions.last() == Some(&50), "{versions:?}");
         assert_eq!(versions, (51 - versions.len() as u64..=50).collect::<Vec<_>>());
         assert!(alike.to_bytes(500).len() <= 500);
+    }
+
+    #[test]
+    fn expectations_are_kept_to_half_of_the_bytes_and_the_oldest_go_first() {
+        let rows = (0..space().contexts()).map(|context| (context, vec![0, 20, 30, 0, 5])).collect();
+        let mut history = history((1..=50).map(|version| (version, policy(Coverage::EveryContext, &rows))));
+        for version in 1..=50_u32 {
+            let means: Vec<f64> = (0..20).map(|cell| 1.0 + f64::from(version * cell % 17)).collect();
+            history.expect(u64::from(version), &[0, 1, 2, 3], &means);
+        }
+        let kept = PolicyHistory::from_bytes(&space(), &history.to_bytes(2_400)).unwrap();
+        let expected: Vec<u64> = (1..=50).filter(|&version| kept.expected(version, 2).is_some()).collect();
+        assert_eq!(kept.iter().count(), 50);
+        assert!(expected.len() > 5 && expected.len() < 50, "{expected:?}");
+        assert_eq!(expected, (51 - expected.len() as u64..=50).collect::<Vec<_>>());
+        assert_eq!(kept.expected(50, 2), history.expected(50, 2));
+        assert_eq!((kept.expected(50, 4), kept.expected(51, 2)), (None, None));
+        // What goes takes its expectations with it.
+        history.retain(|version| version != 50);
+        history.insert(50, policy(Coverage::EveryContext, &BTreeMap::from_iter([(0, vec![0; 5])])));
+        assert_eq!(history.expected(50, 2), None);
+        history.expect(60, &[0], &[0.0; 5]);
+        assert_eq!(history.expected(60, 0), None);
+    }
+
+    #[test]
+    fn one_row_for_any_context_has_one_expectation_for_any() {
+        let mut history = history([(1, policy(Coverage::AnyContext, &BTreeMap::from_iter([(0, vec![5; 5])])))]);
+        history.expect(1, &[0], &[0.5, 0.25, 0.0, -1.0, 2.0]);
+        assert_eq!(history.expected(1, 3), Some(vec![0.5, 0.25, 0.0, -1.0, 2.0]));
+    }
+
+    #[test]
+    fn a_history_of_the_first_format_is_read_without_expectations() {
+        let history = history([(7, policy(Coverage::AnyContext, &BTreeMap::from_iter([(0, vec![5; 5])])))]);
+        let mut bytes = history.to_bytes(PolicyHistory::MOST_BYTES);
+        // Its last byte says that there are no expectations, and the length of its one version counts it.
+        assert_eq!(bytes.pop(), Some(0));
+        (bytes[4], bytes[9]) = (1, bytes[9] - 1);
+        assert_eq!(PolicyHistory::from_bytes(&space(), &bytes), Ok(history));
+        bytes[4] = 3;
+        let error = PolicyHistory::from_bytes(&space(), &bytes).unwrap_err();
+        assert_eq!(error.to_string(), "a policy with format 3, which is not known here");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod compile;
 mod deviations;
 mod encoding;
 mod error;
+mod expectations;
 mod floor;
 mod frozen;
 mod history;
@@ -16,6 +17,7 @@ mod policy;
 mod rendezvous;
 mod serving;
 mod tile;
+mod varint;
 mod walk;
 
 pub(crate) use blocks::{Block, LANES, Lanes, Layout};

@@ -31,7 +31,7 @@ pub use error::EvaluationError;
 pub use guardrail::{GuardrailStatus, WorseWhen, guardrail_status};
 pub use heterogeneity::{Heterogeneity, heterogeneity};
 pub use lift::{LEAST_USERS, Lift, LiftStatus};
-pub use off_policy::{Estimate, EventSums, LoggedContext, OffPolicy, Withheld, off_policy};
+pub use off_policy::{Estimate, EventSums, LoggedContext, OffPolicy, OffPolicySums, Withheld, off_policy};
 pub use pairs::{LEAST_PAIR_USERS, PairCell, PairSums, PairTest, PairsAgainstMains, pairs_against_mains};
 pub use sample_ratio::{SUSPECT_BELOW, SampleRatio, sample_ratio};
 pub use sequence::{LogRatio, TUNED_AT, anytime_multiple};

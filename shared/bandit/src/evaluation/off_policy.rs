@@ -32,8 +32,8 @@ pub struct LoggedContext<'a> {
     pub policy: &'a [f64],
     /// p(v|c): the policy of the version that decided.
     pub logged: &'a [f64],
-    /// q̂(v, c): the mean reward that a model which has not seen these exposures expects, reward units. `None` for no doubly
-    /// robust estimate.
+    /// q̂(v, c): the mean reward that a model which has not seen these exposures expects, reward units. `None` where that is not
+    /// known: it is 0 then, and the doubly robust terms of these exposures are those of IPS.
     pub expected: Option<&'a [f64]>,
     /// The exposures.
     pub events: &'a [EventSums],
@@ -78,10 +78,12 @@ pub struct OffPolicy {
     pub ips: Option<Estimate>,
     /// The self-normalized form.
     pub snips: Option<Estimate>,
-    /// Doubly robust; `None` also where a context came without a model.
+    /// Doubly robust; `None` also where no exposure came with a model.
     pub dr: Option<Estimate>,
     /// N: exposures that are used.
     pub events: u64,
+    /// Those of them that came with a model.
+    pub modelled_events: u64,
     /// Exposures of variants that their version never serves, left out: their weight is not defined. A log whose decisions are
     /// those of its versions has none.
     pub impossible_events: u64,
@@ -93,15 +95,16 @@ pub struct OffPolicy {
     pub largest_weight: f64,
     /// Σ w/N, which is 1 on average where the propensities are right.
     pub mean_weight: f64,
-    /// Share of the policy's probability on variants that the version in force never served: Σ over contexts of
-    /// n/N · Σ π(v|c) over v with p(v|c) = 0.
+    /// Share of the policy's probability on variants that the version in force never served, `support` by its name in answers:
+    /// Σ over contexts of n/N · Σ π(v|c) over v with p(v|c) = 0.
+    #[serde(rename = "support")]
     pub unsupported: f64,
     /// Why something is missing.
     pub withheld: Option<Withheld>,
 }
 
 /// Sums over the exposures i.
-#[derive(Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     n: f64,
     weight: f64,
@@ -114,6 +117,20 @@ struct Sums {
     /// Σ m and Σ m², m the doubly robust term.
     robust: f64,
     robust_sq: f64,
+}
+
+/// Exposures taken in one context after the other, for the values of one policy: what [`off_policy`] is made of, for logs that are not in
+/// memory as a whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OffPolicySums {
+    sums: Sums,
+    contexts: usize,
+    events: u64,
+    modelled_events: u64,
+    impossible_events: u64,
+    /// Σ n · Σ π(v|c) over v with p(v|c) = 0.
+    unsupported: f64,
+    largest_weight: f64,
 }
 
 /// Off-policy values of a policy π from exposures with known propensities:
@@ -144,21 +161,27 @@ pub fn off_policy<'a>(
     log: impl IntoIterator<Item = LoggedContext<'a>>,
     design_effect: f64,
 ) -> Result<OffPolicy, EvaluationError> {
-    if !(design_effect.is_finite() && design_effect >= 1.0) {
-        let wanted = "it must be at least 1";
-        return Err(EvaluationError::BadNumber { what: "design_effect", value: design_effect, wanted });
+    let mut sums = OffPolicySums::default();
+    for context in log {
+        sums.add(&context)?;
     }
-    let mut sums = Sums::default();
-    let (mut events, mut impossible_events, mut unsupported, mut largest_weight) = (0, 0, 0.0, 0.0_f64);
-    let mut modelled = true;
-    for (place, context) in log.into_iter().enumerate() {
-        check(place, &context)?;
+    sums.values(design_effect)
+}
+
+impl OffPolicySums {
+    /// Takes in the exposures of one context that one version decided.
+    ///
+    /// # Errors
+    /// As [`off_policy`], but for the design effect.
+    pub fn add(&mut self, context: &LoggedContext<'_>) -> Result<(), EvaluationError> {
+        check(self.contexts, context)?;
+        self.contexts += 1;
         let decided: u64 = context.events.iter().zip(context.logged).filter(|&(_, &p)| p > 0.0).map(|(e, _)| e.n).sum();
-        events += decided;
-        impossible_events += context.events.iter().map(|e| e.n).sum::<u64>() - decided;
+        self.events += decided;
+        self.impossible_events += context.events.iter().map(|e| e.n).sum::<u64>() - decided;
         let lost: f64 = context.policy.iter().zip(context.logged).filter(|&(_, &p)| p == 0.0).map(|(pi, _)| pi).sum();
-        unsupported += number(decided) * lost;
-        modelled &= decided == 0 || context.expected.is_some();
+        self.unsupported += number(decided) * lost;
+        self.modelled_events += if context.expected.is_some() { decided } else { 0 };
         let expected = |v: usize| context.expected.map_or(0.0, |all| all[v]);
         let direct: f64 = context.policy.iter().enumerate().map(|(v, pi)| pi * expected(v)).sum();
         for (v, event) in context.events.iter().enumerate() {
@@ -167,50 +190,64 @@ pub fn off_policy<'a>(
                 continue;
             }
             let w = context.policy[v] / p;
-            largest_weight = largest_weight.max(w);
-            sums.add(event, w, direct - w * expected(v));
+            self.largest_weight = self.largest_weight.max(w);
+            self.sums.add(event, w, direct - w * expected(v));
         }
+        Ok(())
     }
-    let mut found = OffPolicy {
-        ips: None,
-        snips: None,
-        dr: None,
-        events,
-        impossible_events,
-        effective_events: ratio(sums.weight * sums.weight, sums.weight_sq),
-        effective_rewards: ratio(sums.weight_nonzero * sums.weight_nonzero, sums.weight_sq_nonzero),
-        largest_weight,
-        mean_weight: ratio(sums.weight, sums.n),
-        unsupported: ratio(unsupported, sums.n),
-        withheld: None,
-    };
-    if events == 0 {
-        found.withheld = Some(Withheld::NoEvents);
-    } else if found.unsupported > MOST_UNSUPPORTED {
-        found.withheld = Some(Withheld::Unsupported { share: found.unsupported });
-    } else {
-        let enough = found.effective_rewards >= LEAST_REWARDS;
-        let estimate = |value: f64, variance: f64| {
-            let error = (variance.max(0.0) * design_effect).sqrt();
-            Estimate { value, error, ci: enough.then_some([value - NORMAL_95 * error, value + NORMAL_95 * error]) }
-        };
-        let mean = |sum: f64, sum_sq: f64| {
-            let mean = sum / sums.n;
-            estimate(mean, (sum_sq - sums.n * mean * mean) / (sums.n * (sums.n - 1.0).max(1.0)))
-        };
-        found.ips = Some(mean(sums.weight_reward, sums.weight_sq_reward_sq));
-        found.dr = modelled.then(|| mean(sums.robust, sums.robust_sq));
-        found.snips = (sums.weight > 0.0).then(|| {
-            let value = sums.weight_reward / sums.weight;
-            let squares =
-                sums.weight_sq_reward_sq - 2.0 * value * sums.weight_sq_reward + value * value * sums.weight_sq;
-            estimate(value, squares / (sums.weight * sums.weight))
-        });
-        if !enough {
-            found.withheld = Some(Withheld::FewRewards { effective: found.effective_rewards });
+
+    /// The values.
+    ///
+    /// # Errors
+    /// [`EvaluationError`]: a `design_effect` below 1.
+    pub fn values(&self, design_effect: f64) -> Result<OffPolicy, EvaluationError> {
+        if !(design_effect.is_finite() && design_effect >= 1.0) {
+            let wanted = "it must be at least 1";
+            return Err(EvaluationError::BadNumber { what: "design_effect", value: design_effect, wanted });
         }
+        let sums = &self.sums;
+        let mut found = OffPolicy {
+            ips: None,
+            snips: None,
+            dr: None,
+            events: self.events,
+            modelled_events: self.modelled_events,
+            impossible_events: self.impossible_events,
+            effective_events: ratio(sums.weight * sums.weight, sums.weight_sq),
+            effective_rewards: ratio(sums.weight_nonzero * sums.weight_nonzero, sums.weight_sq_nonzero),
+            largest_weight: self.largest_weight,
+            mean_weight: ratio(sums.weight, sums.n),
+            unsupported: ratio(self.unsupported, sums.n),
+            withheld: None,
+        };
+        if self.events == 0 {
+            found.withheld = Some(Withheld::NoEvents);
+        } else if found.unsupported > MOST_UNSUPPORTED {
+            found.withheld = Some(Withheld::Unsupported { share: found.unsupported });
+        } else {
+            let enough = found.effective_rewards >= LEAST_REWARDS;
+            let estimate = |value: f64, variance: f64| {
+                let error = (variance.max(0.0) * design_effect).sqrt();
+                Estimate { value, error, ci: enough.then_some([value - NORMAL_95 * error, value + NORMAL_95 * error]) }
+            };
+            let mean = |sum: f64, sum_sq: f64| {
+                let mean = sum / sums.n;
+                estimate(mean, (sum_sq - sums.n * mean * mean) / (sums.n * (sums.n - 1.0).max(1.0)))
+            };
+            found.ips = Some(mean(sums.weight_reward, sums.weight_sq_reward_sq));
+            found.dr = (self.modelled_events > 0).then(|| mean(sums.robust, sums.robust_sq));
+            found.snips = (sums.weight > 0.0).then(|| {
+                let value = sums.weight_reward / sums.weight;
+                let squares =
+                    sums.weight_sq_reward_sq - 2.0 * value * sums.weight_sq_reward + value * value * sums.weight_sq;
+                estimate(value, squares / (sums.weight * sums.weight))
+            });
+            if !enough {
+                found.withheld = Some(Withheld::FewRewards { effective: found.effective_rewards });
+            }
+        }
+        Ok(found)
     }
-    Ok(found)
 }
 
 impl Sums {

@@ -104,6 +104,17 @@ pub(super) fn name_or_status() -> Value {
     ])
 }
 
+/// A policy that is asked about: exactly one of the ways to say it; null is absent.
+pub(super) fn one_policy() -> Value {
+    let way = |name: &str, kind: &str| json!({"required": [name], "properties": {name: {"type": kind}}});
+    json!([
+        way("posterior_version", "integer"),
+        way("uniform", "boolean"),
+        way("variant", "object"),
+        way("table", "array"),
+    ])
+}
+
 /// A percentage of users: none, or no less than one in a hundred million.
 pub(super) fn none_or_a_share() -> Value {
     json!([{"const": 0}, {"minimum": 0.000_001}])

@@ -80,6 +80,15 @@ impl Timeline {
         Some(&self.times[last]).filter(|time| time.to.is_none_or(|to| instant < to.timestamp_micros()))
     }
 
+    /// What may have decided an exposure that was made at an instant, where serving goes on for up to `staleness` with what was in force
+    /// before: what was in force at some moment in (at − staleness, at], newest first. Microseconds.
+    pub fn deciding(&self, at: i64, staleness: i64) -> impl Iterator<Item = &InForce> {
+        let begun = self.times.partition_point(|time| time.from.is_none_or(|from| from.timestamp_micros() <= at));
+        let oldest = at.saturating_sub(staleness);
+        let recent = move |time: &&InForce| time.to.is_none_or(|to| to.timestamp_micros() > oldest);
+        self.times[..begun].iter().rev().take_while(recent)
+    }
+
     /// The times in which a version of a model was in force, however it was served; neighbours are one.
     #[must_use]
     pub fn of_version(&self, model: Uuid, version: u64) -> Vec<InForceView> {
@@ -178,6 +187,12 @@ mod tests {
         {
             let in_force = timeline.at(million(second)).map(|time| time.served.posterior_version);
             assert_eq!(in_force, found, "{second}");
+        }
+        for (second, found) in
+            [(19, vec![0]), (20, vec![1, 0]), (24, vec![1, 0]), (25, vec![1]), (42, vec![1, 2]), (52, vec![1])]
+        {
+            let deciding = timeline.deciding(million(second), million(5)).map(|time| time.served.posterior_version);
+            assert_eq!(deciding.collect::<Vec<_>>(), found, "{second}");
         }
         let shown = |from, to| InForceView { from: Some(rfc3339(at(from))), to: Some(rfc3339(at(to))) };
         // Served in two ways, but without a gap.

@@ -14,6 +14,7 @@ mod in_force;
 mod keyed;
 mod levels;
 mod model;
+mod off_policy;
 mod optimization;
 mod results;
 mod run_slots;
@@ -45,6 +46,10 @@ pub use levels::{context_number, level_json, variant_json};
 pub use model::{
     BegunRuns, InSampleMetrics, Interval, LastError, Lease, MeasuredLift, Model, ModelDetailView, ModelView,
     Observations, PosteriorRecord, Standing, Status, Summary,
+};
+pub use off_policy::{
+    AskedPolicy, EvaluatePolicies, EvaluatedView, LOG_FORMAT, LeftOut, LogSummary, LoggedCells, LoggedVersion, NoLog,
+    PolicyName, PolicyRow, PolicyValue, ShownPolicy, StoredLog, StoredOffPolicy,
 };
 pub use optimization::{Optimization, OptimizationDetailView, OptimizationStatus, OptimizationView};
 pub use results::{

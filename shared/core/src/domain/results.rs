@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::config::OnViolation;
+use super::off_policy::StoredOffPolicy;
 use super::time::millis;
 
 /// The format of [`StoredResults`] that is written.
@@ -58,6 +59,9 @@ pub struct StoredResults {
     /// Observed minus additive rates of each pair of design factors; absent where users are not told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interactions: Option<Vec<StoredInteraction>>,
+    /// What other policies would have earned; absent where the run was made before that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off_policy: Option<StoredOffPolicy>,
 }
 
 /// A sample of exposures, decided again.

@@ -34,6 +34,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v2/optimizations/{id}/policy", "optimization-policy"),
     route("GET", "/api/v2/optimizations/{id}/results", "optimization-results"),
     route("GET", "/api/v2/optimizations/{id}/history", "optimization-history"),
+    route("POST", "/api/v2/optimizations/{id}/evaluate", "evaluate-policy"),
     route("POST", "/api/v2/ingest/exposures", "ingest-exposures"),
     route("POST", "/api/v2/ingest/rewards", "ingest-rewards"),
     route("POST", "/api/v2/ingest/flush", "flush-events"),

@@ -9,7 +9,9 @@ use serde::Serialize;
 use snapshots::Warning;
 use uuid::Uuid;
 
-use super::checks::{AssignmentCheck, BaselineCheck, ContextBalanceCheck, PairsOfLevels, UnexplainedVariants};
+use super::checks::{
+    AssignmentCheck, BaselineCheck, ContextBalanceCheck, OffPolicyValues, PairsOfLevels, UnexplainedVariants,
+};
 use crate::domain::{BalanceTest, FactorImportance, OnViolation, Stats};
 
 /// What a model believes. Before the first training there is no belief: it is null then, and every allowed variant is served
@@ -74,6 +76,8 @@ pub(super) struct Results {
     baseline_check: Option<BaselineCheck>,
     /// Observed minus additive rates of each pair of design factors, of the whole snapshot; null where users cannot be told apart.
     interactions: Option<Vec<PairsOfLevels>>,
+    /// What other policies would have earned, of the whole snapshot.
+    off_policy: OffPolicyValues,
     /// Whether the data are what they are taken for.
     quality: Quality,
     /// What follows from the other fields, in sentences.

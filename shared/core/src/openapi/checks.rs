@@ -1,8 +1,11 @@
-//! Fields of the results that hold what was logged against what was served, and what is believed against what was measured.
+//! Fields of the results that hold what was logged against what was served, what is believed against what was measured, and policies
+//! against the log.
 
 use bandit::{Assignment, LevelValue};
 use schemars::JsonSchema;
 use serde::Serialize;
+
+use crate::domain::{LogSummary, NoLog, PolicyValue};
 
 /// A sample of exposures of the last seven days of the snapshot, decided again under the versions that were in force.
 #[derive(Serialize, JsonSchema)]
@@ -144,4 +147,24 @@ struct PairsTest {
     degrees_of_freedom: u64,
     /// P(χ² ≥ statistic), in [0, 1].
     p_value: f64,
+}
+
+/// What other policies would have earned on the exposures that versions are known to have decided.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct OffPolicyValues {
+    /// Why nothing is known; null where it is.
+    unavailable: Option<UnavailableOffPolicy>,
+    /// What the policies were valued on; null where there is nothing.
+    log: Option<LogSummary>,
+    /// The newest version's policy, every variant alike, the baseline, and the best variant on average.
+    policies: Vec<PolicyValue>,
+}
+
+/// Why no policy is valued.
+#[derive(Serialize, JsonSchema)]
+struct UnavailableOffPolicy {
+    /// The stable name of the reason.
+    reason: NoLog,
+    /// The same for people.
+    message: String,
 }

@@ -33,6 +33,7 @@ examples! {
     "optimization-policy": "optimization-policy";
     "optimization-results": "optimization-results";
     "optimization-history": "optimization-history";
+    "evaluate-policy": "evaluate-policy";
     "ingest-exposures": "ingest-exposures";
     "ingest-exposures": "ingest-exposures.some-rejected";
     "ingest-rewards": "ingest-rewards";

@@ -6,9 +6,9 @@ use super::answers::{ModelState, Results};
 use super::schemas::Schemas;
 use crate::domain::events::{Batch, ExposureBody, RewardBody};
 use crate::domain::{
-    Deleted, DeletingView, FlushingView, History, ModelDetailView, Models, NamedVisitor, NewModel, NewOptimization,
-    OptimizationDetailView, OptimizationView, Optimizations, PatchOptimization, Posteriors, QueuedView, RollBackModel,
-    Scope, TrainModel, TrainedView, Visitor,
+    Deleted, DeletingView, EvaluatePolicies, EvaluatedView, FlushingView, History, ModelDetailView, Models,
+    NamedVisitor, NewModel, NewOptimization, OptimizationDetailView, OptimizationView, Optimizations,
+    PatchOptimization, Posteriors, QueuedView, RollBackModel, Scope, TrainModel, TrainedView, Visitor,
 };
 use crate::usecases::{Decision, Ingested, PolicyDocument};
 
@@ -156,6 +156,7 @@ const OF_OPTIMIZATION: &[Link] = &[
     link("optimization-policy", "/id"),
     link("optimization-results", "/id"),
     link("optimization-history", "/id"),
+    link("evaluate-policy", "/id"),
     link("train-model", "/model_id"),
     link("model-state", "/model_id"),
     link("delete-model", "/model_id"),
@@ -357,6 +358,20 @@ pub(super) const OPERATIONS: &[Operation] = &[
         parameters: &["From", "To"],
         successes: &[ok(200, "The results.", Schemas::success::<Results>)],
         errors: &[404],
+        ..NONE
+    },
+    Operation {
+        function: "evaluate-policy",
+        tag: "Optimizations",
+        summary: "What other policies would have earned on what was logged.",
+        more: "Inverse propensity scoring, its self-normalized form and a doubly robust estimate, on the exposures that the latest training \
+               run read, by the probabilities of the versions that decided them. It reads what the run stored, and no snapshot. 409 where \
+               that run left nothing to value policies on: an older one, or one over a snapshot without ids. docs/results.md has the \
+               formulas.",
+        scope: READ,
+        body: Some(body(Schemas::read::<EvaluatePolicies>)),
+        successes: &[ok(200, "The values.", Schemas::success::<EvaluatedView>)],
+        errors: &[404, 409],
         ..NONE
     },
     Operation {

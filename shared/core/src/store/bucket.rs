@@ -60,6 +60,12 @@ pub fn results_key(organization: &str, model: &str, version: u64) -> String {
     format!("posteriors/{organization}/{model}/{version}.results.json")
 }
 
+/// The key of the exposures that policies are valued on, beside what the same run measured.
+#[must_use]
+pub fn log_key(organization: &str, model: &str, version: u64) -> String {
+    format!("posteriors/{organization}/{model}/{version}.log.json")
+}
+
 /// The key of the policies of a model's versions.
 #[must_use]
 pub fn policies_key(organization: &str, model: &str) -> String {

@@ -20,7 +20,7 @@ mod tests;
 mod versions;
 
 pub use bucket::{
-    Bucket, FLUSHES, REQUESTS, SnapshotListing, WAITING, flush_key, policies_key, posterior_key, request_key,
+    Bucket, FLUSHES, REQUESTS, SnapshotListing, WAITING, flush_key, log_key, policies_key, posterior_key, request_key,
     results_key, snapshots_prefix,
 };
 pub use error::StoreError;

@@ -5,6 +5,7 @@ mod events;
 mod history;
 mod models;
 mod optimizations;
+mod past_policies;
 mod posterior_object;
 mod results;
 

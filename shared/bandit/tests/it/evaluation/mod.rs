@@ -9,6 +9,7 @@
 )]
 
 mod assignment;
+mod baseline;
 mod figures;
 mod lift;
 mod off_policy;

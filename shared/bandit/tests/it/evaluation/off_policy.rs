@@ -81,6 +81,7 @@ fn a_policy_is_worth_what_it_earned() {
         close(estimate.value, 0.13, 1e-12, "its own value");
     }
     assert_eq!((found.dr, found.largest_weight, found.unsupported), (None, 1.0, 0.0));
+    assert_eq!(found.modelled_events, 0);
     close(found.effective_events, 1_000.0, 1e-12, "effective");
     close(found.effective_rewards, 130.0, 1e-12, "effective rewards");
 }
@@ -103,6 +104,26 @@ fn a_policy_without_rewards_has_no_interval() {
     let found = value(&log, 1.0).unwrap();
     assert_eq!(found.ips, Some(Estimate { value: 0.0, error: 0.0, ci: None }));
     assert_eq!(found.withheld, Some(Withheld::FewRewards { effective: 0.0 }));
+}
+
+#[test]
+fn exposures_without_a_model_are_weighted_as_ips_weighs_them() {
+    let mut log = [
+        simple([0.2, 0.8], [0.5, 0.5], [bools(400, 40), bools(600, 90)]),
+        simple([0.2, 0.8], [0.9, 0.1], [bools(900, 80), bools(100, 20)]),
+    ];
+    log[1].expected = Some(vec![0.1, 0.2]);
+    let found = value(&log, 1.0).unwrap();
+    assert_eq!((found.events, found.modelled_events), (2_000, 1_000));
+    // By hand: w = 0.4 and 1.6, then 2/9 and 8; q(π) = 0.18.
+    let first = 0.4 * 40.0 + 1.6 * 90.0;
+    let second = 1_000.0 * 0.18 + 2.0 / 9.0 * (80.0 - 900.0 * 0.1) + 8.0 * (20.0 - 100.0 * 0.2);
+    close(found.dr.unwrap().value, (first + second) / 2_000.0, 1e-12, "half modelled");
+    log[1].expected = None;
+    let none = value(&log, 1.0).unwrap();
+    assert_eq!((none.dr, none.ips), (None, found.ips));
+    log[1].expected = Some(vec![0.0, 0.0]);
+    assert_eq!(value(&log, 1.0).unwrap().dr, none.ips);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Models: made, trained, retrained by triggers, seen, rolled back and deleted.
 
 mod changes;
+mod expected;
 mod in_force;
 mod join;
 mod learned;
@@ -17,6 +18,7 @@ mod state;
 mod told;
 mod train;
 mod versions;
+mod written;
 
 pub use outcome::{TrainResponse, Trained};
 pub use retrain::RetrainOutcome;

@@ -191,7 +191,7 @@ impl App {
         let observations = Observations { exposures, rewards, attributed_rewards, skipped };
         let (cells, mut warnings) = (counted.cells, counted.warnings);
         warnings.extend(learned.warnings.iter().cloned());
-        let measured = Measured::new(&cells, tables, holdout_percentage, periods);
+        let measured = Measured::new(&cells, tables, holdout_percentage, (periods, timeline.clone()));
         Ok(Read {
             snapshot_id: snapshot.id,
             manifest,

@@ -10,9 +10,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::domain::{Allocation, InForce, Model, Timeline};
 use crate::error::ApiError;
-use crate::log_fields::log_field;
-use crate::store::{policies_key, posterior_key};
-use crate::usecases::posterior_object::{Provenance, read_tensor};
+use crate::store::policies_key;
 
 /// Versions that a run looks up in their posteriors, at most; the next run goes on.
 const MOST_LOOKED_UP: usize = 20;
@@ -55,33 +53,6 @@ impl App {
         let bytes = policies.to_bytes(PolicyHistory::MOST_BYTES);
         Ok(self.bucket.put(&key, ByteStream::from(bytes)).await?)
     }
-
-    async fn stored_policies(&self, model: &Model, space: &Space) -> Result<Option<PolicyHistory>, ApiError> {
-        let key = policies_key(&model.organization_id, &model.id.to_string());
-        let Some(bytes) = self.bucket.read_if_there(&key).await? else { return Ok(None) };
-        let read = PolicyHistory::from_bytes(space, &bytes);
-        Ok(read.map_err(|error| unreadable(model, &format!("{key}: {error}"))).ok())
-    }
-
-    async fn past_policy(&self, model: &Model, version: u64) -> Result<Option<Policy>, ApiError> {
-        let object = posterior_key(&model.organization_id, &model.id.to_string(), version);
-        let provenance = Provenance { model: model.id, snapshot: None };
-        let bytes = match read_tensor(&self.bucket, &object, provenance, "policy").await {
-            Ok(bytes) => bytes,
-            Err(error @ ApiError::Unavailable { .. }) => return Err(error),
-            // Versions that are not kept any more have none.
-            Err(error) => {
-                unreadable(model, error.cause().unwrap_or(&object));
-                return Ok(None);
-            }
-        };
-        Ok(Policy::from_bytes(&bytes).map_err(|error| unreadable(model, &format!("{object}: {error}"))).ok())
-    }
-}
-
-fn unreadable(model: &Model, cause: &str) {
-    let request_id = log_field("request_id");
-    tracing::warn!(request_id, model_id = %model.id, cause, "the policy of a past version is not known");
 }
 
 /// The versions of a model that a timeline names, whose policies were explored.

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::domain::Model;
 use crate::error::ApiError;
 use crate::log_fields::log_field;
-use crate::store::{KeptVersion, StoreError, results_key};
+use crate::store::{KeptVersion, StoreError, log_key, results_key};
 
 /// Versions that are kept where the configuration does not say.
 const DEFAULT_VERSIONS: u32 = 100;
@@ -57,7 +57,9 @@ impl App {
             Err(StoreError::Condition { .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
-        self.bucket.delete(&results_key(organization, &id.to_string(), number)).await?;
+        for key in [log_key, results_key] {
+            self.bucket.delete(&key(organization, &id.to_string(), number)).await?;
+        }
         self.bucket.delete(&version.object).await?;
         Ok(self.table.end_removal(organization, id, number).await?)
     }

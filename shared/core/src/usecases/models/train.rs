@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bandit::{CapDiagnostics, FitError, Seed, TrainError, Training, TrainingOptions};
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::changes::{changes, unseen_levels};
+use super::expected::Expected;
 use super::in_force::Made;
 use super::join::{LeaseOrResult, TrainCall};
 use super::learned::Learned;
@@ -20,15 +20,13 @@ use super::observations::Read;
 use super::outcome::{TrainResponse, Trained};
 use super::told::{names, of_run};
 use crate::app::App;
-use crate::domain::{
-    Checked, InSampleMetrics, Interval, Model, OptimizationStatus, PosteriorRecord, Served, StoredResults, Summary,
-};
+use crate::domain::{Checked, InSampleMetrics, Interval, Model, OptimizationStatus, PosteriorRecord, Served, Summary};
 use crate::echo::quoted;
 use crate::error::ApiError;
 use crate::keyed_work::{Effect, KeyedWork};
 use crate::log_fields::log_field;
 use crate::notifications::Notification;
-use crate::store::{SnapshotListing, StoreError, posterior_key, results_key};
+use crate::store::{SnapshotListing, StoreError};
 use crate::usecases::blocking::blocking;
 use crate::usecases::results::{Compared, measured_lift, notice};
 
@@ -251,24 +249,32 @@ impl App {
         let (policy, compiled) = (training.policy.to_bytes(), training.policy.clone());
         let report = training.report.clone();
         let of = Arc::clone(&checked);
-        let (holdout, reward) = (read.holdout, model.config.reward.modelled());
+        let (holdout, reward, cells, threads) =
+            (read.holdout, model.config.reward.modelled(), read.cells, self.threads);
         let encode = move || {
             let baseline = holdout.check(&of.space, &training.posterior, reward)?;
+            let expected = Expected::of(&of.space, &training.posterior, &cells, threads)?;
             let bytes = bandit::stored::encode(&of.space, &training, &provenance).map_err(ApiError::internal)?;
-            Ok::<_, ApiError>((bytes, baseline))
+            Ok::<_, ApiError>((bytes, baseline, expected))
         };
-        let (bytes, baseline) = blocking(encode).await??;
+        let (bytes, baseline, expected) = blocking(encode).await??;
         let mut posterior = self.write_posterior(model, bytes.into(), posterior).await?;
-        let compared = Compared { assignment, baseline };
-        let results = read.measured.stored(model, &checked.space, &posterior, (&report, compared));
-        self.write_results(model, &posterior, &results).await?;
+        policies.insert(posterior.posterior_version, compiled);
+        policies.expect(posterior.posterior_version, &expected.contexts, &expected.means);
+        let (of, by, version) = (Arc::clone(&checked), model.clone(), posterior.clone());
+        let (measured, compared) = (read.measured, Compared { assignment, baseline });
+        let store = move || {
+            let stored = measured.stored(&by, &of.space, &version, (&report, compared), &policies)?;
+            Ok::<_, ApiError>((stored, policies))
+        };
+        let ((results, log), policies) = blocking(store).await??;
+        self.write_results(model, &posterior, &results, log.as_ref()).await?;
         if let Some(summary) = &mut posterior.summary {
             summary.measured = measured_lift(&results)?;
         }
         let notice = notice(&checked.space, &results)?;
         posterior.violated_guardrails = names(&notice.guardrails);
         posterior.failed_checks = names(&notice.problems);
-        policies.insert(posterior.posterior_version, compiled);
         self.write_policies(model, &policies).await?;
         let served = Served::version(model, &posterior, policy);
         lease.stop_renewing();
@@ -276,38 +282,6 @@ impl App {
         let on_baseline = Box::pin(self.put_in_force(&made, parent)).await?;
         let told = of_run(model, &posterior, &notice, on_baseline);
         Ok(Ended { posterior, reading: read.took, told })
-    }
-
-    /// Writes the posterior under the first version that no run has written, also none that died before publishing.
-    /// The object does not hold its version, so that the same input gives the same bytes.
-    async fn write_posterior(
-        &self,
-        model: &Model,
-        bytes: Bytes,
-        mut record: PosteriorRecord,
-    ) -> Result<PosteriorRecord, ApiError> {
-        loop {
-            record.object = posterior_key(&model.organization_id, &model.id.to_string(), record.posterior_version);
-            if self.bucket.put_new(&record.object, bytes.clone()).await? {
-                return Ok(record);
-            }
-            record.posterior_version += 1;
-        }
-    }
-
-    /// Writes what the run measured, beside its posterior.
-    async fn write_results(
-        &self,
-        model: &Model,
-        posterior: &PosteriorRecord,
-        results: &StoredResults,
-    ) -> Result<(), ApiError> {
-        let bytes = serde_json::to_vec(results).map_err(ApiError::internal)?;
-        let key = results_key(&model.organization_id, &model.id.to_string(), posterior.posterior_version);
-        if self.bucket.put_new(&key, bytes.into()).await? {
-            return Ok(());
-        }
-        Err(ApiError::internal(format!("{key} is there already, although its posterior was written by this run")))
     }
 
     pub(super) async fn lease_lost(&self, model: &Model) -> ApiError {

@@ -85,6 +85,7 @@ pub(super) fn answer(space: &Space, stored: &StoredResults, span: &Span) -> Resu
     put("time_series", users.map(|users| series(stored, users, &exposures, span)).transpose()?.into());
     put("baseline_check", serde_json::to_value(stored.baseline_check).map_err(ApiError::internal)?);
     put("interactions", checks::interactions(space, stored).into());
+    put("off_policy", checks::off_policy(stored)?);
     put("quality", quality(space, stored, &exposures, span)?);
     let found = findings(&answer);
     answer.insert("findings".to_owned(), found);

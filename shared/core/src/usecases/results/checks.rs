@@ -1,9 +1,11 @@
-//! The fields of the answer that hold what was logged against what was served, and what is believed against what was measured.
+//! The fields of the answer that hold what was logged against what was served, what is believed against what was measured, and policies
+//! against the log.
 
 use bandit::{Factor, Space};
 use serde_json::{Map, Value, json};
 
-use crate::domain::{StoredAssignment, StoredInteraction, StoredResults, level_json, rfc3339};
+use crate::domain::{NoLog, StoredAssignment, StoredInteraction, StoredOffPolicy, StoredResults, level_json, rfc3339};
+use crate::error::ApiError;
 
 /// A level of a context factor; the unknown one is null.
 fn level(factor: &Factor, number: usize) -> Value {
@@ -69,4 +71,13 @@ pub(super) fn interactions(space: &Space, stored: &StoredResults) -> Option<Vec<
         })
     };
     stored.interactions.as_ref().map(|pairs| pairs.iter().map(matrix).collect())
+}
+
+/// What other policies would have earned, or why that is not known.
+pub(super) fn off_policy(stored: &StoredResults) -> Result<Value, ApiError> {
+    let none = StoredOffPolicy { unavailable: Some(NoLog::NotMeasured), log: None, policies: Vec::new() };
+    let found = stored.off_policy.as_ref().unwrap_or(&none);
+    let unavailable = found.unavailable.map(|why| json!({"reason": why, "message": why.message()}));
+    let policies = serde_json::to_value(&found.policies).map_err(ApiError::internal)?;
+    Ok(json!({"unavailable": unavailable, "log": found.log, "policies": policies}))
 }

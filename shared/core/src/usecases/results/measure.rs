@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use bandit::evaluation::{Arm, BaselineCheck};
-use bandit::{CellTable, Report, Space};
-use snapshots::{Tables, UserTable};
+use bandit::{CellTable, PolicyHistory, Report, Space};
+use snapshots::{Tables, Unit, UserTable};
 
 use super::interactions::interactions;
+use super::off_policy;
 use super::periods::Periods;
 use crate::domain::{
-    Belief, ExposureRow, FactorImportance, GuardrailRow, Model, OutcomeRow, PosteriorRecord, RESULTS_FORMAT,
-    RewardConfig, Stats, StoredAssignment, StoredGuardrail, StoredOutcomes, StoredResults, StoredUnattributed,
-    StoredUsers, TrainingDataConfig, UserRow, VariantTotals,
+    Belief, ExposureRow, FactorImportance, GuardrailRow, Model, NoLog, OutcomeRow, PosteriorRecord, RESULTS_FORMAT,
+    RewardConfig, Stats, StoredAssignment, StoredGuardrail, StoredLog, StoredOffPolicy, StoredOutcomes, StoredResults,
+    StoredUnattributed, StoredUsers, Timeline, TrainingDataConfig, UserRow, VariantTotals,
 };
+use crate::error::ApiError;
 
 /// The most users that a run keeps apart, about 100 bytes of memory each.
 pub(in crate::usecases) const MOST_USERS: u64 = 5_000_000;
@@ -23,6 +25,7 @@ pub(in crate::usecases) struct Measured {
     pub(in crate::usecases) tables: Option<Tables>,
     pub(in crate::usecases) holdout_percentage: f64,
     pub(in crate::usecases) periods: Periods,
+    pub(in crate::usecases) timeline: Timeline,
 }
 
 /// What a run found by holding what was measured against what was served and what is believed.
@@ -37,7 +40,7 @@ impl Measured {
         cells: &CellTable,
         tables: Option<Tables>,
         holdout_percentage: f64,
-        periods: Periods,
+        (periods, timeline): (Periods, Timeline),
     ) -> Self {
         let mut totals: BTreeMap<usize, VariantTotals> = BTreeMap::new();
         for cell in cells.cells() {
@@ -46,11 +49,42 @@ impl Measured {
             of.n += cell.n;
             of.sum += cell.sum;
         }
-        Self { totals: totals.into_values().collect(), tables, holdout_percentage, periods }
+        Self { totals: totals.into_values().collect(), tables, holdout_percentage, periods, timeline }
     }
 
-    /// What is stored of it, beside a posterior.
+    /// What is stored of it, beside a posterior, and the log on which policies are valued, where there is one. `policies` has the policy
+    /// of the posterior too.
+    ///
+    /// # Errors
+    /// [`ApiError::Internal`] for sums and policies that are none.
     pub(in crate::usecases) fn stored(
+        self,
+        model: &Model,
+        space: &Space,
+        posterior: &PosteriorRecord,
+        (report, compared): (&Report, Compared),
+        policies: &PolicyHistory,
+    ) -> Result<(StoredResults, Option<StoredLog>), ApiError> {
+        let log = self.log(model, space);
+        let mut results = self.without_off_policy(model, space, posterior, (report, compared));
+        results.off_policy = Some(match &log {
+            Ok(log) => off_policy::off_policy(space, log, policies, (posterior.posterior_version, &results.beliefs))?,
+            Err(why) => StoredOffPolicy { unavailable: Some(*why), log: None, policies: Vec::new() },
+        });
+        Ok((results, log.ok()))
+    }
+
+    /// The exposures of the optimized users by the version that decided them, or why they are not known.
+    fn log(&self, model: &Model, space: &Space) -> Result<StoredLog, NoLog> {
+        let tables = self.tables.as_ref().ok_or(NoLog::NoIds)?;
+        let users = tables.users.as_ref().ok_or(NoLog::ManyUsers)?;
+        let design_effect = users.sums[0].design_effect().unwrap_or(1.0).max(1.0);
+        let modelled = model.config.unit.unwrap_or_default() == Unit::Exposure;
+        let by = (&self.timeline, model.id);
+        Ok(off_policy::log(&tables.cube, &self.periods, by, (space.variants(), design_effect, modelled)))
+    }
+
+    fn without_off_policy(
         self,
         model: &Model,
         space: &Space,
@@ -107,6 +141,7 @@ impl Measured {
                 improvement_probability: report.improvement_probability,
             },
             factor_importance: report.factors.iter().map(importance).collect(),
+            off_policy: None,
         }
     }
 }

@@ -2,10 +2,8 @@
 
 use super::policies::Policies;
 use crate::domain::{InForce, Timeline};
+use crate::usecases::results::periods::STALENESS_MICROS;
 
-/// For how long after a change serving may go on with what was in force before: its cache time, and what clocks and requests take.
-/// Microseconds.
-pub(super) const STALENESS_MICROS: i64 = 120_000_000;
 /// For how long versions that are no longer in force are held against an exposure. Microseconds.
 const OLDEST_MICROS: i64 = 7 * 86_400_000_000;
 /// As many of them at the most.
@@ -24,7 +22,7 @@ impl InForceVersions {
 
     /// What was in force at some moment in [at − staleness, at], newest first.
     pub(super) fn deciding(&self, at: i64) -> impl Iterator<Item = &InForce> {
-        self.before(at).take_while(move |time| ended(time).is_none_or(|end| end > at - STALENESS_MICROS))
+        self.timeline.deciding(at, STALENESS_MICROS)
     }
 
     /// What was in force before that, within a week, newest first.

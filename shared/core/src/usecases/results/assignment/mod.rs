@@ -14,7 +14,7 @@ use chrono::DateTime;
 use snapshots::{AuditSample, AuditedExposures};
 
 use self::decide::{Outcome, UNEXPLAINED, decide, explain};
-use self::in_force::{InForceVersions, STALENESS_MICROS};
+use self::in_force::InForceVersions;
 use self::policies::{Contexts, Policies};
 use crate::app::App;
 use crate::domain::{Checked, Model, SampledUsers, ServedVersion, StoredAssignment, Timeline};
@@ -23,16 +23,6 @@ use crate::usecases::blocking::blocking;
 
 /// As many exposures of a day are sampled at least, or all of it.
 pub(in crate::usecases) const LEAST_SAMPLED: usize = 200_000;
-
-/// The instants at which it changes which versions may decide an exposure, ascending, in microseconds since 1970: where a version comes
-/// into force, and where serving has forgotten the one before.
-pub(in crate::usecases) fn deciding_instants(timeline: &Timeline) -> Vec<i64> {
-    let changes = timeline.instants();
-    let mut instants: Vec<i64> = changes.iter().flat_map(|&change| [change, change + STALENESS_MICROS]).collect();
-    instants.sort_unstable();
-    instants.dedup();
-    instants
-}
 
 /// What is decided, and by what.
 struct Decided {

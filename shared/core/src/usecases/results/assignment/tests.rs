@@ -7,10 +7,11 @@ use uuid::Uuid;
 use super::decide::{Outcome, decide, explain};
 use super::in_force::InForceVersions;
 use super::policies::Policies;
-use super::{deciding_instants, users};
+use super::users;
 use crate::domain::{
     Actor, Allocation, Aspects, Change, ChangeKind, OptimizationStatus, SampledUsers, ServedVersion, Timeline,
 };
+use crate::usecases::results::deciding_instants;
 
 const MODEL: Uuid = Uuid::from_u128(7);
 const SECOND: i64 = 1_000_000;
