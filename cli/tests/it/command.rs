@@ -166,6 +166,49 @@ fn a_snapshot_is_checked_before_it_is_put() {
     assert_eq!(ids(), 1);
     assert_eq!(json(&put(&["--snapshot-id", "2", "--no-check"]))["complete"], true);
     assert_eq!(ids(), 2);
+
+    // Where the model is not known, nothing is checked, and the command says so.
+    let mut env = local.environment.clone();
+    env.retain(|(name, _)| name != "TABLE_NAME");
+    let unchecked = run(&["snapshots", "put", optimization, files, "--snapshot-id", "3"], &env);
+    assert_eq!(unchecked.status, Some(0), "{unchecked:?}");
+    assert_eq!(unchecked.stderr, "not checked: the model is in the table; name it with --table or TABLE_NAME\n");
+}
+
+/// What a run would warn of against the posterior in force, a check tells before.
+#[test]
+fn a_check_tells_what_changes_against_the_posterior_in_force() {
+    let local = LocalProcess::start(&["--ephemeral"]);
+    let fulcrum = |arguments: &[&str]| run(arguments, &local.environment);
+    let body = data::mab().to_string();
+    let made = json(&run_with_input(&["models", "create", "--file", "-", "--json"], &local.environment, &body));
+    let (model, optimization) = (made["id"].as_str().unwrap(), made["optimization_id"].as_str().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("cells")).unwrap();
+    let write = |cells: &[(&str, u32, u32)]| {
+        let line = |&(headline, n, sum): &(&str, u32, u32)| {
+            format!("{}\n", serde_json::json!({"variant": {"headline": headline}, "n": n, "reward_sum": sum}))
+        };
+        let lines: String = cells.iter().map(line).collect();
+        fs::write(folder.path().join("cells/part-0.jsonl"), lines).unwrap();
+    };
+    let files = folder.path().to_str().unwrap();
+    let codes = || {
+        let found = json(&fulcrum(&["snapshots", "check", optimization, files, "--json"]));
+        let warnings = found["warnings"].as_array().unwrap().clone();
+        warnings.iter().map(|warning| warning["code"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let levels = made["training_data_config"]["design_factors"][0]["levels"].as_array().unwrap().clone();
+    let (first, second) = (levels[0].as_str().unwrap(), levels[1].as_str().unwrap());
+    write(&[(first, 100, 10), (second, 100, 10)]);
+    assert_eq!(codes(), Vec::<String>::new());
+    let put = fulcrum(&["snapshots", "put", optimization, files, "--snapshot-id", "1"]);
+    assert_eq!(put.status, Some(0), "{put:?}");
+    let trained = fulcrum(&["models", "train", model, "--json"]);
+    assert_eq!(trained.status, Some(0), "{trained:?}");
+    assert_eq!(codes(), Vec::<String>::new());
+    write(&[(first, 100, 50)]);
+    assert_eq!(codes(), ["rate_moved", "lost_level"]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::learned::{Cap, Capping, Learned, Unit};
 use crate::number::{LARGEST_SQUARES, Number};
 use crate::place::{At, Cell, Origin, Skip, Skipped, cell, last_mature, optimization};
 use crate::plan::Immature;
-use crate::report::SkipReason;
+use crate::report::{Example, SkipReason};
 use crate::scan::{Reading, scan};
 use crate::sink::Sink;
 use crate::tables::TablesPlan;
@@ -30,6 +30,8 @@ struct Part {
     observations: u64,
     rewards: u64,
     skipped: Skipped,
+    /// Observations whose reward cannot be read, and the first of them.
+    unreadable: (u64, Option<Example>),
     learned: Option<LearnedRows>,
 }
 
@@ -49,6 +51,10 @@ pub(crate) struct AggregatedCounts {
     pub(crate) cells: CellTable,
     pub(crate) rewards: u64,
     pub(crate) skipped: Skipped,
+    /// Observations whose reward cannot be read.
+    pub(crate) unreadable_rewards: u64,
+    /// The first of them.
+    pub(crate) unreadable: Option<Example>,
     pub(crate) guard: Guard,
     pub(crate) learned: Learned,
 }
@@ -135,7 +141,6 @@ impl AggregatedCells<'_> {
     fn cell(&self, At { object, batch, row }: At<'_>) -> Result<Placed, SnapshotError> {
         let wrong = |column, value, expected: String| Err(batch.wrong(object, row, column, value, expected));
         let bad = |field, cost| Ok(Err((Skip::at(SkipReason::BadValue, field), cost)));
-        let counts = |cell, sums, nonzero| Ok(Ok(Row { cell, sums, nonzero, null_reward: false }));
         let n = match batch.n[row] {
             Number::Value(n) if n >= 0.0 => n,
             Number::Value(_) | Number::Bad | Number::Null => return bad(Field::N, 1),
@@ -154,7 +159,14 @@ impl AggregatedCells<'_> {
             Ok(cell) => cell,
             Err(skip) => return Ok(Err((skip, count))),
         };
-        let Number::Value(sum) = batch.sums[row] else { return bad(Field::Sum, count.max(1)) };
+        // SUM over a join that found no reward is null: nothing happened.
+        let sums_sq_known = self.reward == RewardType::Numeric && batch.sums_sq[row] != Number::Null;
+        let (sum, null_reward) = match batch.sums[row] {
+            Number::Value(sum) => (sum, false),
+            Number::Null if !sums_sq_known => (0.0, true),
+            Number::Null | Number::Bad => return bad(Field::Sum, count.max(1)),
+        };
+        let counts = |cell, sums, nonzero| Ok(Ok(Row { cell, sums, nonzero, null_reward }));
         if self.reward == RewardType::Bool {
             if sum.fract() != 0.0 || !(0.0..=n).contains(&sum) {
                 return wrong("reward_sum", sum, format!("a whole number from 0 to n = {n}"));
@@ -167,7 +179,11 @@ impl AggregatedCells<'_> {
         if count == 0 && sum != 0.0 {
             return wrong("reward_sum", sum, "0 where n is 0".into());
         }
-        let Number::Value(sum_sq) = batch.sums_sq[row] else { return bad(Field::SumSq, count.max(1)) };
+        let sum_sq = match batch.sums_sq[row] {
+            Number::Value(sum_sq) => sum_sq,
+            Number::Null if null_reward => 0.0,
+            Number::Null | Number::Bad => return bad(Field::SumSq, count.max(1)),
+        };
         if sum_sq > LARGEST_SQUARES {
             return wrong("reward_sum_sq", sum_sq, format!("at most {LARGEST_SQUARES:e}"));
         }
@@ -197,6 +213,7 @@ impl AggregatedCells<'_> {
         let Row { cell, sums, nonzero, null_reward } = match placed {
             Ok(row) => row,
             Err((skip, observations)) => {
+                self.note_unreadable(at, skip.reason);
                 self.origin.skip(&mut self.part.skipped, at, skip, observations);
                 return Ok(());
             }
@@ -207,8 +224,9 @@ impl AggregatedCells<'_> {
         if let Some(cause) = cell.unknown {
             self.origin.unknown_context(&mut self.part.skipped, at, cause, sums.n);
         }
-        if null_reward {
-            self.origin.skip(&mut self.part.skipped, at, Skip::at(SkipReason::NullReward, Field::Value), 1);
+        if null_reward && sums.n > 0 {
+            let field = if self.role == Role::Cells { Field::Sum } else { Field::Value };
+            self.origin.skip(&mut self.part.skipped, at, Skip::at(SkipReason::NullReward, field), sums.n);
         }
         self.part.observations = self.part.observations.saturating_add(sums.n);
         let rewards = rewards(self.role, self.reward, sums);
@@ -222,6 +240,15 @@ impl AggregatedCells<'_> {
 }
 
 impl AggregatedCells<'_> {
+    /// Counts an observation that is skipped for its reward.
+    fn note_unreadable(&mut self, at: At<'_>, reason: SkipReason) {
+        if self.role == Role::Observations && reason == SkipReason::BadValue && at.batch.values[at.row] == Number::Bad {
+            let (unreadable, first) = &mut self.part.unreadable;
+            *unreadable += 1;
+            first.get_or_insert_with(|| at.batch.example(at.object, at.row, Some(Field::Value), Some("reward")));
+        }
+    }
+
     /// Adds a row to what models learn from.
     fn learn(&mut self, at: At<'_>, cell: &Cell, sums: Sums, nonzero: Option<u64>) -> Result<(), SnapshotError> {
         let variant = u32::try_from(cell.variant).map_err(|_| SnapshotError::TooLarge { what: "variants" })?;
@@ -350,11 +377,15 @@ pub(crate) fn count<S: Sink>(
         guard.add(file.key, part.observations, &part.skipped.skips);
         all.rewards = all.rewards.saturating_add(part.rewards);
         all.skipped.merge(&part.skipped);
+        all.unreadable.0 += part.unreadable.0;
+        all.unreadable.1 = all.unreadable.1.take().or(part.unreadable.1);
         if let Some(part) = part.learned {
             learned.merge(part);
         }
         to_beside(unit);
     })?;
     let cells = sums.into_table(&numbers)?;
-    Ok(AggregatedCounts { cells, rewards: all.rewards, skipped: all.skipped, guard, learned: learned.learned() })
+    let (unreadable_rewards, unreadable) = all.unreadable;
+    let (rewards, skipped, learned) = (all.rewards, all.skipped, learned.learned());
+    Ok(AggregatedCounts { cells, rewards, skipped, unreadable_rewards, unreadable, guard, learned })
 }

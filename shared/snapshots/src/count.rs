@@ -1,8 +1,8 @@
 //! One pass over a snapshot.
 
-use bandit::CellTable;
+use bandit::{CellTable, RewardType};
 
-use crate::aggregated;
+use crate::aggregated::{self, AggregatedCounts};
 use crate::audit::{AuditBuilder, AuditSample};
 use crate::cube::{Cube, CubeCell};
 use crate::error::SnapshotError;
@@ -10,12 +10,12 @@ use crate::exposures::{self, AttributedCounts};
 use crate::fields::Role;
 use crate::file::File;
 use crate::found::Found;
-use crate::layout::{Shape, layout};
+use crate::layout::{Layout, Shape, layout};
 use crate::learned::{Learned, Unit};
 use crate::mapping::Mapping;
 use crate::place::Skipped;
 use crate::plan::Plan;
-use crate::report::{Observations, Skips, Warning};
+use crate::report::{Observations, SkipReason, Skips, Warning};
 use crate::rewards::{self, Rewards};
 use crate::scan::Reading;
 use crate::sink::Sink;
@@ -141,6 +141,7 @@ pub(crate) fn pass<S: Sink>(
 ) -> Result<Pass, SnapshotError> {
     let layout = layout(source, objects, (plan.threads, &plan.limits))?;
     files(&layout.shape);
+    stray_rewards(&layout, plan)?;
     let mapping = layout.mapping.map(|object| Mapping::read(source, object, plan.space)).transpose()?;
     let unknowns = Unknowns::default();
     let reading = Reading { source, plan, unknowns: &unknowns, mapping: mapping.as_ref(), found };
@@ -204,7 +205,9 @@ fn aggregated<S: Sink>(
         attributed_rewards: counts.rewards,
         skipped: counts.skipped.skips.map(),
     };
-    let verdict = usable(&observations, &counts.skipped).and_then(|()| counts.guard.judge(&observations));
+    let verdict = usable(&observations, &counts.skipped)
+        .and_then(|()| counts.guard.judge(&observations))
+        .and_then(|()| unread(reading.plan, &counts));
     let warnings = warnings::of_skipped("observations", &counts.skipped, reading);
     let unknown = unknown(&counts.skipped, reading);
     let skipped = vec![(of.0.folder(), counts.skipped.skips)];
@@ -218,6 +221,16 @@ fn unknown(skipped: &Skipped, reading: &Reading<'_>) -> Vec<UnknownLevel> {
     [of(&skipped.variants), of(&skipped.contexts)].concat()
 }
 
+/// Refuses data in no folder of ours where there are no rewards: they may be those.
+fn stray_rewards(layout: &Layout<'_>, plan: &Plan<'_>) -> Result<(), SnapshotError> {
+    match (&layout.shape, layout.stray_data) {
+        (Shape::Exposures { rewards, .. }, Some(object)) if rewards.is_empty() && !plan.allow_no_rewards => {
+            Err(SnapshotError::StrayData { object: object.into() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a snapshot without any observation.
 fn usable(observations: &Observations, skipped: &Skipped) -> Result<(), SnapshotError> {
     if observations.exposures > 0 {
@@ -227,6 +240,25 @@ fn usable(observations: &Observations, skipped: &Skipped) -> Result<(), Snapshot
     Err(SnapshotError::NoObservations { observations: observations.clone(), example })
 }
 
+/// Refuses rows whose rewards say nothing: all of them null, or so many of them unreadable that the rate would be another without
+/// them. Which rows are left out would then depend on the outcome.
+fn unread(plan: &Plan<'_>, counts: &AggregatedCounts) -> Result<(), SnapshotError> {
+    let (observations, skips) = (counts.cells.trials(), &counts.skipped.skips);
+    let (nonzero, zero) = (counts.rewards, observations - counts.rewards.min(observations));
+    let unread = counts.unreadable_rewards;
+    let fewer = match plan.reward {
+        _ if unread > nonzero => (nonzero, "another reward than 0"),
+        RewardType::Bool if unread > zero => (zero, "the reward 0"),
+        _ if skips.of(SkipReason::NullReward) == observations && !plan.allow_no_rewards => {
+            let example = skips.example(SkipReason::NullReward).map(Box::new);
+            return Err(SnapshotError::NullRewards { observations, example });
+        }
+        _ => return Ok(()),
+    };
+    let example = counts.unreadable.clone().map(Box::new);
+    Err(SnapshotError::UnreadableRewards { unread, read: fewer.0, which: fewer.1, example })
+}
+
 /// Refuses rewards of which not one belongs to an exposure, and rewards whose name is nearly the model's.
 fn unattributed(plan: &Plan<'_>, rewards: &Rewards, counts: &AttributedCounts) -> Result<(), SnapshotError> {
     if plan.allow_no_rewards {
@@ -234,12 +266,15 @@ fn unattributed(plan: &Plan<'_>, rewards: &Rewards, counts: &AttributedCounts) -
     }
     let exposures = counts.cells.trials();
     let Some(first) = rewards.counted.first() else {
-        return match &rewards.near {
-            Some((_, example)) => {
+        return match (&rewards.near, &rewards.unnamed) {
+            (Some((_, example)), _) => {
                 let ours = plan.reward_names().joined();
                 Err(SnapshotError::RewardName { ours, example: Box::new(example.clone()) })
             }
-            None => Ok(()),
+            (None, Some((rows, example))) if *rows == rewards.rows => {
+                Err(SnapshotError::NoNames { rows: *rows, example: Box::new(example.clone()) })
+            }
+            _ => Ok(()),
         };
     };
     if counts.attributed > 0 {

@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 
 /// The words that stand for null in formats that have no null of their own, or whose writers did not use it.
-const NULLS: [&[u8]; 9] = [b"NULL", b"null", b"NaN", b"nan", b"None", b"undefined", b"\\N", b"<NA>", b"(null)"];
+const NULLS: [&[u8]; 11] =
+    [b"null", b"nan", b"none", b"undefined", b"nil", b"na", b"n/a", b"#n/a", b"<na>", b"(null)", b"\\n"];
 
-/// Whether a text of a text file is a word for null.
+/// Whether a text of a text file is a word for null, in whatever case: `NA` is how R writes one, `#N/A` a spreadsheet.
 pub(crate) fn is_null_word(text: &[u8]) -> bool {
-    text.len() <= 9 && NULLS.contains(&text)
+    let may_be =
+        text.first().is_some_and(|first| matches!(first, b'n' | b'N' | b'u' | b'U' | b'<' | b'(' | b'#' | b'\\'));
+    may_be && text.len() <= 9 && NULLS.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// What nobody sees, in UTF-8: the space that does not break, the space without a width, and the mark that files begin with.
@@ -150,6 +153,18 @@ pub(crate) fn uuid_text(bytes: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn words_for_null() {
+        for word in
+            ["NULL", "Null", "NaN", "None", "NONE", "undefined", "nil", "NA", "N/A", "#N/A", "<NA>", "(null)", "\\N"]
+        {
+            assert!(is_null_word(word.as_bytes()), "{word}");
+        }
+        for word in ["", "n", "nobody", "NAN1", "na-1", "unknown", "0", "\\", "#1", "none@example.org"] {
+            assert!(!is_null_word(word.as_bytes()), "{word}");
+        }
+    }
 
     fn undressed(text: &str) -> String {
         String::from_utf8(id(text.as_bytes()).into_owned()).unwrap()

@@ -237,6 +237,56 @@ pub enum SnapshotError {
         /// The reward.
         example: Box<Example>,
     },
+    /// No reward has a name, although there is a column for it.
+    #[error(
+        "not one of {rows} rewards has a name, and where names are, only the model's reward counts: {example}; write the names, or \
+         leave the column out where all rewards are the model's"
+    )]
+    NoNames {
+        /// The rewards.
+        rows: u64,
+        /// One of them.
+        example: Box<Example>,
+    },
+    /// There are no rewards, and data in no folder that is read.
+    #[error(
+        "there is no rewards/, and {:?} is in none of exposures/, rewards/, observations/ and cells/, so that it is not read; write \
+         rewards under rewards/, or take it away; where there are no rewards yet, set \"allow_no_rewards\": true in \
+         training_data_config",
+        cut(object)
+    )]
+    StrayData {
+        /// The object.
+        object: String,
+    },
+    /// No observation has a reward.
+    #[error(
+        "the rewards of all {observations} observations are null, as where a join finds nothing{}; where that is right, set \
+         \"allow_no_rewards\": true in training_data_config",
+        shown(example.as_deref())
+    )]
+    NullRewards {
+        /// The observations.
+        observations: u64,
+        /// One of them.
+        example: Option<Box<Example>>,
+    },
+    /// More rewards of observations cannot be read than have one of two outcomes.
+    #[error(
+        "{unread} observations have a reward that cannot be read, and {read} have {which}: the rate would be another without \
+         them{}",
+        shown(example.as_deref())
+    )]
+    UnreadableRewards {
+        /// Observations whose reward cannot be read.
+        unread: u64,
+        /// Observations that are fewer than these.
+        read: u64,
+        /// What reward they have.
+        which: &'static str,
+        /// One of those that cannot be read.
+        example: Option<Box<Example>>,
+    },
     /// Objects in a folder whose name is nearly that of the one that is missing.
     #[error(
         "there is no {folder}/, but there is {:?}; it looks like {folder}/, under another name; nothing of it is read",

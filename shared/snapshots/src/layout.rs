@@ -29,6 +29,8 @@ pub(crate) enum Shape<'a> {
 pub(crate) struct Layout<'a> {
     pub(crate) shape: Shape<'a>,
     pub(crate) mapping: Option<&'a Object>,
+    /// The first object in no folder of ours that is named as data are.
+    pub(crate) stray_data: Option<&'a str>,
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -189,7 +191,8 @@ pub(crate) fn layout<'a>(
         (_, false) => Shape::Cells(cells),
         _ => Shape::Exposures { exposures, rewards },
     };
-    Ok(Layout { shape, mapping: sorted.mapping, warnings })
+    let stray_data = sorted.strays.iter().copied().find(|key| names::is_data(key));
+    Ok(Layout { shape, mapping: sorted.mapping, stray_data, warnings })
 }
 
 /// A file that may still have to be told by its bytes.

@@ -69,6 +69,19 @@ pub(super) fn format(name: &str) -> Named {
     }
 }
 
+/// Whether an object in no folder of ours is named as data are. JSON beside the folders may be anything.
+pub(super) fn is_data(key: &str) -> bool {
+    let (folders, name) = key.rsplit_once('/').unwrap_or(("", key));
+    let is_format = match format(name) {
+        Named::As(Format::Json(_)) => {
+            !folders.is_empty() || !name.to_ascii_lowercase().split('.').any(|part| part == "json")
+        }
+        Named::As(_) => true,
+        Named::Nothing | Named::Unknown => false,
+    };
+    is_format && !is_beside(name) && !is_manifest(name) && !key.split('/').any(is_hidden)
+}
+
 /// Whether a name is nearly that of a folder: in another case, in the singular, with something before or after, or with a
 /// slip of the fingers.
 pub(super) fn is_nearly(name: &str, folder: &str) -> bool {
@@ -137,6 +150,18 @@ mod tests {
         }
         for name in ["manifesto.csv", "part-0.parquet", "amanifest.csv", "manifest_1.csv"] {
             assert!(!is_beside(name) && !is_manifest(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_named_as_data() {
+        for key in ["conversions/a.json", "conversions/dt=1/part-0.parquet", "clicks.csv", "goals.ndjson.gz"] {
+            assert!(is_data(key), "{key}");
+        }
+        for key in
+            ["README.md", "schema.json", "stats.json.gz", "docs/notes.txt", "x/_a.csv", "x/manifest.json", "x/part"]
+        {
+            assert!(!is_data(key), "{key}");
         }
     }
 

@@ -95,12 +95,86 @@ fn cells_add_up() {
 \"{\"\"headline\"\":\"\"a\"\",\"\"sticky\"\":true}\",,0,0
 ";
     let counted = run("cells/a.csv", csv, &plan(&space)).unwrap();
-    assert_eq!(cells(&counted), [(1, 0, 15, 3.0, 3.0), (1, 2, 7, 7.0, 7.0)]);
+    assert_eq!(cells(&counted), [(1, 0, 15, 3.0, 3.0), (1, 2, 11, 7.0, 7.0)]);
     // A row that is skipped costs as many observations as it stands for.
-    let expected = [("bad_value", 1 + 1 + 4), ("unknown_context_level", 7), ("unknown_variant", 6)];
+    let expected = [("bad_value", 1 + 1), ("null_reward", 4), ("unknown_context_level", 7 + 4), ("unknown_variant", 6)];
     assert_eq!(skipped(&counted.observations), expected.into());
     let report = counted.observations;
-    assert_eq!((report.exposures, report.rewards, report.attributed_rewards), (22, 10, 10));
+    assert_eq!((report.exposures, report.rewards, report.attributed_rewards), (26, 10, 10));
+}
+
+/// SUM over a join that found nothing is null: to leave such cells out would leave out those without a conversion.
+#[test]
+fn a_sum_that_is_null_is_0() {
+    let space = space();
+    let numeric = Plan { reward: RewardType::Numeric, ..plan(&space) };
+    let csv = "headline,sticky,device,n,reward_sum,reward_sum_sq\na,true,mobile,10,4,8\na,false,mobile,10,,\n1,true,mobile,10,NULL,null\n";
+    for plan in [plan(&space), numeric] {
+        let counted = run("cells/a.csv", csv, &plan).unwrap();
+        let n: Vec<_> = cells(&counted).iter().map(|cell| (cell.2, cell.3)).collect();
+        assert_eq!(n, [(10, 0.0), (10, 4.0), (10, 0.0)]);
+        assert_eq!(skipped(&counted.observations), [("null_reward", 20)].into());
+        let example = counted.warnings[0].example.as_ref().unwrap();
+        assert_eq!((example.line, example.column.as_deref()), (Some(3), Some("reward_sum")));
+    }
+    // A sum that is not known beside squares that are is no sum over nothing.
+    let half = csv.replace("10,,", "10,,5").replace("NULL,null", "0,0");
+    let counted = run("cells/a.csv", &half, &numeric).unwrap();
+    assert_eq!(skipped(&counted.observations), [("bad_value", 10)].into());
+}
+
+#[test]
+fn observations_whose_rewards_are_all_null_fail_unless_that_is_asked_for() {
+    let space = space();
+    for (key, csv) in [
+        ("observations/a.csv", "headline,sticky,device,reward\na,true,mobile,\na,true,mobile,NA\n"),
+        ("cells/a.csv", "headline,sticky,device,n,reward_sum\na,true,mobile,1,\na,true,mobile,1,NULL\n"),
+    ] {
+        let error = run(key, csv, &plan(&space)).unwrap_err();
+        assert_eq!(error.kind(), snapshots::Kind::Invalid);
+        let text = error.to_string();
+        assert!(
+            text.starts_with("the rewards of all 2 observations are null, as where a join finds nothing"),
+            "{text}"
+        );
+        assert!(text.contains(&format!("for example {key}, line 2")) && text.contains("allow_no_rewards"), "{text}");
+        let allowed = Plan { allow_no_rewards: true, ..plan(&space) };
+        assert_eq!(cells(&run(key, csv, &allowed).unwrap()), [(1, 0, 2, 0.0, 0.0)]);
+    }
+}
+
+/// Whoever writes `purchased` or nothing has the outcome in what cannot be read; so has whoever writes 1 or NaN.
+#[test]
+fn rewards_that_cannot_be_read_fail_where_they_are_more_than_an_outcome() {
+    let space = space();
+    let with = |rewards: &[&str]| {
+        let rows: Vec<String> = rewards.iter().map(|reward| format!("a,true,mobile,{reward}\n")).collect();
+        run("observations/a.csv", &format!("headline,sticky,device,reward\n{}", rows.concat()), &plan(&space))
+    };
+    for (rewards, expected) in [
+        (
+            &["", "purchased", "", "", "purchased"][..],
+            "2 observations have a reward that cannot be read, and 0 have another reward than 0",
+        ),
+        (&["1", "1", "1", "NaN", "NaN"], "2 observations have a reward that cannot be read, and 0 have the reward 0"),
+        (&["1", "0", "1", "0", "much", "much"], ""),
+    ] {
+        match with(rewards) {
+            Ok(counted) => assert_eq!((expected, skipped(&counted.observations)), ("", [("bad_value", 2)].into())),
+            Err(error) => {
+                let text = error.to_string();
+                assert!(!expected.is_empty() && text.starts_with(expected), "{text}");
+                assert!(
+                    text.contains("for example observations/a.csv, line ") && text.contains("column \"reward\" is"),
+                    "{text}"
+                );
+            }
+        }
+    }
+    let numeric = Plan { reward: RewardType::Numeric, ..plan(&space) };
+    // Amounts of which none is 0 say nothing about those that are missing.
+    let amounts = "headline,sticky,device,reward\na,true,mobile,2.5\na,true,mobile,NaN\n";
+    assert!(run("observations/a.csv", amounts, &numeric).is_ok());
 }
 
 #[test]

@@ -183,7 +183,19 @@ fn ids_in_the_dress_of_several_writers_are_one() {
     {
         right("a.json", reward(id, TIME), id);
     }
-    for id in ["\"NULL\"", "\"null\"", "NaN", "\"NaN\"", "\"None\"", "\"undefined\"", "\"\"", "null", "\" \""] {
+    for id in [
+        "\"NULL\"",
+        "\"null\"",
+        "NaN",
+        "\"NaN\"",
+        "\"None\"",
+        "\"undefined\"",
+        "\"\"",
+        "null",
+        "\" \"",
+        "\"NA\"",
+        "\"#N/A\"",
+    ] {
         let (_, skipped) = with_rewards("a.json", format!("{}\n{}", plain(), reward(id, TIME))).unwrap();
         assert_eq!(skipped, [("null_id", 1)].into(), "{id}");
     }

@@ -196,6 +196,37 @@ fn rewards_whose_name_is_null_are_told() {
     assert!(counted.warnings[0].message.starts_with("2 rewards have no name"), "{}", counted.warnings[0].message);
 }
 
+/// JSON that leaves nulls out has no column then, and all of its rewards count; a column of nulls may be of anybody's rewards.
+#[test]
+fn rewards_of_which_none_has_a_name_fail_where_there_is_a_column_for_it() {
+    let rewards = REWARDS.replace("signup", "");
+    let objects = [("exposures/a.csv", EXPOSURES), ("rewards/a.csv", rewards.as_str())];
+    let text = error(&objects);
+    assert!(text.starts_with("not one of 1 rewards has a name") && text.contains("rewards/a.csv, line 2"), "{text}");
+    let space = space();
+    let allowed = Plan { allow_no_rewards: true, ..plan(&space) };
+    let counted = Memory::of(objects.map(|(key, text)| (key, text.to_owned()))).count(&allowed).unwrap();
+    assert_eq!(codes(&counted), ["no_rewards", "unnamed_rewards"]);
+}
+
+#[test]
+fn data_in_no_folder_of_ours_fail_where_there_are_no_rewards() {
+    let exposures = ("exposures/a.csv", EXPOSURES);
+    for key in ["conversions/a.csv", "goals/2026/part-0.json", "signups.csv"] {
+        let text = error(&[exposures, (key, REWARDS)]);
+        assert!(text.starts_with("there is no rewards/, and ") && text.contains(key), "{text}");
+        let space = space();
+        let allowed = Plan { allow_no_rewards: true, ..plan(&space) };
+        let objects = [exposures, (key, REWARDS)].map(|(key, text)| (key, text.to_owned()));
+        assert_eq!(codes(&Memory::of(objects).count(&allowed).unwrap()), ["stray_object"]);
+        let with_rewards = run(&[exposures, (key, REWARDS), ("rewards/a.csv", REWARDS)]).unwrap();
+        assert_eq!((with_rewards.observations.rewards, codes(&with_rewards)), (1, vec!["stray_object"]));
+    }
+    for key in ["schema.json", "README.md", "docs/notes.txt"] {
+        assert_eq!(codes(&run(&[exposures, (key, "{}")]).unwrap()), ["stray_object"]);
+    }
+}
+
 #[test]
 fn files_of_rewards_without_rows_are_told() {
     let header = "anonymous_id,timestamp,name\n";

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use bandit::{CellTable, Factor, Space};
 
-use crate::domain::{PosteriorRecord, Warning};
+use snapshots::{Check, Unit};
+
+use crate::domain::{Checked, PosteriorRecord, Warning};
 use crate::echo::quoted;
 
 /// A historic rate that moves by more than this factor is told.
@@ -33,20 +35,37 @@ pub(super) fn unseen_levels(space: &Space, cells: &CellTable) -> BTreeMap<String
     unseen.filter(|(_, levels)| !levels.is_empty()).collect()
 }
 
+/// Levels by factor.
+type Levels = BTreeMap<String, Vec<String>>;
+
 /// The warnings of a posterior that is about to replace another: a historic rate that moves far, a level that had observations and
 /// has none.
 pub(super) fn changes(in_force: &PosteriorRecord, new: &PosteriorRecord) -> Vec<Warning> {
+    warnings(in_force, Some(new.in_sample_metrics.historic_reward), new.unseen_levels.as_ref())
+}
+
+/// As [`changes`], of a snapshot that was checked and is about to be trained on. Its rate is per exposure.
+pub(super) fn changes_of_check(in_force: &PosteriorRecord, checked: &Checked, check: &Check) -> Vec<Warning> {
+    let per_user = checked.config.unit.unwrap_or_default() == Unit::User;
+    let mut unseen = Levels::new();
+    for level in check.levels.iter().filter(|level| level.n == 0) {
+        unseen.entry(level.factor.clone()).or_default().push(level.level.clone());
+    }
+    warnings(in_force, check.rate.filter(|_| !per_user), Some(&unseen))
+}
+
+fn warnings(in_force: &PosteriorRecord, rate: Option<f64>, unseen: Option<&Levels>) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let version = in_force.posterior_version;
     let warning = |code: &str, message: String| Warning { code: code.into(), message, example: None };
-    let (old_rate, rate) = (in_force.in_sample_metrics.historic_reward, new.in_sample_metrics.historic_reward);
-    if moves_far(old_rate, rate) {
+    let old_rate = in_force.in_sample_metrics.historic_reward;
+    if let Some(rate) = rate.filter(|&rate| moves_far(old_rate, rate)) {
         let message = format!(
             "the historic reward moves from {old_rate:.4e} in version {version} to {rate:.4e}, by more than a factor of {FACTOR}"
         );
         warnings.push(warning("rate_moved", message));
     }
-    let (Some(old), Some(unseen)) = (&in_force.unseen_levels, &new.unseen_levels) else { return warnings };
+    let (Some(old), Some(unseen)) = (&in_force.unseen_levels, unseen) else { return warnings };
     let mut lost = Vec::new();
     for (factor, levels) in unseen {
         let before = old.get(factor).map_or(&[][..], Vec::as_slice);

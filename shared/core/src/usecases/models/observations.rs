@@ -18,6 +18,7 @@ use snapshots::{
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
+use super::changes::changes_of_check;
 use super::learned::{Learned, learned};
 use super::policies::versions_in_force;
 use crate::app::App;
@@ -224,11 +225,17 @@ impl App {
         let parent = self.table.optimization(organization, optimization).await?;
         let model = parent.ok_or_else(|| missing("optimization"))?.model_id;
         let model = model.ok_or_else(|| missing("model of the optimization"))?;
-        let checked = self.model(organization, model).await?.checked()?;
+        let model = self.model(organization, model).await?;
+        let checked = Arc::new(model.checked()?);
+        let of = Arc::clone(&checked);
         let (threads, id, now) = (self.threads, optimization.to_string(), self.clock.now().timestamp_micros());
         let limits = self.snapshot_limits;
-        let check = move || snapshots::check(&source, &objects, &plan(&checked, &id, threads, now, limits));
-        blocking(check).await?.map_err(|error| refusal(&error, "the snapshot"))
+        let check = move || snapshots::check(&source, &objects, &plan(&of, &id, threads, now, limits));
+        let mut check = blocking(check).await?.map_err(|error| refusal(&error, "the snapshot"))?;
+        if let (None, Some(in_force)) = (&check.fails, &model.posterior) {
+            check.warnings.extend(changes_of_check(in_force, &checked, &check));
+        }
+        Ok(check)
     }
 
     /// As [`App::check_snapshot`], of the objects under a prefix of the bucket.
