@@ -120,6 +120,7 @@ fn table() -> Vec<Row> {
         "POST" "/api/v2/optimizations/{id}/serve" None, Optimization visitor => 200 409 404;
         "GET" "/api/v2/optimizations/{id}/policy" None, Optimization no_body => 200 409 404;
         "GET" "/api/v2/optimizations/{id}/results" READ, Optimization no_body => 404 404 404;
+        "POST" "/api/v2/optimizations/{id}/evaluate" READ, Optimization |_| json!({"policies": [{"uniform": true}]}) => 404 404 404;
         "GET" "/api/v2/optimizations/{id}/history" READ, Optimization no_body => 200 200 404;
         "POST" "/api/v2/ingest/exposures" EVENTS, OptimizationWithin exposure => 200 200 403;
         "POST" "/api/v2/ingest/rewards" EVENTS, OptimizationWithin reward => 200 200 403;
