@@ -302,9 +302,10 @@ impl App {
         posterior: &PosteriorRecord,
         results: &StoredResults,
     ) -> Result<(), ApiError> {
-        let bytes = serde_json::to_vec(results).map_err(ApiError::internal)?;
+        let bytes = Bytes::from(serde_json::to_vec(results).map_err(ApiError::internal)?);
         let key = results_key(&model.organization_id, &model.id.to_string(), posterior.posterior_version);
-        if self.bucket.put_new(&key, bytes.into()).await? {
+        // One that is there was written by an earlier attempt of the same call, whose answer was lost.
+        if self.bucket.put_new(&key, bytes.clone()).await? || self.bucket.read_all(&key).await? == bytes {
             return Ok(());
         }
         Err(ApiError::internal(format!("{key} is there already, although its posterior was written by this run")))
