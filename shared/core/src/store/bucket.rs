@@ -298,7 +298,7 @@ impl Bucket {
         self.get(key.to_owned(), None).await
     }
 
-    /// Reads an object that may be missing.
+    /// Reads an object that may be missing. A body that is cut off is read once more.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -306,13 +306,22 @@ impl Bucket {
     pub fn read_if_there(&self, key: &str) -> Answer<'_, Option<Bytes>> {
         let key = key.to_owned();
         Box::pin(async move {
-            match self.client.get_object().bucket(&self.name).key(&key).send().await {
-                Ok(found) => collect(found.body).await.map(Some).map_err(|(received, cut)| {
-                    let cause = format!("{key}: cut off after {received} bytes: {cut}");
-                    StoreError::Unavailable { operation: "GetObject", cause }
-                }),
-                Err(e) if e.as_service_error().is_some_and(|e| e.is_no_such_key()) => Ok(None),
-                Err(e) => Err(sort("GetObject", &e)),
+            let get = self.client.get_object().bucket(&self.name).key(&key);
+            let mut again = true;
+            loop {
+                let found = match get.clone().send().await {
+                    Ok(found) => found,
+                    Err(e) if e.as_service_error().is_some_and(|e| e.is_no_such_key()) => return Ok(None),
+                    Err(e) => return Err(sort("GetObject", &e)),
+                };
+                match collect(found.body).await {
+                    Ok(bytes) => return Ok(Some(bytes)),
+                    Err(_) if again => again = false,
+                    Err((received, cut)) => {
+                        let cause = format!("{key}: cut off after {received} bytes: {cut}");
+                        return Err(StoreError::Unavailable { operation: "GetObject", cause });
+                    }
+                }
             }
         })
     }

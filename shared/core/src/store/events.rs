@@ -81,7 +81,8 @@ impl Table {
         self.update(update).await.map(drop)
     }
 
-    /// Puts another manifest in force, if the lease is the owner's and the pointer is where it was.
+    /// Puts another manifest in force, if the lease is the owner's and the pointer is where it was. A pointer that is there already
+    /// was moved by an earlier attempt of the same call, whose answer was lost: no two runs write manifests of the same key.
     ///
     /// # Errors
     /// [`StoreError::Condition`] where it is not.
@@ -97,13 +98,16 @@ impl Table {
             .update_expression("SET #manifest = :to")
             .expression_attribute_names("#manifest", "manifest")
             .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#key", "key")
             .expression_attribute_values(":owner", text(owner))
+            .expression_attribute_values(":key", text(&to.key))
             .expression_attribute_values(":to", nested(to)?);
         let update = match from {
-            None => update.condition_expression("#lease.#owner = :owner AND attribute_not_exists(#manifest)"),
+            None => update.condition_expression(
+                "#lease.#owner = :owner AND (attribute_not_exists(#manifest) OR #manifest.#key = :key)",
+            ),
             Some(from) => update
-                .condition_expression("#lease.#owner = :owner AND #manifest.#key = :from")
-                .expression_attribute_names("#key", "key")
+                .condition_expression("#lease.#owner = :owner AND #manifest.#key IN (:from, :key)")
                 .expression_attribute_values(":from", text(&from.key)),
         };
         self.update(update).await.map(drop)

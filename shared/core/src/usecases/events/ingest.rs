@@ -134,20 +134,26 @@ impl App {
         }
         let mut known = BTreeMap::new();
         for (id, index) in first {
-            let found = self.known_optimization(id).await?;
-            let ours = found.filter(|found| found.organization_id == organization);
+            let ours = self.known_optimization(organization, id).await?;
             known.insert(id, ours.ok_or(ApiError::ForeignOptimization { index, id })?);
         }
         Ok(known)
     }
 
-    /// From the cache within its time; ids of nothing are asked for each time, so that a new optimization is known at once.
-    async fn known_optimization(&self, id: Uuid) -> Result<Option<Arc<KnownOptimization>>, ApiError> {
+    /// From the cache within its time; ids of nothing are asked for each time, so that a new optimization is known at once, and so
+    /// are another organization's, so that they take as long.
+    async fn known_optimization(
+        &self,
+        organization: &str,
+        id: Uuid,
+    ) -> Result<Option<Arc<KnownOptimization>>, ApiError> {
         let now = self.clock.now();
-        if let Some(known) = self.ingest_cache.get(id, now) {
+        let ours = |known: &Arc<KnownOptimization>| known.organization_id == organization;
+        if let Some(known) = self.ingest_cache.get(id, now).filter(ours) {
             return Ok(Some(known));
         }
-        let Some(serving) = self.table.serving(id).await? else { return Ok(None) };
+        let serving = self.table.serving(id).await?.filter(|serving| serving.organization_id == organization);
+        let Some(serving) = serving else { return Ok(None) };
         let space = match serving.served {
             None => None,
             Some(served) => {

@@ -61,10 +61,6 @@ impl App {
         for attempt in 0..MOST_ATTEMPTS {
             let (slots, now) = (self.table.run_slots(organization).await?, self.clock.now());
             let mut owners = slots.taken(now);
-            // An earlier attempt got there, and its answer was lost.
-            if owners.contains_key(&owner) {
-                return Ok(Some(self.renewed(organization, owner)));
-            }
             let reserved = request.is_some_and(|request| owners.remove(request).is_some());
             if !reserved && owners.len() >= most.get() {
                 return Ok(None);
