@@ -4,7 +4,7 @@
 //! contexts  context of each, less the one before it
 //! of each context and variant: by how much its code differs
 //! ```
-//! A number is kept as the 24 highest bits of its single-precision form, 16 of them its fraction: to one part in 10⁵. Codes are in the
+//! A number is kept as the 24 highest bits of its single-precision form, 15 of them its fraction: to one part in 2¹⁶. Codes are in the
 //! order of the numbers, so that numbers that are near have codes that are: a code differs from that of the same cell of the next
 //! newer version, or else from the variant's before it.
 
@@ -138,7 +138,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn expectations_are_read_as_they_were_written_to_one_part_in_a_hundred_thousand(
+        fn expectations_are_read_as_they_were_written_to_one_part_in_sixty_five_thousand(
             older in proptest::collection::btree_map(0_u64..1 << 40, proptest::array::uniform3(-1e30_f64..1e30), 0..6),
             newer in proptest::collection::btree_map(0_u64..1 << 40, proptest::array::uniform3(-2.0_f64..2.0), 0..6),
         ) {
@@ -157,7 +157,7 @@ mod tests {
             }
             for (context, means) in &older {
                 for (found, mean) in old.of(*context).unwrap().into_iter().zip(means) {
-                    prop_assert!((found - mean).abs() <= 1e-5 * mean.abs() + 1e-30, "{} for {}", found, mean);
+                    prop_assert!((found - mean).abs() <= 1.6e-5 * mean.abs() + 1e-30, "{} for {}", found, mean);
                 }
             }
         }
@@ -180,7 +180,7 @@ mod tests {
             assert_eq!(Expectations::new(1, contexts, &[0.5, 0.5]), None, "{contexts:?}");
         }
         let greatest = Expectations::new(1, &[0], &[f64::from(f32::MAX)]).unwrap().of(0).unwrap();
-        assert!(greatest[0].is_finite() && (greatest[0] / f64::from(f32::MAX) - 1.0).abs() < 1e-5);
+        assert!(greatest[0].is_finite() && (greatest[0] / f64::from(f32::MAX) - 1.0).abs() < 1.6e-5);
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl PolicyHistory {
     }
 
     /// Keeps q̂(v, c), the posterior mean rewards of a version in some ascending contexts (contexts × variants, reward units), beside its
-    /// policy, to one part in 10⁵. They are left out where the version has no policy here, where they are not as many numbers, and where
+    /// policy, to one part in 2¹⁶. They are left out where the version has no policy here, where they are not as many numbers, and where
     /// one is not finite.
     pub fn expect(&mut self, version: u64, contexts: &[u64], means: &[f64]) {
         let known = self.policies.contains_key(&version);
@@ -423,7 +423,7 @@ mod tests {
             let means: Vec<f64> = (0..20).map(|cell| 1.0 + f64::from(version * cell % 17)).collect();
             history.expect(u64::from(version), &[0, 1, 2, 3], &means);
         }
-        let kept = PolicyHistory::from_bytes(&space(), &history.to_bytes(2_400)).unwrap();
+        let kept = PolicyHistory::from_bytes(&space(), &history.to_bytes(3_200)).unwrap();
         let expected: Vec<u64> = (1..=50).filter(|&version| kept.expected(version, 2).is_some()).collect();
         assert_eq!(kept.iter().count(), 50);
         assert!(expected.len() > 5 && expected.len() < 50, "{expected:?}");
