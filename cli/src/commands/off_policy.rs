@@ -102,13 +102,13 @@ mod tests {
     fn a_policy_is_named_and_what_limits_its_value_is_said() {
         let newest = json!({"name": "newest_version", "policy": {"posterior_version": 4}, "learned_from": 1.0, "withheld": null});
         assert_eq!(name(&newest), "newest version: version 4");
-        assert_eq!(remark(&newest), "optimistic: 100 % of this it was learned from");
+        assert_eq!(remark(&newest), "optimistic: 100.00 % of this it was learned from");
         let baseline = json!({
             "name": "baseline", "policy": {"variant": {"headline": "A"}}, "learned_from": 0.0,
             "withheld": {"reason": "unsupported", "share": 0.25},
         });
         assert_eq!(name(&baseline), "baseline: headline=A");
-        assert_eq!(remark(&baseline), "withheld: 25 % of it was never shown");
+        assert_eq!(remark(&baseline), "withheld: 25.00 % of it was never shown");
         assert_eq!(name(&json!({"name": "uniform", "policy": {"uniform": true}})), "every variant alike");
         assert_eq!(name(&json!({"policy": {"table": 12}})), "table of 12 rows");
         let few = json!({"policy": {"uniform": true}, "withheld": {"reason": "few_rewards", "effective": 3.25}});

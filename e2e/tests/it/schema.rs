@@ -138,9 +138,13 @@ impl Walk<'_> {
         let mut nearest: Option<Vec<String>> = None;
         let mut matched = false;
         for one in alternatives {
+            // One that only asks for more of fields that are described elsewhere describes nothing inside of them.
+            let narrows = |keyword: &String| ["required", "properties"].contains(&keyword.as_str());
+            let strict = self.strict && !one.as_object().is_some_and(|keywords| keywords.keys().all(narrows));
+            let walk = Self { strict, ..*self };
             // What is named by no alternative is a fault of each; only then it tells which field it is.
-            let closed = self.closed(one, value, at);
-            let evaluated = self.evaluate(one, value, at);
+            let closed = walk.closed(one, value, at);
+            let evaluated = walk.evaluate(one, value, at);
             if evaluated.faults.is_empty() {
                 matched = true;
                 found.named.extend(evaluated.named);
