@@ -24,9 +24,6 @@ pub(crate) async fn run(command: SnapshotsCommand) -> Result<(), CliError> {
         SnapshotsCommand::Put { optimization, folder, snapshot_id, no_check, table, bucket, organization } => {
             let files = files(&folder)?;
             let app = app(table.as_deref().unwrap_or_default(), &bucket).await;
-            if !no_check && table.is_none() {
-                print_note("not checked: the model is in the table; name it with --table or TABLE_NAME");
-            }
             if let (false, Some(table)) = (no_check, &table) {
                 let found = check::folder(&app, &organization.organization, optimization, &folder).await;
                 let found = found.map_err(of_table(table))?;
