@@ -104,12 +104,11 @@ impl App {
             } else {
                 None
             };
-            match policy {
-                Some(policy) => drop(found.insert(version, policy)),
-                None => {
-                    let message = format!("version {version} of model {} is not kept", model.id);
-                    faults.push(Detail::new(format!("policies[{i}].posterior_version"), message));
-                }
+            if let Some(policy) = policy {
+                found.insert(version, policy);
+            } else {
+                let message = format!("version {version} of model {} is not kept", model.id);
+                faults.push(Detail::new(format!("policies[{i}].posterior_version"), message));
             }
         }
         if faults.is_empty() { Ok(found) } else { Err(ApiError::invalid_at(faults)) }

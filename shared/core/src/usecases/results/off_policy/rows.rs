@@ -50,7 +50,9 @@ impl Target<'_> {
             }
             Self::Written(rows) => {
                 let Some(found) = rows.of.get(&context).or(rows.any.as_ref()) else { return false };
-                found.iter().for_each(|&(variant, probability)| put(variant, probability));
+                for &(variant, probability) in found {
+                    put(variant, probability);
+                }
             }
         }
         true
