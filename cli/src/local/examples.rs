@@ -118,7 +118,7 @@ impl Snapshot {
 
 /// Visitors who came ten minutes apart within the last week, saw what they are served, and signed up more often for B.
 async fn logged(app: &App, optimization: Uuid) -> Result<Vec<(&'static str, String)>, CliError> {
-    let (mut exposures, mut rewards) = (String::new(), String::new());
+    let (mut exposures, mut rewards) = (Vec::new(), Vec::new());
     let began = app.clock.now() - TimeDelta::days(6);
     for number in 0..600_u32 {
         let anonymous_id = format!("visitor-{number}");
@@ -130,14 +130,14 @@ async fn logged(app: &App, optimization: Uuid) -> Result<Vec<(&'static str, Stri
         let at = began + TimeDelta::minutes(10 * i64::from(number));
         let is_b = variant.get("headline").is_some_and(|headline| headline == "B");
         let exposure = json!({"anonymous_id": anonymous_id, "timestamp": at, "variant": variant, "context": context});
-        exposures += &format!("{exposure}\n");
+        exposures.push(format!("{exposure}\n"));
         if number % 10 < if is_b { 3 } else { 1 } {
             let reward =
                 json!({"anonymous_id": anonymous_id, "timestamp": at + TimeDelta::minutes(1), "name": "signup"});
-            rewards += &format!("{reward}\n");
+            rewards.push(format!("{reward}\n"));
         }
     }
-    Ok(vec![("exposures/part-0.jsonl", exposures), ("rewards/part-0.jsonl", rewards)])
+    Ok(vec![("exposures/part-0.jsonl", exposures.concat()), ("rewards/part-0.jsonl", rewards.concat())])
 }
 
 /// Two headlines on two devices.
