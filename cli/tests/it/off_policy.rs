@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 use crate::data;
 use crate::harness::{ORGANIZATION, Reply, TestServer};
 
+/// The weight of an exposure, what it earned, and what the model expects: of the policy there, and of what was shown.
+type Weighted = (f64, f64, [f64; 2]);
+
 /// Who come in five hours, one each half a minute.
 const IN_FIVE_HOURS: usize = 600;
 const VISITORS: usize = 900;
@@ -83,8 +86,8 @@ impl Life {
                 clock.advance(TimeDelta::seconds(30));
                 let number = phase as usize * IN_FIVE_HOURS + place;
                 let visitor = number * 7 % VISITORS;
-                let context = u64::from(visitor % 3 == 0);
-                let device = DEVICES[usize::from(visitor % 3 == 0)];
+                let context = u64::from(visitor.is_multiple_of(3));
+                let device = DEVICES[usize::from(visitor.is_multiple_of(3))];
                 let known = json!({"anonymous_id": format!("visitor-{visitor}"), "context": {"device": device}});
                 let known: Visitor = serde_json::from_value(known).unwrap();
                 let decision = life.server.app.serve(life.optimization.parse().unwrap(), &known).await.unwrap();
@@ -94,8 +97,8 @@ impl Life {
                     "anonymous_id": id, "timestamp": at, "variant": {"headline": headline}, "context": {"device": device},
                 });
                 writeln!(exposures, "{exposure}").unwrap();
-                let rewarded =
-                    number % 11 < [1, 2][usize::from(variant as u64 == context)] + usize::from(visitor % 9 == 0);
+                let rewarded = number % 11
+                    < [1, 2][usize::from(variant as u64 == context)] + usize::from(visitor.is_multiple_of(9));
                 if rewarded {
                     writeln!(rewards, "{id},{},signup", (at + TimeDelta::seconds(5)).to_rfc3339()).unwrap();
                 }
@@ -168,7 +171,7 @@ fn assert_values(
     policy: impl Fn(u64) -> [f64; 2],
     expected: &[[Vec<f64>; 2]; 2],
 ) {
-    let rows: Vec<(f64, f64, [f64; 2])> = life
+    let rows: Vec<Weighted> = life
         .used()
         .map(|row| {
             let pi = policy(row.context);
@@ -182,7 +185,7 @@ fn assert_values(
             (pi[row.variant] / row.propensity, f64::from(u8::from(row.rewarded)), q)
         })
         .collect();
-    let of = |each: &dyn Fn(&(f64, f64, [f64; 2])) -> f64| rows.iter().map(each).collect::<Vec<f64>>();
+    let of = |each: &dyn Fn(&Weighted) -> f64| rows.iter().map(each).collect::<Vec<f64>>();
     let (ips, ips_error) = mean(&of(&|(w, r, _)| w * r));
     close(&found["ips"]["value"], ips, 1e-9, "IPS");
     close(&found["ips"]["error"], ips_error * effect.sqrt(), 1e-9, "its error");
@@ -193,7 +196,7 @@ fn assert_values(
     close(&found["snips"]["value"], snips, 1e-9, "SNIPS");
     let spread = of(&|(w, r, _)| (w * (r - snips)).powi(2)).iter().sum::<f64>().sqrt() / all;
     close(&found["snips"]["error"], spread * effect.sqrt(), 1e-9, "its error");
-    // What a version expects is kept to one part in 10⁵.
+    // What a version expects is kept to one part in 2¹⁶.
     let (dr, dr_error) = mean(&of(&|(w, r, [direct, own])| direct + w * (r - own)));
     close(&found["dr"]["value"], dr, 1e-4, "DR");
     close(&found["dr"]["error"], dr_error * effect.sqrt(), 1e-4, "its error");

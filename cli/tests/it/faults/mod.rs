@@ -119,7 +119,7 @@ async fn inject(
         done = outcome.is_done();
         // What one attempt does not do, the next does.
         let may_fail = attempts == Attempts::One;
-        if !done && !(may_fail && outcome.is_put_off()) {
+        if !(done || may_fail && outcome.is_put_off()) {
             broken.push(format!("it ends as {outcome:?}"));
         }
     }
