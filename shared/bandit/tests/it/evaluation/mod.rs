@@ -9,7 +9,6 @@
 )]
 
 mod assignment;
-mod baseline;
 mod figures;
 mod lift;
 mod off_policy;
