@@ -84,17 +84,17 @@ impl App {
         serde_json::from_slice(&bytes).map_err(|e| ApiError::internal(format!("{key}: {e}")))
     }
 
-    /// The policies of those versions that are asked about and are not at hand.
+    /// The policies of those versions that are asked about and are not in the history.
     async fn wanted_policies(
         &self,
         model: &Model,
         asked: &[Asked],
-        at_hand: &PolicyHistory,
+        kept: &PolicyHistory,
     ) -> Result<BTreeMap<u64, Policy>, ApiError> {
         let (mut found, mut faults) = (BTreeMap::new(), Vec::new());
         for (i, of) in asked.iter().enumerate() {
             let Asked::Version(version) = *of else { continue };
-            if at_hand.get(version).is_some() || found.contains_key(&version) {
+            if kept.get(version).is_some() || found.contains_key(&version) {
                 continue;
             }
             let policy = if version == 0 {
